@@ -1,0 +1,56 @@
+"""pymdownx.snippets, taught names, so that no marker comment stands in a file people copy.
+
+    --8<-- "question/torch_rnn.py:RNN.forward"    a function, class, method or constant
+"""
+
+import ast
+import re
+
+from pymdownx import snippets
+
+NAMED = re.compile(r"(.+\.py):([A-Za-z_]\w*(?:\.\w+)*)")
+
+
+class Preprocessor(snippets.SnippetPreprocessor):
+    """Reads ``file.py:Class.method`` where pymdownx reads a section."""
+
+    def split_path(self, path):
+        """Return (path, line ranges, ":" + section), any dotted name being a section."""
+        m = NAMED.fullmatch(path)
+        return (m[1], None, ":" + m[2]) if m else super().split_path(path)
+
+    def select_snippet_lines(self, lines, target):
+        """Return the source of the name, decorators included."""
+        if not target["section"] or not target["path"].endswith(".py"):
+            return super().select_snippet_lines(lines, target)
+        span = find(ast.parse("\n".join(lines)), target["section"].split("."))
+        if not span:
+            raise snippets.SnippetMissingError(f"no {target['section']} in {target['path']}")
+        return self.dedent(lines[slice(*span)])
+
+
+def find(node, names):
+    """Return (first, end) of the lines that define names[-1] inside names[-2] ..., or None."""
+    for child in ast.iter_child_nodes(node):
+        targets = getattr(child, "targets", [getattr(child, "target", None)])
+        defined = [getattr(child, "name", None), *(getattr(t, "id", None) for t in targets)]
+        if names[0] in defined:
+            if names[1:]:
+                return find(child, names[1:])
+            starts = [n.lineno for n in [child, *getattr(child, "decorator_list", [])]]
+            return min(starts) - 1, child.end_lineno
+    return None
+
+
+class NamedSnippets(snippets.SnippetExtension):
+    """The Markdown extension, with the options of pymdownx.snippets."""
+
+    def extendMarkdown(self, md):  # noqa: N802, the name Markdown calls
+        """Put our preprocessor in the place of theirs."""
+        super().extendMarkdown(md)
+        md.preprocessors.register(Preprocessor(self.getConfigs(), md), "snippet", 32)
+
+
+def makeExtension(**kwargs):  # noqa: N802, the name Markdown calls
+    """Return the extension, as Markdown asks for it."""
+    return NamedSnippets(**kwargs)

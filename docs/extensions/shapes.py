@@ -1,0 +1,84 @@
+"""An axis keeps its colour: shapes in inline code and in shape comments get their axes marked up.
+
+``(out_features, in_features)`` and ``(100 out, 12 in)`` are shapes; AXES is the site's one
+glossary of axis names. A word that is not in it leaves the code as it is.
+"""
+
+import html
+import re
+
+from markdown.extensions import Extension
+from markdown.postprocessors import Postprocessor
+
+AXES = {
+    "out": "out out_features dim_output out_channels",
+    "in": "in in_features dim_input in_channels",
+    "batch": "batch time",
+    "hidden": "hidden hidden_size dim_recurrent",
+    "kernel": "kernel kernel_size",
+}
+HUE = {name: hue for hue, names in AXES.items() for name in names.split()}
+
+CODE = re.compile(r"<code>(\([^<>()]*\))</code>")
+COMMENT = re.compile(r'(<span class="c1">#\s*)(\([^<>]*\))(</span>)')
+LABELLED = re.compile(r"(\d+) ([a-z_]+)")
+NAME = re.compile(r"[a-z_]+")
+
+
+def axes(shape):
+    """Return [(text, name, hue)] of the axes of "(4 * hidden_size, 12 in)", None if it is no shape.
+
+    name is the label of a number ("12 in"), otherwise empty.
+    """
+    found = []
+    for axis in filter(None, (part.strip() for part in shape.strip("()").split(","))):
+        label = LABELLED.fullmatch(axis)
+        names = NAME.findall(axis)
+        if any(name not in HUE for name in names):
+            return None
+        text, name = label.groups() if label else (axis, "")
+        found.append((text, name, HUE[names[0]] if names else None))
+    return found if any(hue for _, _, hue in found) else None
+
+
+def mark_up(shape):
+    """Return the HTML of one shape, each axis in a span of its hue, or None if it is no shape."""
+    found = axes(html.unescape(shape))
+    if not found:
+        return None
+    spans = [
+        f'<span class="axis {hue}">{html.escape(text)}{f"<sub>{name}</sub>" if name else ""}</span>'
+        if hue
+        else html.escape(text)
+        for text, name, hue in found
+    ]
+    return f"({', '.join(spans)}{',' if len(spans) == 1 else ''})"
+
+
+def colour_shapes(text):
+    """Mark up the shapes in a page's HTML."""
+    text = CODE.sub(
+        lambda m: f'<code class="shape">{s}</code>' if (s := mark_up(m[1])) else m[0], text
+    )
+    return COMMENT.sub(lambda m: m[1] + (mark_up(m[2]) or m[2]) + m[3], text)
+
+
+class Colour(Postprocessor):
+    """Runs last, when the highlighted code is back in the text."""
+
+    def run(self, text):
+        """Return the page with its shapes marked up."""
+        return colour_shapes(text)
+
+
+class Shapes(Extension):
+    """The Markdown extension."""
+
+    def extendMarkdown(self, md):  # noqa: N802, the name Markdown calls
+        """Register after the built-in postprocessors."""
+        md.postprocessors.register(Colour(md), "shapes", -20)
+
+
+def makeExtension(**kwargs):  # noqa: N802, the name Markdown calls
+    """Return the extension, as Markdown asks for it."""
+    return Shapes(**kwargs)

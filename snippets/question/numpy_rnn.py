@@ -1,0 +1,157 @@
+"""The question's network in plain NumPy, its weights as ``state_dict()`` holds them."""
+
+import numpy as np
+
+
+class RNN:
+    """Five Linear layers wired as one gated recurrent cell; mirrors ``torch_rnn.RNN``.
+
+    For every time step t, from ``h = h0``::
+
+        z = sigmoid(dense1(x[t]) + dense2(h))
+        n = tanh(dense3(x[t]) + dense4(h))
+        h = z * h + (1 - z) * n
+        outputs[t] = dense5(h)
+
+    where a layer is ``dense(x) = x @ weight.T + bias``; dense2 and dense4 have no bias.
+
+    Parameters
+    ----------
+    state : mapping of str to array
+        The weights under their ``state_dict()`` names, as stored: a dict, or an open ``.npz``.
+
+            dense1.weight  (dim_recurrent, dim_input)      dense1.bias  (dim_recurrent,)
+            dense2.weight  (dim_recurrent, dim_recurrent)
+            dense3.weight  (dim_recurrent, dim_input)      dense3.bias  (dim_recurrent,)
+            dense4.weight  (dim_recurrent, dim_recurrent)
+            dense5.weight  (dim_output, dim_recurrent)     dense5.bias  (dim_output,)
+
+    Raises
+    ------
+    KeyError
+        A weight is missing.
+    ValueError
+        There is a weight too many, or one is misshapen, not numeric or not finite.
+        A transposed dense2 or dense4 is square and passes: compare with PyTorch's outputs.
+    """
+
+    def __init__(self, state):
+        self.state = check_state(state)
+
+    def __call__(self, x, h0=None):
+        """Run the network over a sequence.
+
+        Parameters
+        ----------
+        x : array (time, dim_input) or (batch, time, dim_input)
+        h0 : array (dim_recurrent,) or (batch, dim_recurrent), optional
+            The hidden state before the first step; zeros if not given.
+
+        Returns
+        -------
+        outputs : array (time, dim_output) or (batch, time, dim_output)
+        h_n : array (dim_recurrent,) or (batch, dim_recurrent)
+            The hidden state after the last step.
+
+        Raises
+        ------
+        ValueError
+            x or h0 has another shape, or is not numeric.
+        """
+        w = self.state
+        x, h = check_input(x, h0, w)
+        to_z = x @ w["dense1.weight"].T + w["dense1.bias"]  # (..., time, dim_recurrent)
+        to_n = x @ w["dense3.weight"].T + w["dense3.bias"]  # (..., time, dim_recurrent)
+        hidden = np.empty(to_z.shape, np.result_type(to_z, h))  # (..., time, dim_recurrent)
+        for t in range(x.shape[-2]):
+            z = sigmoid(to_z[..., t, :] + h @ w["dense2.weight"].T)  # (..., dim_recurrent)
+            n = np.tanh(to_n[..., t, :] + h @ w["dense4.weight"].T)  # (..., dim_recurrent)
+            h = z * h + (1 - z) * n  # (..., dim_recurrent)
+            hidden[..., t, :] = h
+        outputs = hidden @ w["dense5.weight"].T + w["dense5.bias"]  # (..., time, dim_output)
+        return outputs, h
+
+
+def sigmoid(v):
+    """Return 1 / (1 + exp(-v)), written so that no v overflows."""
+    return 0.5 * np.tanh(0.5 * v) + 0.5
+
+
+def check_state(state):
+    """Return the weights of ``RNN`` as a dict of arrays, or say which one is wrong and why."""
+    names = [f"dense{i}.weight" for i in (1, 2, 3, 4, 5)] + [f"dense{i}.bias" for i in (1, 3, 5)]
+    missing = [name for name in names if name not in state]
+    surplus = [name for name in state if name not in names]
+    if missing:
+        raise KeyError(f"state lacks {missing}; it has {list(state)}. Take state_dict()'s own names")
+    if surplus:
+        raise ValueError(f"state has {surplus} besides {names}: is it another model's?")
+
+    weights = {name: check_numeric(name, state[name]) for name in names}
+    for name, w in weights.items():
+        if not np.isfinite(w).all():
+            raise ValueError(f"{name} has NaN or infinite values: did the training diverge?")
+
+    # A bias has one axis, so no transpose can hide in it: the biases tell the sizes.
+    dim_recurrent, dim_output = weights["dense1.bias"].size, weights["dense5.bias"].size
+    dim_input = weights["dense1.weight"].size // max(dim_recurrent, 1)
+    expected = {
+        "dense1.bias": (dim_recurrent,),
+        "dense3.bias": (dim_recurrent,),
+        "dense5.bias": (dim_output,),
+        "dense1.weight": (dim_recurrent, dim_input),
+        "dense2.weight": (dim_recurrent, dim_recurrent),
+        "dense3.weight": (dim_recurrent, dim_input),
+        "dense4.weight": (dim_recurrent, dim_recurrent),
+        "dense5.weight": (dim_output, dim_recurrent),
+    }
+    for name, shape in expected.items():
+        given = weights[name].shape
+        if given != shape:
+            slip = (
+                "PyTorch stores Linear weights as (out_features, in_features); "
+                "was this one transposed?"
+                if given == shape[::-1]
+                else "is it another layer's?"
+            )
+            raise ValueError(f"{name} has shape {given}, expected {shape}: {slip}")
+    return weights
+
+
+def check_input(x, h0, weights):
+    """Return x and the first hidden state as arrays, or say which one is wrong and why."""
+    dim_recurrent, dim_input = weights["dense1.weight"].shape
+    x = check_numeric("x", x)
+    if x.ndim not in (2, 3):
+        raise ValueError(
+            f"x has shape {x.shape}, expected (time, {dim_input}) or (batch, time, {dim_input}): "
+            "for one step of one sequence write x[None]"
+        )
+    if x.shape[-1] != dim_input:
+        slip = "are its axes in another order?" if dim_input in x.shape else "are features missing?"
+        raise ValueError(
+            f"x has shape {x.shape}, expected {dim_input} features in its last axis: {slip}"
+        )
+    if h0 is None:
+        return x, np.zeros((*x.shape[:-2], dim_recurrent), x.dtype)
+    h0 = check_numeric("h0", h0)
+    shape = (*x.shape[:-2], dim_recurrent)
+    if h0.shape != shape:
+        raise ValueError(
+            f"h0 has shape {h0.shape}, expected {shape}: one state a sequence, without a time axis"
+        )
+    return x, h0
+
+
+def check_numeric(name, values):
+    """Return values as an array of real numbers, or say that they are none."""
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} is no array of numbers: {error}") from error
+    if array.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{name} has dtype {array.dtype}, expected real numbers: "
+            "export state_dict() by name with np.savez"
+        )
+    return array
