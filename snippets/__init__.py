@@ -1,0 +1,1 @@
+"""The code that the pages show: NumPy and the standard library only."""

@@ -1,0 +1,1 @@
+"""The site's few lines of Python: Markdown extensions and one hook."""

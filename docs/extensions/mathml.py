@@ -1,4 +1,4 @@
-"""Math as MathML at build time: arithmatex finds it, math-core converts it, no JavaScript needed."""
+"""Math as MathML at build time: arithmatex finds it, math-core converts it; no JavaScript."""
 
 import html
 import re

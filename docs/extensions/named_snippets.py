@@ -1,10 +1,11 @@
 """pymdownx.snippets, taught names, so that no marker comment stands in a file people copy.
 
-    --8<-- "question/torch_rnn.py:RNN.forward"    a function, class, method or constant
+--8<-- "question/torch_rnn.py:RNN.forward"    a function, class, method or constant
 """
 
 import ast
 import re
+import textwrap
 
 from pymdownx import snippets
 
@@ -23,10 +24,16 @@ class Preprocessor(snippets.SnippetPreprocessor):
         """Return the source of the name, decorators included."""
         if not target["section"] or not target["path"].endswith(".py"):
             return super().select_snippet_lines(lines, target)
-        span = find(ast.parse("\n".join(lines)), target["section"].split("."))
-        if not span:
+        code = source_of("\n".join(lines), target["section"])
+        if code is None:
             raise snippets.SnippetMissingError(f"no {target['section']} in {target['path']}")
-        return self.dedent(lines[slice(*span)])
+        return code.split("\n")
+
+
+def source_of(code, name):
+    """Return the dedented source of a dotted name in a module's code, None if it has none."""
+    span = find(ast.parse(code), name.split("."))
+    return textwrap.dedent("\n".join(code.split("\n")[slice(*span)])) if span else None
 
 
 def find(node, names):

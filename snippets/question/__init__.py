@@ -1,0 +1,1 @@
+"""The network of the question, in PyTorch and in NumPy."""

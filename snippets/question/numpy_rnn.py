@@ -83,7 +83,9 @@ def check_state(state):
     missing = [name for name in names if name not in state]
     surplus = [name for name in state if name not in names]
     if missing:
-        raise KeyError(f"state lacks {missing}; it has {list(state)}. Take state_dict()'s own names")
+        raise KeyError(
+            f"state lacks {missing}; it has {list(state)}. Take state_dict()'s own names"
+        )
     if surplus:
         raise ValueError(f"state has {surplus} besides {names}: is it another model's?")
 
@@ -125,10 +127,14 @@ def check_input(x, h0, weights):
     if x.ndim not in (2, 3):
         raise ValueError(
             f"x has shape {x.shape}, expected (time, {dim_input}) or (batch, time, {dim_input}): "
-            "for one step of one sequence write x[None]"
+            "a single step is a sequence of one, x[None]"
         )
     if x.shape[-1] != dim_input:
-        slip = "are its axes in another order?" if dim_input in x.shape else "are features missing?"
+        slip = (
+            "are the axes in another order?"
+            if dim_input in x.shape
+            else f"the model reads {dim_input} at every step"
+        )
         raise ValueError(
             f"x has shape {x.shape}, expected {dim_input} features in its last axis: {slip}"
         )

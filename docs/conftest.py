@@ -1,0 +1,75 @@
+"""pytest runs the doctests of every page, top to bottom, in one namespace and folder a page."""
+
+import os
+import re
+import shutil
+import tempfile
+from doctest import ELLIPSIS
+from importlib.util import find_spec
+from unittest import SkipTest
+
+from sybil import Region, Sybil
+from sybil.evaluators.doctest import DocTestEvaluator
+from sybil.parsers.abstract.doctest import DocTestStringParser
+
+from tests import ROOT
+from tests.fences import fences, hidden, included
+
+
+def without_torch(example):
+    """Stand in for the evaluator where torch is missing."""
+    raise SkipTest("the page's blocks need torch")
+
+
+def define(example):
+    """Run the code that a fence includes, so that the examples below it can use its names."""
+    exec(example.parsed, example.namespace)
+
+
+class Examples:
+    """Finds the examples of a page's pycon fences and hidden set-up, and the code it includes."""
+
+    doctests = DocTestStringParser(DocTestEvaluator(ELLIPSIS))
+
+    def __call__(self, document):
+        starts = [0] + [m.end() for m in re.finditer("\n", document.text)]
+        blocks = sorted(fences(document.text) + hidden(document.text), key=lambda f: f.line)
+        torchless = not find_spec("torch") and any("torch" in f.classes for f in blocks)
+        found = 0
+        for block in blocks:
+            if block.language == "pycon":
+                regions = list(self.doctests(block.text, document.path))
+                lines = [block.line + region.parsed.lineno for region in regions]
+                found += len(regions)
+            elif code := included(block):
+                regions, lines = [Region(0, 0, code, define)], [block.line]
+            else:
+                continue
+            for region, line in zip(regions, lines, strict=True):
+                region.start = starts[line]  # the line on the page, though the block be indented
+                region.end = document.text.index("\n", region.start)
+                if torchless:
+                    region.evaluator = without_torch
+                yield region
+        wanted = len(re.findall(r"^[ \t>]*>>> ", document.text, re.M))
+        assert found == wanted, f"{document.path}: {wanted} prompts, but {found} examples run"
+
+
+def enter_folder(namespace):
+    """Give a page an empty folder with the files that the notebooks offer for download."""
+    namespace["__folder__"] = os.getcwd(), tempfile.TemporaryDirectory()
+    os.chdir(namespace["__folder__"][1].name)
+    for file in ROOT.glob("docs/en/notebooks/*.npz"):
+        shutil.copy(file, ".")
+
+
+def leave_folder(namespace):
+    """Go back to where pytest was called."""
+    was, folder = namespace["__folder__"]
+    os.chdir(was)
+    folder.cleanup()
+
+
+pytest_collect_file = Sybil(
+    parsers=[Examples()], patterns=["*.md"], setup=enter_folder, teardown=leave_folder
+).pytest()

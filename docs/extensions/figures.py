@@ -1,0 +1,113 @@
+"""Drawings, written in a page as a fence that names the drawing and gives the labels.
+
+A ``figure`` fence holds YAML lines: ``draw``, ``title``, ``description``, perhaps ``caption``, and
+the labels the drawing asks for, in the page's language. Every number in a drawing is computed here.
+"""
+
+import html
+
+import yaml
+
+# y = x @ W.T + b, with 5 outputs and 3 inputs; PICKED is the output the drawing follows.
+W = ((1, 0, 2), (2, 0, 1), (0, 1, 1), (3, 1, 0), (1, 2, 0))
+X = (1, 2, 3)
+B = (0, 4, 1, 2, 3)
+PICKED = 1
+
+CELL = 38  # side of one cell, in the drawing's own units; 360 of them are the full width
+TEXT = 16  # 12.8 px on a phone 320 px wide
+
+
+def linear(x, weight, bias):
+    """Return x @ weight.T + bias of tuples of integers."""
+    return tuple(
+        sum(w * v for w, v in zip(row, x, strict=True)) + b
+        for row, b in zip(weight, bias, strict=True)
+    )
+
+
+def say(x, y, text, *, kind="", anchor="middle"):
+    """Return one line of text; x and y are its anchor and its baseline."""
+    text = html.escape(str(text))
+    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" class="{kind}">{text}</text>'
+
+
+def cells(left, top, rows, kind="", picked=None):
+    """Return a matrix cell by cell, the picked row filled."""
+    drawn = []
+    for i, row in enumerate(rows):
+        for j, number in enumerate(row):
+            x, y = left + j * CELL, top + i * CELL
+            state = f"cell {kind}{' picked' if i == picked else ''}"
+            drawn.append(
+                f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" class="{state}"/>'
+                + say(x + CELL / 2, y + CELL / 2 + 5.5, number, kind=state)
+            )
+    return "".join(drawn)
+
+
+def rows_are_outputs(label):
+    """Draw y = x @ W.T + b: x lies over the columns of W, each row of W makes one output."""
+    y = linear(X, W, B)
+    left, top = 62, 112
+    right, bottom = left + CELL * len(X), top + CELL * len(W)
+    bias, result = right + 48, right + 48 + CELL + 48
+    middle = top + CELL * (PICKED + 0.5) + 5.5
+    dots = " + ".join(f"{w}·{v}" for w, v in zip(W[PICKED], X, strict=True))
+    i = PICKED
+    return (360, bottom + 112), "".join(
+        [
+            say(left, 18, label("x"), anchor="start", kind="in"),
+            cells(left, 28, [X], "in"),
+            # The two axes of W, each a line along the side it counts.
+            f'<path class="in" d="M{left} {top - 9}H{right}"/>',
+            say((left + right) / 2, top - 18, f"in = {len(X)}", kind="in"),
+            f'<path class="out" d="M{left - 9} {top}V{bottom}"/>',
+            say(left - 17, (top + bottom) / 2 - 4, "out", kind="out", anchor="end"),
+            say(left - 17, (top + bottom) / 2 + 15, f"= {len(W)}", kind="out", anchor="end"),
+            cells(left, top, W, "weight", PICKED),
+            say((right + bias) / 2, middle, "+"),
+            cells(bias, top, [(b,) for b in B], "weight", PICKED),
+            say((bias + CELL + result) / 2, middle, "="),
+            cells(result, top, [(v,) for v in y], "out", PICKED),
+            say(left, bottom + 25, label("W"), anchor="start"),
+            say(bias + CELL / 2, bottom + 25, label("b")),
+            say(result + CELL / 2, bottom + 25, label("y"), kind="out"),
+            say(0, bottom + 70, f"y[{i}] = W[{i}] · x + b[{i}]", kind="code", anchor="start"),
+            say(5 * 9.6, bottom + 95, f"= {dots} + {B[i]} = {y[i]}", kind="code", anchor="start"),
+        ]
+    )
+
+
+DRAWINGS = {"rows-are-outputs": rows_are_outputs}
+
+
+def draw(source, language, css_class, options, md, **_):
+    """Return the figure of one fence; an unknown drawing or label, or a missing one, raises."""
+    # BaseLoader: a label is text, whatever it looks like.
+    labels = yaml.load(source, yaml.BaseLoader)
+    name = labels.pop("draw", None)
+    if name not in DRAWINGS:
+        raise ValueError(f"no drawing is called {name!r}; there are {', '.join(DRAWINGS)}")
+
+    def label(key):
+        if not labels.get(key):
+            raise ValueError(f"the drawing {name} needs the label {key!r}")
+        return labels.pop(key)
+
+    title, description = label("title"), label("description")
+    caption = labels.pop("caption", "")
+    (width, height), content = DRAWINGS[name](label)
+    if labels:
+        raise ValueError(f"the drawing {name} has no label {', '.join(labels)}")
+
+    md.figures = getattr(md, "figures", 0) + 1
+    id_ = f"figure-{md.figures}"
+    return (
+        f'<figure class="{css_class}"><svg viewBox="0 0 {width} {height}" role="img" '
+        f'font-size="{TEXT}" aria-labelledby="{id_}-title {id_}-desc">'
+        f'<title id="{id_}-title">{html.escape(title)}</title>'
+        f'<desc id="{id_}-desc">{html.escape(description)}</desc>{content}</svg>'
+        + (f"<figcaption>{html.escape(caption)}</figcaption>" if caption else "")
+        + "</figure>"
+    )

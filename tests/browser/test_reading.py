@@ -1,0 +1,123 @@
+"""The site as people use it: any scheme, any width, keyboard, no JavaScript, nobody called."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests import ROOT, address_of
+
+ADDRESSES = [
+    address_of(p)
+    for language in ("en", "zh")
+    for p in sorted((ROOT / "docs" / language).rglob("*"))
+    if p.suffix in {".md", ".ipynb"}
+]
+SCHEMES = ["light", "dark"]
+
+pages = pytest.mark.parametrize("address", ADDRESSES)
+
+
+@pages
+def test_no_click_calls_another_host_or_logs_an_error(page, base_url, address):
+    called, errors = [], []
+    page.on("request", lambda request: called.append(request.url))
+    page.on(
+        "console", lambda message: errors.append(message.text) if message.type == "error" else 0
+    )
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(base_url + address)
+    page.wait_for_load_state("networkidle")
+    for control in page.locator("button:visible, summary:visible, label:visible").all():
+        if control.is_visible() and control.is_enabled():
+            control.click(force=True)
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("weight")
+    expect(page.locator(".md-search-result__item").first).to_be_visible()
+    assert len(called) > 3
+    assert [url for url in called if not url.startswith((base_url, "data:", "blob:"))] == []
+    assert errors == []
+
+
+@pages
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe_finds_nothing(page, base_url, address, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.goto(base_url + address)
+    expect(page.locator("body")).to_have_attribute(
+        "data-md-color-scheme", {"light": "default", "dark": "slate"}[scheme]
+    )
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pages
+def test_no_page_scrolls_sideways_on_a_small_phone(page, base_url, address):
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.goto(base_url + address)
+    assert page.evaluate("document.scrollingElement.scrollWidth") == 320
+
+
+@pages
+def test_without_javascript_the_page_is_all_there(new_context, base_url, address):
+    page = new_context(java_script_enabled=False).new_page()
+    page.goto(base_url + address)
+    expect(page.locator("article h1")).to_be_visible()
+    for kind in ("article pre", "article table", "article svg", "article math"):
+        for item in page.locator(kind).all():
+            if not item.locator("xpath=ancestor::details[not(@open)]").count():
+                expect(item).to_be_visible()
+    page.locator("nav.md-tabs a, .md-nav--primary a").first.click()
+    expect(page.locator("article h1")).to_be_visible()
+
+
+def focused(page):
+    """Return the focused element: a key for it, whether it can be seen, whether it shows focus."""
+    return page.evaluate(
+        """() => {
+          const e = document.activeElement, box = e.getBoundingClientRect(), s = getComputedStyle(e);
+          const all = [...document.querySelectorAll("*")];
+          return [all.indexOf(e), box.width > 0 && box.height > 0 && s.visibility == "visible",
+                  s.outlineStyle != "none" && parseFloat(s.outlineWidth) > 0];
+        }"""
+    )
+
+
+@pages
+def test_the_keyboard_reaches_every_control_and_shows_where_it_is(page, base_url, address):
+    page.goto(base_url + address)
+    wanted = page.evaluate(
+        """() => [...document.querySelectorAll("a[href], button, summary, input:not(.md-toggle)")]
+          .filter(e => e.checkVisibility({visibilityProperty: true}) && e.tabIndex >= 0 && !e.disabled)
+          .filter(e => e.type != "radio" || e.checked)
+          .map(e => [...document.querySelectorAll("*")].indexOf(e))"""
+    )
+    reached, hidden = set(), []
+    for _ in range(3 * len(wanted) + 20):
+        page.keyboard.press("Tab")
+        key, visible, outlined = focused(page)
+        if key in reached:
+            break
+        reached.add(key)
+        if key in wanted and not (visible and outlined):
+            hidden.append(page.evaluate("document.activeElement.outerHTML.slice(0, 120)"))
+    unreached = [
+        page.evaluate("i => document.querySelectorAll('*')[i].outerHTML.slice(0, 120)", i)
+        for i in set(wanted) - reached
+    ]
+    assert unreached == []
+    assert hidden == []
+
+
+@pages
+def test_the_language_switch_leads_to_the_same_page(page, base_url, address):
+    page.goto(base_url + address)
+    page.locator(".language-switch").click()
+    other = address.removeprefix("zh/") if address.startswith("zh/") else f"zh/{address}"
+    there = other if other in ADDRESSES else ("zh/" if other.startswith("zh/") else "")
+    expect(page).to_have_url(re.compile(re.escape(base_url + there) + "$"))
+    expect(page.locator("html")).to_have_attribute(
+        "lang", "zh" if there.startswith("zh/") else "en"
+    )

@@ -1,0 +1,61 @@
+"""The fences and hidden set-up of a page's Markdown, at any depth of indentation."""
+
+import re
+import textwrap
+from typing import NamedTuple
+
+from docs.extensions.named_snippets import source_of
+from tests import ROOT, SNIPPETS_DIR
+
+PAGES = sorted(ROOT.glob("docs/[ez][nh]/**/*.md"))
+
+FENCE = re.compile(
+    r"^(?P<indent>[ \t>]*)(?P<ticks>`{3,}|~{3,})(?P<info>[^\n`]*)\n"
+    r"(?P<body>.*?)^(?P=indent)(?P=ticks)[ \t]*$",
+    re.M | re.S,
+)
+HIDDEN = re.compile(
+    r"^(?P<indent>[ \t]*)<!--[ \t]*\n(?P<body>[ \t]*>>> .*?)^[ \t]*-->", re.M | re.S
+)
+INCLUDE = re.compile(r'--8<-- "(?P<path>[^":]+)(?::(?P<name>[\w.]+))?"\n')
+
+
+class Fence(NamedTuple):
+    """One fenced block: where it begins, its language, its classes and its dedented text."""
+
+    line: int
+    language: str
+    classes: frozenset
+    text: str
+
+
+def fences(page):
+    """Return the fences of a page, in order."""
+    found = []
+    for m in FENCE.finditer(page):
+        language, *classes = re.sub(r'\w+="[^"]*"|[{}.]', " ", m["info"]).split() or [""]
+        body = re.sub(rf"^{re.escape(m['indent'])}", "", m["body"], flags=re.M)
+        found.append(Fence(line_of(page, m.start()), language, frozenset(classes), body))
+    return found
+
+
+def hidden(page):
+    """Return the hidden set-up of a page, `<!--` alone on its line before `>>>`, as fences."""
+    return [
+        Fence(line_of(page, m.start()), "pycon", frozenset({"hidden"}), textwrap.dedent(m["body"]))
+        for m in HIDDEN.finditer(page)
+    ]
+
+
+def included(fence):
+    """Return the code that a fence includes from snippets/, None if it is not one include."""
+    m = INCLUDE.fullmatch(fence.text)
+    if not m:
+        return None
+    code = (SNIPPETS_DIR / m["path"]).read_text("utf-8")
+    return source_of(code, m["name"]) if m["name"] else code
+
+
+def line_of(page, position):
+    """Return the number of the line that position lies in."""
+    return page.count("\n", 0, position) + 1

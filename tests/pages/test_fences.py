@@ -1,0 +1,172 @@
+"""Promise 1: every code block has been run. pycon fences run in docs/conftest.py."""
+
+import contextlib
+import io
+import re
+from itertools import pairwise
+
+import pytest
+
+from tests import ROOT
+from tests.fences import PAGES, fences, included
+
+# What no test can run, each with its reason: {(page, first line of the fence): reason}.
+LISTED = {}
+
+
+def outcome(code):
+    """Return what the code prints, and the error that it ends with, as one text."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        try:
+            exec(compile(code, "block", "exec"), {"__name__": "__main__"})
+        except Exception as error:
+            print(f"{type(error).__name__}: {error}", file=printed)
+    return "\n".join(line.rstrip() for line in printed.getvalue().rstrip().splitlines())
+
+
+def problems(text, page=""):
+    """Return what is wrong with the fences of a page, apart from what their doctests show."""
+    found = []
+    blocks = fences(text)
+    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+        shows = following if following and "result" in following.classes else None
+        wrong = "wrong" in block.classes
+        if block.language == "python":
+            code = block.text if wrong else included(block)
+            if wrong and shows is None:
+                found.append((block.line, "a wrong block is followed by its result"))
+            elif code is None:
+                found.append((block.line, "python is included, or marked wrong and run"))
+            if included(block) and ("torch" in block.classes) != ("import torch" in code):
+                found.append((block.line, "the class torch stands where torch is imported"))
+        elif block.language == "pycon":
+            if "import torch" in block.text and "torch" not in block.classes:
+                found.append((block.line, "the class torch is missing"))
+        elif "result" in block.classes:
+            before = blocks[blocks.index(block) - 1]
+            if block is blocks[0] or "wrong" not in before.classes:
+                found.append((block.line, "a result follows the wrong block it belongs to"))
+        elif block.language != "figure" and (page, block.text.split("\n")[0]) not in LISTED:
+            found.append((block.line, f"{block.language or 'a bare fence'} is not listed"))
+    return found
+
+
+def wrong_blocks(text):
+    """Return the wrong blocks of a page, each with its result."""
+    return [pair for pair in pairwise(fences(text)) if "wrong" in pair[0].classes]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_fence_is_proved(path):
+    assert problems(path.read_text("utf-8"), str(path.relative_to(ROOT))) == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_wrong_code_goes_wrong_as_shown(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for code, shown in wrong_blocks(path.read_text("utf-8")):
+        if "torch" in code.classes:
+            pytest.importorskip("torch")
+        assert outcome(code.text) == shown.text.rstrip("\n"), f"line {code.line}"
+
+
+def test_what_is_listed_exists():
+    there = {
+        (str(path.relative_to(ROOT)), fence.text.split("\n")[0])
+        for path in PAGES
+        for fence in fences(path.read_text("utf-8"))
+    }
+    assert set(LISTED) <= there
+
+
+WRONG = """``` { .python .wrong }
+1 / 0
+```
+
+``` { .text .result }
+ZeroDivisionError: division by zero
+```
+"""
+
+
+def test_good_fences_have_no_problem():
+    assert problems(WRONG) == []
+    assert problems('```python\n--8<-- "question/numpy_rnn.py"\n```\n') == []
+    assert problems('!!! note\n\n    ``` { .pycon title="x" }\n    >>> 1\n    1\n    ```\n') == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\nx = 1\n```\n",
+        "    ```python\n    x = 1\n    ```\n",
+        '```python\nx = 1\n--8<-- "question/numpy_rnn.py"\n```\n',
+        '```python\n--8<-- "question/torch_rnn.py"\n```\n',
+        "```pycon\n>>> import torch\n```\n",
+        WRONG.split("\n\n")[0] + "\n",
+        WRONG.split("\n\n")[1],
+        "```console\n$ pip install\n```\n",
+        "```\nx\n```\n",
+        "~~~js\nx\n~~~\n",
+    ],
+)
+def test_a_fence_that_proves_nothing_is_found(text):
+    assert problems(text)
+
+
+def test_a_wrong_block_with_another_result_is_found():
+    ((code, shown),) = wrong_blocks(WRONG)
+    assert outcome(code.text) == shown.text.rstrip()
+    assert outcome(code.text.replace("1 / 0", "print(1)")) != shown.text.rstrip()
+
+
+@pytest.fixture
+def run_page(pytester):
+    """Return a function that collects and runs one page as docs/conftest.py does."""
+
+    def run(text):
+        pytester.makeconftest((ROOT / "docs/conftest.py").read_text("utf-8"))
+        pytester.makefile(".md", page=text)
+        return pytester.runpytest_subprocess(
+            "--import-mode=importlib", f"--rootdir={pytester.path}"
+        )
+
+    return run
+
+
+GOOD = """
+<!--
+>>> hidden = 3
+-->
+
+=== "Tab"
+
+    !!! note
+
+        ```pycon
+        >>> hidden + 1
+        4
+        ```
+"""
+
+
+def test_doctests_run_at_any_depth_with_their_hidden_set_up(run_page, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    run_page(GOOD).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD.replace("4\n", "5\n"),
+        GOOD.replace("hidden = 3", "hidden = 4"),
+        re.sub("```.*", "", GOOD),
+        GOOD.replace("```pycon", "```python"),
+        GOOD.replace("<!--\n", "<!-- note\n"),
+    ],
+)
+def test_a_false_or_escaping_doctest_fails(run_page, monkeypatch, text):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    result = run_page(text)
+    assert result.ret != 0

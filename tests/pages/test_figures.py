@@ -1,0 +1,102 @@
+"""A drawing shows what NumPy computes, has a name, and does not do without a label."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import markdown
+import numpy as np
+import pytest
+
+from docs.extensions import figures
+
+SOURCE = """\
+draw: rows-are-outputs
+title: One row of W makes one output
+description: Five rows, three columns
+x: x, one input
+W: W, stored (out, in) & <kept>
+b: b
+y: y
+"""
+
+
+def figure(source=SOURCE, md=None):
+    return figures.draw(source, "figure", "figure", {}, md or markdown.Markdown())
+
+
+def texts(svg):
+    return [t.text for t in svg.iter("text")]
+
+
+def grid(svg, left_to_right):
+    """Return the numbers of the matrix whose cells have this place among the matrices."""
+    cells = [t for t in svg.iter("text") if "cell" in t.get("class")]
+    blocks, start = [], 0
+    for rows, columns in ((1, 3), (5, 3), (5, 1), (5, 1)):
+        numbers = [int(t.text) for t in cells[start : start + rows * columns]]
+        blocks.append(np.array(numbers).reshape(rows, columns))
+        start += rows * columns
+    assert start == len(cells)
+    return blocks[left_to_right]
+
+
+def test_the_numbers_are_those_of_numpy():
+    svg = ET.fromstring(figure()).find("svg")
+    x, weight, b, y = (grid(svg, i) for i in range(4))
+    assert np.array_equal(weight @ x[0] + b[:, 0], y[:, 0])
+    assert len(set(y[:, 0])) > 1
+
+
+def test_the_arithmetic_is_that_of_the_picked_row():
+    svg = ET.fromstring(figure()).find("svg")
+    x, weight, b, y = (grid(svg, i) for i in range(4))
+    claim, sums = texts(svg)[-2:]
+    i = int(re.fullmatch(r"y\[(\d)\] = W\[\1\] · x \+ b\[\1\]", claim)[1])
+    dots = " + ".join(f"{w}·{v}" for w, v in zip(weight[i], x[0], strict=True))
+    assert sums == f"= {dots} + {b[i, 0]} = {y[i, 0]}"
+    picked = [t.text for t in svg.iter("text") if "picked" in t.get("class")]
+    assert picked == [str(n) for n in (*weight[i], b[i, 0], y[i, 0])]
+
+
+def test_it_is_named_and_its_labels_are_text():
+    svg = ET.fromstring(figure()).find("svg")
+    named = {e.get("id"): e.text for e in svg if e.get("id")}
+    assert [named[i] for i in svg.get("aria-labelledby").split()] == [
+        "One row of W makes one output",
+        "Five rows, three columns",
+    ]
+    assert "W, stored (out, in) & <kept>" in texts(svg)
+
+
+def test_ids_are_unique_in_a_page():
+    md = markdown.Markdown()
+    ids = re.findall(r' id="([^"]+)"', figure(md=md) + figure(md=md))
+    assert len(ids) == len(set(ids)) == 4
+
+
+@pytest.mark.parametrize("key", ["title", "description", "x", "W", "b", "y"])
+def test_a_missing_label_raises(key):
+    with pytest.raises(ValueError, match=f"needs the label '{key}'"):
+        figure(re.sub(rf"(?m)^{key}:.*\n", "", SOURCE))
+
+
+@pytest.mark.parametrize("draw", ["draw: rows", "", "draw:"])
+def test_an_unknown_drawing_raises(draw):
+    with pytest.raises(ValueError, match="no drawing is called"):
+        figure(SOURCE.replace("draw: rows-are-outputs", draw))
+
+
+def test_an_unknown_label_raises():
+    with pytest.raises(ValueError, match="no label Y"):
+        figure(SOURCE + "Y: y\n")
+
+
+def test_an_unknown_drawing_fails_the_page():
+    fence = {"name": "figure", "class": "figure", "format": figures.draw}
+    md = markdown.Markdown(
+        extensions=["pymdownx.superfences"],
+        extension_configs={"pymdownx.superfences": {"custom_fences": [fence]}},
+    )
+    assert "<figure" in md.convert(f"```figure\n{SOURCE}```")
+    with pytest.raises(ValueError, match="no drawing is called 'nothing'"):
+        md.convert("```figure\ndraw: nothing\n```")

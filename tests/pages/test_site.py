@@ -1,0 +1,133 @@
+"""Promise 5 and the links: the built site calls nobody, and nothing in it is dead."""
+
+import posixpath
+import re
+from collections import Counter
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+
+from tests.fences import PAGES, fences
+from tests import SITE_URL, address_of
+
+LOADS = {"src", "srcset", "data", "poster"}
+NOT_LOADED = {"canonical", "alternate", "prev", "next", "edit"}
+CSS_URL = re.compile(r"""(?:url\(|@import\s+)["']?([^"')\s;]+)""")
+
+
+def pages(site):
+    """Return {address: parsed page} of a built site."""
+    return {
+        path.relative_to(site).as_posix(): BeautifulSoup(path.read_text("utf-8"), "html.parser")
+        for path in site.rglob("*.html")
+    }
+
+
+def resolve(address, link):
+    """Return (file, anchor) that a link on the page at address leads to."""
+    parts = urlsplit(link)
+    path = unquote(parts.path)
+    if path.startswith(urlsplit(SITE_URL).path):  # on the 404 page, which has no address
+        target = path.removeprefix(urlsplit(SITE_URL).path)
+    else:
+        target = posixpath.join(posixpath.dirname(address), path) if path else address
+    if target.endswith("/") or not target:
+        target += "index.html"
+    return posixpath.normpath(target), unquote(parts.fragment)
+
+
+def problems(site):
+    """Return what the built site loads from elsewhere, and its dead links and doubled ids."""
+    parsed = pages(site)
+    ids = {address: [tag["id"] for tag in soup.select("[id]")] for address, soup in parsed.items()}
+    found = []
+    for address, soup in parsed.items():
+        doubled = [name for name, count in Counter(ids[address]).items() if count > 1]
+        found += [f"{address}: id {name} is doubled" for name in doubled]
+        for tag in soup.find_all(True):
+            stylesheet = tag.name == "link" and not NOT_LOADED & set(tag.get("rel", []))
+            loads = [tag[name] for name in LOADS & set(tag.attrs)]
+            loads += [tag["href"]] if stylesheet or tag.name in {"image", "use"} else []
+            styles = tag.get("style", "") + (tag.get_text() if tag.name == "style" else "")
+            loads += CSS_URL.findall(styles)
+            links = loads + ([tag["href"]] if tag.name == "a" and tag.get("href") else [])
+            for link in links:
+                parts = urlsplit(link)
+                if parts.scheme == "data":
+                    continue
+                if parts.netloc:
+                    if link in loads:
+                        found.append(f"{address}: loads {link}")
+                    continue
+                target, anchor = resolve(address, link)
+                if not (site / target).is_file():
+                    found.append(f"{address}: {link} is dead")
+                elif anchor and target in ids and anchor not in ids[target]:
+                    found.append(f"{address}: {link} has no such anchor")
+    for path in site.rglob("*.css"):
+        for link in CSS_URL.findall(path.read_text("utf-8")):
+            if urlsplit(link).netloc:
+                found.append(f"{path.name}: loads {link}")
+            elif urlsplit(link).scheme != "data" and not (path.parent / link).is_file():
+                found.append(f"{path.name}: {link} is dead")
+    return found
+
+
+def test_the_site_calls_nobody_and_no_link_is_dead(site):
+    assert problems(site) == []
+
+
+def test_both_languages_are_built(site):
+    assert (site / "index.html").is_file()
+    assert (site / "zh/index.html").is_file()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=address_of)
+def test_no_block_escapes_the_fences(site, path):
+    page = (site / address_of(path) / "index.html").read_text("utf-8")
+    shown = len(BeautifulSoup(page, "html.parser").article.select("pre, figure svg"))
+    assert shown == len(fences(path.read_text("utf-8")))
+
+
+GOOD = """<a href="b/#there">b</a><script src="x.js"></script><link rel="stylesheet" href="x.css">
+<link rel="canonical" href="https://example.org/"><a href="https://example.org">out</a>"""
+
+
+def small_site(folder, page):
+    (folder / "b").mkdir()
+    (folder / "index.html").write_text(page)
+    (folder / "b/index.html").write_text('<h1 id="there"></h1><a href="..">up</a>')
+    (folder / "x.js").touch()
+    (folder / "x.css").write_text("a { background: url(x.js) }")
+    return folder
+
+
+def test_a_good_site_has_no_problem(tmp_path):
+    assert problems(small_site(tmp_path, GOOD)) == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        GOOD + '<script src="https://cdn.example.org/x.js"></script>',
+        GOOD + '<script src="//cdn.example.org/x.js"></script>',
+        GOOD + '<link rel="preconnect" href="https://fonts.example.org">',
+        GOOD + '<img src="https://example.org/x.png">',
+        GOOD + "<style>@import 'https://example.org/x.css'</style>",
+        GOOD + '<p style="background: url(https://example.org/x.png)"></p>',
+        GOOD + '<a href="c/">c</a>',
+        GOOD + '<a href="b/#nowhere">b</a>',
+        GOOD + '<a href="/b/">absolute, dead under a sub-path</a>',
+        GOOD + '<img src="x.png">',
+        GOOD + '<p id="a"></p><p id="a"></p>',
+    ],
+)
+def test_a_bad_page_is_found(tmp_path, page):
+    assert len(problems(small_site(tmp_path, page))) == 1
+
+
+def test_a_style_sheet_that_calls_somebody_is_found(tmp_path):
+    site = small_site(tmp_path, GOOD)
+    (site / "x.css").write_text("@font-face { src: url(https://fonts.example.org/x.woff2) }")
+    assert problems(site) == ["x.css: loads https://fonts.example.org/x.woff2"]

@@ -1,0 +1,104 @@
+"""The Chinese twin of a page: not stale, built alike.
+
+Its front matter says `source: HASH`, the hash of the English text that it translates.
+"""
+
+import hashlib
+import json
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+
+from tests import ROOT, address_of
+
+EN, ZH = ROOT / "docs/en", ROOT / "docs/zh"
+SOURCES = sorted(p.relative_to(EN) for p in [*EN.rglob("*.md"), *EN.rglob("*.ipynb")])
+
+
+def text_of(path):
+    """Return what a translator reads: a page's source, or a notebook's Markdown cells."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".md":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
+def hash_of(text):
+    """Return the hash that a twin's front matter holds."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def source_of(path):
+    """Return the hash of the English text that a twin says it translates."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".ipynb":
+        return json.loads(text)["metadata"].get("source")
+    match = re.match(r"---\n(?:.*\n)*?source: (\w+)\n", text)
+    return match and match[1]
+
+
+def structure(html):
+    """Return what a page and its twin have in common: anchors, code, tables and links."""
+    article = BeautifulSoup(html, "html.parser").article
+    return {
+        "headings": [(h.name, h.get("id")) for h in article.select("h1, h2, h3, h4")],
+        "code": [pre.get_text() for pre in article.select("pre")],
+        "tables": [
+            [len(row.select("th, td")) for row in table.select("tr")]
+            for table in article.select("table")
+        ],
+        "links": sorted(
+            a["href"] for a in article.select("a[href]") if "headerlink" not in a.get("class", [])
+        ),
+        "figures": len(article.select("figure")),
+    }
+
+
+def read(site, path):
+    """Return the built HTML of a page."""
+    return (site / address_of(path) / "index.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_the_twin_is_fresh_and_built_alike(site, source):
+    if not (ZH / source).exists():
+        pytest.skip(f"no Chinese twin yet: {source}")
+    fresh = hash_of(text_of(EN / source))
+    assert source_of(ZH / source) == fresh, f"the twin is stale; brought up to date, it is {fresh}"
+    twin, page = (structure(read(site, folder / source)) for folder in (ZH, EN))
+    assert twin == page
+
+
+def test_every_chinese_page_is_a_twin():
+    twins = {p.relative_to(ZH) for p in [*ZH.rglob("*.md"), *ZH.rglob("*.ipynb")]}
+    assert twins <= set(SOURCES)
+
+
+PAGE = """<article><h2 id="a">A</h2><p><a href="../b/">b</a></p><pre>x = 1</pre>
+<table><tr><th>p</th><th>q</th></tr></table></article>"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('id="a"', 'id="_1"'),
+        ("h2", "h3"),
+        ("../b/", "../c/"),
+        ("x = 1", "x = 2"),
+        ("<th>q</th>", ""),
+        ("<pre>x = 1</pre>", ""),
+    ],
+)
+def test_a_difference_in_structure_is_found(old, new):
+    assert structure(PAGE) == structure(PAGE.replace(">A<", ">甲<"))
+    assert structure(PAGE) != structure(PAGE.replace(old, new))
+
+
+def test_a_stale_twin_is_found(tmp_path):
+    twin = tmp_path / "twin.md"
+    twin.write_text(f"---\ntitle: T\nsource: {hash_of('old')}\n---\n")
+    assert source_of(twin) == hash_of("old") != hash_of("new")
+    twin.write_text("---\ntitle: T\n---\n")
+    assert source_of(twin) is None

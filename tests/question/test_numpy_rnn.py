@@ -1,0 +1,216 @@
+"""The reference NumPy RNN against its torch twin, and what it says to wrong input."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snippets.question.numpy_rnn import RNN, sigmoid
+from tests import SNIPPETS_DIR
+from tests.parity import FLOAT32, FLOAT64, arrays, assert_parity
+from tests.shape_comments import executed
+
+SHAPES = {
+    "dense1.weight": (5, 4),
+    "dense1.bias": (5,),
+    "dense2.weight": (5, 5),
+    "dense3.weight": (5, 4),
+    "dense3.bias": (5,),
+    "dense4.weight": (5, 5),
+    "dense5.weight": (3, 5),
+    "dense5.bias": (3,),
+}
+
+
+@pytest.fixture
+def state():
+    """Weights of RNN(4, 5, 3) at the scale PyTorch initialises."""
+    rng = np.random.default_rng(0)
+    return {name: rng.uniform(-0.4, 0.4, shape) for name, shape in SHAPES.items()}
+
+
+def twins(sizes, lead, time, given_h0, seed, dtype="float64"):
+    """Return (outputs, h_n) of the NumPy port and of torch, on the same random weights."""
+    torch = pytest.importorskip("torch")
+    from snippets.question import torch_rnn
+
+    torch.manual_seed(seed)
+    model = torch_rnn.RNN(*sizes).to(getattr(torch, dtype))
+    x = torch.randn(*lead, time, sizes[0], dtype=getattr(torch, dtype))
+    h0 = torch.randn(*lead, sizes[1], dtype=x.dtype) if given_h0 else None
+    with torch.no_grad():
+        reference = model(x, h0)
+    return RNN(arrays(model))(x.numpy(), None if h0 is None else h0.numpy()), reference
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    sizes=st.permutations(range(2, 9)).map(lambda p: p[:3]),
+    lead=st.sampled_from([(), (1,), (10,)]),
+    time=st.integers(1, 20),
+    given_h0=st.booleans(),
+    seed=st.integers(0, 2**32),
+    dtype=st.sampled_from([("float64", FLOAT64), ("float32", FLOAT32)]),
+)
+def test_equals_torch(sizes, lead, time, given_h0, seed, dtype):
+    for ours, reference in zip(*twins(sizes, lead, time, given_h0, seed, dtype[0]), strict=True):
+        assert_parity(ours, reference, dtype[1])
+
+
+@pytest.mark.parametrize("dtype", [("float64", FLOAT64), ("float32", FLOAT32)], ids=lambda d: d[0])
+@pytest.mark.parametrize("sizes", [(12, 100, 6), (1, 1, 1)])
+def test_equals_torch_over_many_steps(sizes, dtype):
+    for ours, reference in zip(*twins(sizes, (2,), 10_000, True, 0, dtype[0]), strict=True):
+        assert_parity(ours, reference, dtype[1])
+
+
+def transposed(name):
+    return lambda state: state | {name: state[name].T}
+
+
+def exchanged(a, b):
+    return lambda state: state | {a: state[b], b: state[a]}
+
+
+def without(name):
+    return lambda state: state | {name: 0 * state[name]}
+
+
+@pytest.mark.parametrize(
+    "sabotage",
+    [
+        transposed("dense2.weight"),
+        transposed("dense4.weight"),
+        exchanged("dense1.weight", "dense3.weight"),
+        exchanged("dense2.weight", "dense4.weight"),
+        *(without(name) for name in SHAPES if name.endswith("bias")),
+    ],
+)
+def test_parity_catches_what_no_shape_shows(state, sabotage):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(1).normal(size=(2, 7, 4))
+    reference, _ = RNN(state)(x)
+    assert_parity(reference, torch.from_numpy(reference))
+    with pytest.raises(AssertionError, match="off by"):
+        assert_parity(RNN(sabotage(state))(x)[0], torch.from_numpy(reference))
+
+
+def test_shape_comments(state):
+    with executed(SNIPPETS_DIR / "question/numpy_rnn.py") as (module, sizes):
+        sizes.update(batch=2, time=7, dim_input=4, dim_recurrent=5, dim_output=3)
+        module.RNN(state)(np.ones((2, 7, 4)))
+        module.RNN(state)(np.ones((7, 4)))
+
+
+def test_a_batch_is_its_sequences_side_by_side(state):
+    x = np.random.default_rng(1).normal(size=(2, 7, 4))
+    outputs, h_n = RNN(state)(x)
+    for i, sequence in enumerate(x):
+        alone, h = RNN(state)(sequence)
+        np.testing.assert_allclose(alone, outputs[i], rtol=1e-12)
+        np.testing.assert_allclose(h, h_n[i], rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(0, 7, 4), (2, 0, 4), (0, 4)])
+def test_empty_input_gives_empty_output_and_the_state_it_was_given(state, shape):
+    h0 = np.ones((*shape[:-2], 5))
+    outputs, h_n = RNN(state)(np.ones(shape), h0)
+    assert outputs.shape == (*shape[:-1], 3)
+    np.testing.assert_array_equal(h_n, h0)
+
+
+def test_nothing_it_is_given_changes(state):
+    x, h0 = np.ones((7, 4)), np.ones(5)
+    before = {name: w.copy() for name, w in state.items()}
+    RNN(state)(x, h0)
+    assert (x == 1).all()
+    assert (h0 == 1).all()
+    assert all((state[name] == w).all() for name, w in before.items())
+
+
+def test_takes_an_open_npz(state, tmp_path):
+    np.savez(tmp_path / "model.npz", **state)
+    with np.load(tmp_path / "model.npz") as file:
+        outputs, _ = RNN(file)(np.ones((7, 4)))
+    np.testing.assert_array_equal(outputs, RNN(state)(np.ones((7, 4)))[0])
+
+
+@pytest.mark.parametrize("v", [-1e308, -1e3, 0.0, 1e3, 1e308])
+def test_sigmoid_never_overflows(v):
+    assert sigmoid(np.float64(v)) == (np.sign(v) + 1) / 2
+
+
+def say(text):
+    return re.escape(text)
+
+
+def test_a_missing_weight_is_named(state):
+    renamed = {f"module.{name}": w for name, w in state.items()}
+    with pytest.raises(KeyError, match=r"lacks \['dense1.weight'.*it has \['module\.dense1"):
+        RNN(renamed)
+
+
+def test_a_surplus_weight_is_named(state):
+    with pytest.raises(ValueError, match=r"has \['dense2\.bias'\] besides"):
+        RNN(state | {"dense2.bias": np.ones(5)})
+
+
+@pytest.mark.parametrize("name", ["dense1.weight", "dense3.weight", "dense5.weight"])
+def test_a_transposed_weight_is_recognised(state, name):
+    given, expected = SHAPES[name][::-1], SHAPES[name]
+    message = say(
+        f"{name} has shape {given}, expected {expected}: PyTorch stores Linear weights as"
+    )
+    with pytest.raises(ValueError, match=message + ".*transposed"):
+        RNN(state | {name: state[name].T})
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("shape", [(9, 7), (9,), (0,), (), (5, 4, 1)])
+def test_a_misshapen_weight_is_named(state, name, shape):
+    with pytest.raises(ValueError, match=r"dense\d\.\w+ has shape \(.*\), expected \(.*\): "):
+        RNN(state | {name: np.ones(shape)})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.array(["0.5"]), "has dtype <U3, expected real numbers"),
+        (np.array([{}]), "has dtype object, expected real numbers"),
+        (np.ones(5, complex), "has dtype complex128, expected real numbers"),
+        ([[1.0], [1.0, 2.0]], "is no array of numbers"),
+        (np.full((5, 4), np.nan), "has NaN or infinite values"),
+        (np.full((5, 4), -np.inf), "has NaN or infinite values"),
+    ],
+)
+def test_a_weight_that_is_no_number_is_named(state, values, message):
+    with pytest.raises(ValueError, match=say(f"dense1.weight {message}")):
+        RNN(state | {"dense1.weight": values})
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((4,), "x has shape (4,), expected (time, 4) or (batch, time, 4)"),
+        ((2, 3, 7, 4), "x has shape (2, 3, 7, 4), expected (time, 4) or (batch, time, 4)"),
+        ((7, 9), "x has shape (7, 9), expected 4 features in its last axis: the model reads 4"),
+        ((4, 7), "x has shape (4, 7), expected 4 features in its last axis: are the axes in"),
+    ],
+)
+def test_a_wrong_x_is_told_what_was_expected(state, shape, message):
+    with pytest.raises(ValueError, match=say(message)):
+        RNN(state)(np.ones(shape))
+
+
+@pytest.mark.parametrize("shape", [(5,), (1, 2, 5), (2, 4), (2, 7, 5)])
+def test_a_wrong_h0_is_told_what_was_expected(state, shape):
+    with pytest.raises(ValueError, match=say(f"h0 has shape {shape}, expected (2, 5)")):
+        RNN(state)(np.ones((2, 7, 4)), np.ones(shape))
+
+
+@pytest.mark.parametrize("call", [("x",), (np.ones((7, 4)), "h0")])
+def test_input_that_is_no_number_is_refused(state, call):
+    with pytest.raises(ValueError, match="expected real numbers"):
+        RNN(state)(*call)

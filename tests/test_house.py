@@ -1,0 +1,69 @@
+"""The house keeps its order: who imports whom, and one proof for each snippet."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from tests import ROOT, SNIPPETS, SNIPPETS_DIR, proof_of
+
+TORCH = {"question/torch_rnn.py"}
+NAMES = [p.relative_to(SNIPPETS_DIR).as_posix() for p in SNIPPETS]
+
+
+def imported(code):
+    """Return the top-level packages that code imports from outside."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_snippets_import_numpy_and_the_standard_library(name):
+    packages = imported((SNIPPETS_DIR / name).read_text("utf-8")) - set(sys.stdlib_module_names)
+    assert packages <= ({"torch"} if name in TORCH else {"numpy"})
+
+
+def test_an_import_anywhere_is_found():
+    assert imported("def f():\n    import torch.nn as nn\n    from jax import numpy") == {
+        "torch",
+        "jax",
+    }
+
+
+def imports_without_torch(modules):
+    """Import modules in a process where torch cannot be imported; return the finished process."""
+    code = f"import sys; sys.modules['torch'] = None\nimport {', '.join(modules)}"
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+
+
+def module(name):
+    return "snippets." + name.removesuffix(".py").replace("/", ".")
+
+
+def test_snippets_import_with_torch_made_unimportable():
+    process = imports_without_torch([module(name) for name in NAMES if name not in TORCH])
+    assert process.returncode == 0, process.stderr
+
+
+def test_torch_is_really_unimportable_there():
+    process = imports_without_torch([module("question/torch_rnn.py")])
+    assert "ModuleNotFoundError" in process.stderr
+
+
+@pytest.mark.parametrize("path", SNIPPETS, ids=lambda p: p.name)
+def test_every_snippet_has_its_test(path):
+    assert "def test_" in proof_of(path)
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
+def test_ruff_is_content(command):
+    process = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
