@@ -7,6 +7,7 @@ the labels the drawing asks for, in the page's language. Every number in a drawi
 import html
 
 import yaml
+from pymdownx.superfences import SuperFencesException
 
 # y = x @ W.T + b, with 5 outputs and 3 inputs; PICKED is the output the drawing follows.
 W = ((1, 0, 2), (2, 0, 1), (0, 1, 1), (3, 1, 0), (1, 2, 0))
@@ -83,23 +84,30 @@ DRAWINGS = {"rows-are-outputs": rows_are_outputs}
 
 
 def draw(source, language, css_class, options, md, **_):
-    """Return the figure of one fence; an unknown drawing or label, or a missing one, raises."""
+    """Return the figure of one fence; an unknown drawing or label, or a missing one, raises.
+
+    It raises the one exception that superfences lets through to stop the build.
+    """
     # BaseLoader: a label is text, whatever it looks like.
     labels = yaml.load(source, yaml.BaseLoader)
+    if not isinstance(labels, dict):
+        raise SuperFencesException(f"a figure is lines of 'key: value', not {source!r}")
     name = labels.pop("draw", None)
     if name not in DRAWINGS:
-        raise ValueError(f"no drawing is called {name!r}; there are {', '.join(DRAWINGS)}")
+        raise SuperFencesException(
+            f"no drawing is called {name!r}; there are {', '.join(DRAWINGS)}"
+        )
 
     def label(key):
         if not labels.get(key):
-            raise ValueError(f"the drawing {name} needs the label {key!r}")
+            raise SuperFencesException(f"the drawing {name} needs the label {key!r}")
         return labels.pop(key)
 
     title, description = label("title"), label("description")
     caption = labels.pop("caption", "")
     (width, height), content = DRAWINGS[name](label)
     if labels:
-        raise ValueError(f"the drawing {name} has no label {', '.join(labels)}")
+        raise SuperFencesException(f"the drawing {name} has no label {', '.join(labels)}")
 
     md.figures = getattr(md, "figures", 0) + 1
     id_ = f"figure-{md.figures}"

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 import markdown
 import numpy as np
 import pytest
+from pymdownx.superfences import SuperFencesException
 
 from docs.extensions import figures
 
@@ -76,18 +77,24 @@ def test_ids_are_unique_in_a_page():
 
 @pytest.mark.parametrize("key", ["title", "description", "x", "W", "b", "y"])
 def test_a_missing_label_raises(key):
-    with pytest.raises(ValueError, match=f"needs the label '{key}'"):
+    with pytest.raises(SuperFencesException, match=f"needs the label '{key}'"):
         figure(re.sub(rf"(?m)^{key}:.*\n", "", SOURCE))
 
 
 @pytest.mark.parametrize("draw", ["draw: rows", "", "draw:"])
 def test_an_unknown_drawing_raises(draw):
-    with pytest.raises(ValueError, match="no drawing is called"):
+    with pytest.raises(SuperFencesException, match="no drawing is called"):
         figure(SOURCE.replace("draw: rows-are-outputs", draw))
 
 
+@pytest.mark.parametrize("source", ["", "rows-are-outputs", "- draw: rows-are-outputs"])
+def test_what_is_no_mapping_raises(source):
+    with pytest.raises(SuperFencesException, match="key: value"):
+        figure(source)
+
+
 def test_an_unknown_label_raises():
-    with pytest.raises(ValueError, match="no label Y"):
+    with pytest.raises(SuperFencesException, match="no label Y"):
         figure(SOURCE + "Y: y\n")
 
 
@@ -98,5 +105,5 @@ def test_an_unknown_drawing_fails_the_page():
         extension_configs={"pymdownx.superfences": {"custom_fences": [fence]}},
     )
     assert "<figure" in md.convert(f"```figure\n{SOURCE}```")
-    with pytest.raises(ValueError, match="no drawing is called 'nothing'"):
+    with pytest.raises(SuperFencesException, match="no drawing is called 'nothing'"):
         md.convert("```figure\ndraw: nothing\n```")

@@ -8,3 +8,14 @@ for (const code of document.querySelectorAll(".language-pycon pre > code")) {
   });
   code.setAttribute("data-copy", lines.map((line) => line.slice(4)).join("\n"));
 }
+
+// Material wraps each copy button in a <nav>, dozens of nameless landmarks for a screen reader, and
+// each table in a box that scrolls on a phone, but that no key reaches; so it is with long formulas.
+const mend = () => {
+  for (const nav of document.querySelectorAll(".md-code__nav:not([role])")) nav.setAttribute("role", "none");
+  for (const box of document.querySelectorAll(".md-typeset__scrollwrap, math[display=block]")) {
+    if (box.scrollWidth > box.clientWidth) box.setAttribute("tabindex", "0");
+  }
+};
+new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
+mend();
