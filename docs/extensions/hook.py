@@ -22,11 +22,12 @@ def on_config(config):
     return config
 
 
-def on_page_content(html, page, **_):
+def on_page_content(html, page, files, **_):
     """Bring a notebook's HTML into the shape of the other pages."""
     if page.file.src_uri.endswith(".ipynb"):
-        html, tokens = polish(html)
+        html, tokens = polish(html, page, files)
         page.toc = get_toc(tokens)
+        page.title = tokens[0]["name"]
     return html
 
 
