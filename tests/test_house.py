@@ -61,6 +61,13 @@ def test_every_snippet_has_its_test(path):
     assert "def test_" in proof_of(path)
 
 
+def test_workflows_are_well_formed():
+    workflows = sorted(ROOT.glob(".github/workflows/*.yml"))
+    check = ["check_jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows]
+    process = subprocess.run([sys.executable, "-m", *check], capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
 def test_ruff_is_content(command):
     process = subprocess.run(

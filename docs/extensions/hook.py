@@ -3,10 +3,11 @@
 import pathlib
 import re
 
-from docs.extensions.notebooks import polish
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.structure.toc import get_toc
+
+from docs.extensions.notebooks import polish
 
 ROOT = pathlib.Path(__file__).parents[2]
 OTHER = {"en": "zh", "zh": "en"}

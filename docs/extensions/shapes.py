@@ -47,7 +47,7 @@ def mark_up(shape):
     if not found:
         return None
     spans = [
-        f'<span class="axis {hue}">{html.escape(text)}{f"<sub>{name}</sub>" if name else ""}</span>'
+        f'<span class="axis {hue}">{html.escape(text)}{f" <sub>{name}</sub>" if name else ""}</span>'
         if hue
         else html.escape(text)
         for text, name, hue in found

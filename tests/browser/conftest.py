@@ -8,8 +8,7 @@ import threading
 
 import pytest
 
-QUIET = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync
---disable-background-networking --disable-component-update""".split()
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync", "--disable-background-networking", "--disable-component-update"]
 
 
 @pytest.fixture(scope="session")

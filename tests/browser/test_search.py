@@ -1,7 +1,5 @@
 """Search is a front door: a pasted error, a Chinese phrase."""
 
-import pytest
-from bs4 import BeautifulSoup
 from playwright.sync_api import expect
 
 from tests import address_of

@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from bs4 import BeautifulSoup
 
-from tests.fences import PAGES, fences
 from tests import SITE_URL, address_of
+from tests.fences import PAGES, fences
 
 LOADS = {"src", "srcset", "data", "poster"}
 NOT_LOADED = {"canonical", "alternate", "prev", "next", "edit"}
