@@ -80,7 +80,48 @@ def rows_are_outputs(label):
     )
 
 
-DRAWINGS = {"rows-are-outputs": rows_are_outputs}
+def strides(label):
+    """Draw a weight, its transpose and the memory that both read, with the bytes of each step."""
+    rows = ((1, 2, 3), (4, 5, 6))
+    itemsize, columns = 8, len(rows[0])
+    steps = {"out": f"+{columns * itemsize}", "in": f"+{itemsize}"}  # bytes to the next one
+    top, left, right = 74, 62, 248
+    memory = top + CELL * columns + 64
+
+    def axes(x, across, down):
+        """Draw the two axes of a matrix at x, each with its name and its step."""
+        (over, width), (side, height) = across, down
+        return (
+            f'<path class="{over}" d="M{x} {top - 9}H{x + CELL * width}"/>'
+            + say(x + CELL * width / 2, top - 18, f"{over} {steps[over]}", kind=over)
+            + f'<path class="{side}" d="M{x - 9} {top}V{top + CELL * height}"/>'
+            + say(x - 17, top + CELL * height / 2 - 4, side, kind=side, anchor="end")
+            + say(x - 17, top + CELL * height / 2 + 15, steps[side], kind=side, anchor="end")
+        )
+
+    drawn = [
+        say(left, 22, label("W"), anchor="start"),
+        axes(left, ("in", columns), ("out", len(rows))),
+        cells(left, top, rows, "weight", PICKED),
+        say(right, 22, label("W.T"), anchor="start"),
+        axes(right, ("out", len(rows)), ("in", columns)),
+        say(left, memory - 12, label("memory"), anchor="start"),
+        say(left - 9, memory + CELL + 22, label("byte"), anchor="end"),
+    ]
+    for i, row in enumerate(rows):
+        picked = 0 if i == PICKED else None
+        for j, number in enumerate(row):
+            place = i * columns + j
+            x = left + CELL * place
+            drawn += [
+                cells(right + CELL * i, top + CELL * j, [(number,)], "weight", picked),
+                cells(x, memory, [(number,)], "weight", picked),
+                say(x + CELL / 2, memory + CELL + 22, place * itemsize),
+            ]
+    return (360, memory + CELL + 34), "".join(drawn)
+
+
+DRAWINGS = {"rows-are-outputs": rows_are_outputs, "strides": strides}
 
 
 def draw(source, language, css_class, options, md, **_):

@@ -5,6 +5,7 @@ import re
 
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
+from mkdocs.structure.files import File
 from mkdocs.structure.toc import get_toc
 
 from docs.extensions.notebooks import polish
@@ -21,6 +22,16 @@ def on_config(config):
         for package in ("torch", "numpy", "python")
     }
     return config
+
+
+def on_files(files, config):
+    """Let the Chinese site offer the same downloads, which only the English folder holds."""
+    english = ROOT / "docs/en"
+    for path in sorted(english.rglob("*")):
+        uri = path.relative_to(english).as_posix()
+        if path.suffix in {".npz", ".txt"} and not files.get_file_from_path(uri):
+            files.append(File(uri, str(english), config.site_dir, config.use_directory_urls))
+    return files
 
 
 def on_page_content(html, page, files, **_):

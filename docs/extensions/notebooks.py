@@ -7,7 +7,6 @@ keep the text, the code and the outputs, and write them as Markdown pages have t
 import base64
 import html
 import logging
-import pathlib
 import posixpath
 import re
 from urllib.parse import urlsplit
@@ -17,7 +16,6 @@ from markdown.extensions.toc import nest_toc_tokens, slugify, unique
 
 from docs.extensions.shapes import colour_shapes
 
-ENGLISH = pathlib.Path(__file__).parents[1] / "en"
 LOG = logging.getLogger("mkdocs.docs.extensions.notebooks")
 
 SVG = "data:image/svg+xml;base64,"
@@ -156,8 +154,6 @@ def address(href, page, files):
     file = files.get_file_from_path(target)
     if file:
         found = file.url_relative_to(page.url)
-    elif not target.endswith((".md", ".ipynb")) and (ENGLISH / target).is_file():
-        found = "../" * (page.url.count("/") + 1) + target  # from zh/ to the English site's file
     else:
         LOG.warning("%s links to %s, which is not there", page.file.src_uri, href)
         return href

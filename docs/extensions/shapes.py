@@ -14,7 +14,7 @@ AXES = {
     "out": "out out_features dim_output out_channels",
     "in": "in in_features dim_input in_channels",
     "batch": "batch time",
-    "hidden": "hidden hidden_size dim_recurrent",
+    "hidden": "hidden hidden_size dim_recurrent groups",
     "kernel": "kernel kernel_size",
 }
 HUE = {name: hue for hue, names in AXES.items() for name in names.split()}
@@ -46,12 +46,11 @@ def mark_up(shape):
     found = axes(html.unescape(shape))
     if not found:
         return None
-    spans = [
-        f'<span class="axis {hue}">{html.escape(text)}{f" <sub>{name}</sub>" if name else ""}</span>'
-        if hue
-        else html.escape(text)
-        for text, name, hue in found
-    ]
+    spans = []
+    for text, name, hue in found:
+        label = f" <sub>{name}</sub>" if name else ""
+        axis = html.escape(text) + label
+        spans.append(f'<span class="axis {hue}">{axis}</span>' if hue else axis)
     return f"({', '.join(spans)}{',' if len(spans) == 1 else ''})"
 
 

@@ -38,6 +38,8 @@ for code, alone, hidden in json.load(sys.stdin):
 json.dump(results, sys.stdout)
 """
 
+CODE = ":is(.language-python, .language-pycon)"
+
 
 def run(blocks, folder):
     """Run blocks in an empty process, in a folder with the files that the pages offer."""
@@ -57,7 +59,7 @@ def run(blocks, folder):
 def copied(page):
     """Return [(classes, what the copy button puts on the clipboard)] of a page's blocks."""
     found = []
-    for block in page.locator(".md-typeset .highlight:not(.result)").all():
+    for block in page.locator(f"article {CODE}").all():
         for closed in block.locator("xpath=ancestor::details[not(@open)]").all():
             closed.locator("summary").click()
         block.hover()
@@ -77,7 +79,7 @@ def test_the_blocks_of_a_page_run_as_copied(page, context, base_url, site, tmp_p
     page.goto(base_url + address)
     blocks = copied(page)
     soup = BeautifulSoup((site / address / "index.html").read_text("utf-8"), "html.parser")
-    assert len(blocks) == len(soup.select("article .highlight:not(.result)"))
+    assert len(blocks) == len(soup.select(f"article {CODE}"))
     shown = iter([result.get_text().strip() for result in soup.select("article .result code")])
     results = run(
         [

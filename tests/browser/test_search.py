@@ -1,24 +1,52 @@
-"""Search is a front door: a pasted error, a Chinese phrase."""
+"""Search is a front door: an error pasted whole, a Chinese phrase."""
 
+import re
+
+import pytest
 from playwright.sync_api import expect
 
 from tests import address_of
 from tests.fences import PAGES, fences
 
-ERRORS = [
-    (address_of(path), block.text.strip())
-    for path in PAGES
-    if not address_of(path).startswith("zh/")
-    for block in fences(path.read_text("utf-8"))
-    if "result" in block.classes and "Error: " in block.text
-]
+# {error message shown on an English page: the addresses it is shown at}
+ERRORS = {}
+for path in PAGES:
+    for block in fences(path.read_text("utf-8")):
+        if "result" in block.classes and "Error: " in block.text and "/en/" in path.as_posix():
+            ERRORS.setdefault(block.text.strip(), []).append(address_of(path))
 
 
 def find(page, query):
-    """Type a query into the search and return the addresses of the results, best first."""
+    """Paste a query into the search and return the addresses of the pages found, best first."""
     page.keyboard.press("/")
     page.locator(".md-search__input").fill(query)
-    expect(page.locator(".md-search-result__meta")).to_have_text(
-        __import__("re").compile(r"\d|找到|没有")
-    )
-    return [a.get_attribute("href") for a in page.locator(".md-search-result__link").all()]
+    expect(page.locator(".md-search-result__meta")).to_have_text(re.compile(r"\d|No |没有"))
+    links = page.locator(".md-search-result__item > .md-search-result__link").all()
+    return [re.split(r"[?#]", link.get_attribute("href"))[0] for link in links]
+
+
+@pytest.mark.parametrize("message", ERRORS, ids=lambda message: message[:50])
+def test_an_error_pasted_whole_leads_to_its_page(page, base_url, message):
+    page.goto(base_url)
+    best = find(page, message)[0]
+    assert best in [base_url + address for address in ERRORS[message]]
+
+
+@pytest.mark.parametrize(
+    ("query", "address"),
+    [
+        ("方阵", "zh/why/square-trap/"),
+        ("方阵陷阱", "zh/why/square-trap/"),
+        ("转置", "zh/"),
+        ("权重形状", "zh/"),
+        ("即输出", "zh/why/rows-are-outputs/"),
+    ],
+)
+def test_a_chinese_word_finds_its_page(page, base_url, query, address):
+    page.goto(base_url + "zh/")
+    assert base_url + address in find(page, query)[:3]
+
+
+def test_nonsense_finds_nothing(page, base_url):
+    page.goto(base_url)
+    assert find(page, "qwertzuiop") == []

@@ -107,3 +107,31 @@ def test_an_unknown_drawing_fails_the_page():
     assert "<figure" in md.convert(f"```figure\n{SOURCE}```")
     with pytest.raises(SuperFencesException, match="no drawing is called 'nothing'"):
         md.convert("```figure\ndraw: nothing\n```")
+
+
+STRIDES = """\
+draw: strides
+title: The same memory
+description: Two shapes over six numbers
+W: W
+W.T: W.T
+memory: memory
+byte: byte
+"""
+
+
+def test_the_strides_are_those_of_numpy():
+    svg = ET.fromstring(figure(STRIDES)).find("svg")
+    cells = {
+        (float(t.get("y")), float(t.get("x"))): int(t.text)
+        for t in svg.iter("text")
+        if "cell" in t.get("class")
+    }
+    *drawn, memory = (
+        [number for (y, _), number in sorted(cells.items()) if y == row]
+        for row in sorted({y for y, _ in cells})
+    )
+    W = np.array(memory, dtype=np.int64).reshape(2, 3)
+    assert drawn == [[*W[0], *W.T[0]], [*W[1], *W.T[1]], [*W.T[2]]]
+    out, in_ = W.strides
+    assert {f"in +{in_}", f"out +{out}", f"+{in_}", f"+{out}"} <= set(texts(svg))

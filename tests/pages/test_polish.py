@@ -116,7 +116,6 @@ def files():
         ("speakers.npz", "../speakers.npz"),
         ("speakers.ipynb", "speakers.ipynb"),  # mkdocs-jupyter puts it into the page's folder
         ("../why/square-trap.md#test", "../../why/square-trap/#test"),
-        ("japanese-vowels.npz", "../../../notebooks/japanese-vowels.npz"),  # only in docs/en
         ("#here", "#here"),
         ("https://pytorch.org/a.md", "https://pytorch.org/a.md"),
     ],

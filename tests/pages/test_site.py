@@ -24,7 +24,7 @@ def pages(site):
     }
 
 
-def resolve(address, link):
+def resolve(site, address, link):
     """Return (file, anchor) that a link on the page at address leads to."""
     parts = urlsplit(link)
     path = unquote(parts.path)
@@ -32,9 +32,10 @@ def resolve(address, link):
         target = path.removeprefix(urlsplit(SITE_URL).path)
     else:
         target = posixpath.join(posixpath.dirname(address), path) if path else address
-    if target.endswith("/") or not target:
-        target += "index.html"
-    return posixpath.normpath(target), unquote(parts.fragment)
+    target = posixpath.normpath(target)
+    if (site / target).is_dir():
+        target = posixpath.normpath(posixpath.join(target, "index.html"))
+    return target, unquote(parts.fragment)
 
 
 def problems(site):
@@ -60,7 +61,7 @@ def problems(site):
                     if link in loads:
                         found.append(f"{address}: loads {link}")
                     continue
-                target, anchor = resolve(address, link)
+                target, anchor = resolve(site, address, link)
                 if not (site / target).is_file():
                     found.append(f"{address}: {link} is dead")
                 elif anchor and target in ids and anchor not in ids[target]:
@@ -108,7 +109,7 @@ def test_a_good_site_has_no_problem(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "page",
+    "html",
     [
         GOOD + '<script src="https://cdn.example.org/x.js"></script>',
         GOOD + '<script src="//cdn.example.org/x.js"></script>',
@@ -123,8 +124,8 @@ def test_a_good_site_has_no_problem(tmp_path):
         GOOD + '<p id="a"></p><p id="a"></p>',
     ],
 )
-def test_a_bad_page_is_found(tmp_path, page):
-    assert len(problems(small_site(tmp_path, page))) == 1
+def test_a_bad_page_is_found(tmp_path, html):
+    assert len(problems(small_site(tmp_path, html))) == 1
 
 
 def test_a_style_sheet_that_calls_somebody_is_found(tmp_path):

@@ -19,8 +19,9 @@ CODE = re.compile(r"`([^`]+)`")
 def stored(cell):
     """Return the shape in a table's cell, `(100 out, 12 in)`, as numbers; None if it has none."""
     for code in CODE.findall(cell):
-        if code.startswith("(") and (found := axes(code)):
-            return tuple(int(text) for text, _, _ in found)
+        sizes = [text for text, _, _ in axes(code) or []] if code.startswith("(") else []
+        if sizes and all(map(str.isdecimal, sizes)):
+            return tuple(map(int, sizes))
     return None
 
 
