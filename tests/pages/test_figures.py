@@ -131,7 +131,7 @@ def test_the_strides_are_those_of_numpy():
         [number for (y, _), number in sorted(cells.items()) if y == row]
         for row in sorted({y for y, _ in cells})
     )
-    W = np.array(memory, dtype=np.int64).reshape(2, 3)
-    assert drawn == [[*W[0], *W.T[0]], [*W[1], *W.T[1]], [*W.T[2]]]
-    out, in_ = W.strides
+    w = np.array(memory, dtype=np.int64).reshape(2, 3)
+    assert drawn == [[*w[0], *w.T[0]], [*w[1], *w.T[1]], [*w.T[2]]]
+    out, in_ = w.strides
     assert {f"in +{in_}", f"out +{out}", f"+{in_}", f"+{out}"} <= set(texts(svg))
