@@ -43,10 +43,10 @@ def tables(text):
 
 def check(text):
     """Fail unless the tables hold exactly what their modules' state_dict() holds."""
-    torch = pytest.importorskip("torch")
-    from snippets.question.torch_rnn import RNN
-
     for module, shapes in tables(text):
+        torch = pytest.importorskip("torch")
+        from snippets.question.torch_rnn import RNN
+
         assert module, f"no <!-- shapes: ... --> above the table of {list(shapes)}"
         state = eval(module, {"nn": torch.nn, "RNN": RNN}).state_dict()
         assert shapes == {name: tuple(values.shape) for name, values in state.items()}
