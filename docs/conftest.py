@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import tempfile
-from doctest import ELLIPSIS
 from importlib.util import find_spec
 from unittest import SkipTest
 
@@ -29,7 +28,7 @@ def define(example):
 class Examples:
     """Finds the examples of a page's pycon fences and hidden set-up, and the code it includes."""
 
-    doctests = DocTestStringParser(DocTestEvaluator(ELLIPSIS))
+    doctests = DocTestStringParser(DocTestEvaluator())
 
     def __call__(self, document):
         starts = [0] + [m.end() for m in re.finditer("\n", document.text)]

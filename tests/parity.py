@@ -12,8 +12,8 @@ def assert_parity(ours, reference, tolerance=FLOAT64):
     Finiteness comes first: a NaN on both sides would compare as equal or as nothing at all.
     """
     reference = reference.detach().numpy()
-    assert ours.shape == reference.shape
-    assert ours.dtype == reference.dtype
+    ours_is, torchs_is = (f"{a.dtype} {a.shape}" for a in (ours, reference))
+    assert ours_is == torchs_is, f"ours is {ours_is}, PyTorch's is {torchs_is}"
     assert np.isfinite(reference).all(), "the reference is not finite"
     assert np.isfinite(ours).all(), "ours is not finite"
     error = np.abs(ours - reference).max(initial=0)

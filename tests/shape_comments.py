@@ -31,6 +31,8 @@ def shape_comments(source):
                 raise ShapeCommentError(f"line {line}: {text} is not a shape") from None
             if not isinstance(tree, ast.Tuple):
                 raise ShapeCommentError(f"line {line}: {text} is not a tuple; one axis is (axis,)")
+            if "#" in text or ast.unparse(tree) == "(...,)":
+                raise ShapeCommentError(f"line {line}: {text} says more or less than one shape")
             several = tree.elts and all(isinstance(shape, ast.Tuple) for shape in tree.elts)
             shapes = tree.elts if several else [tree]
             found[line] = [[ast.unparse(axis) for axis in shape.elts] for shape in shapes]
@@ -106,5 +108,6 @@ def executed(path):
     module.__check_shapes__ = check_shapes
     exec(compile(tree, str(path), "exec"), module.__dict__)
     yield module, sizes
+    assert len(set(sizes.values())) == len(sizes), f"equal sizes hide a swap: {sizes}"
     if never := set(comments) - reached:
         raise ShapeCommentError(f"{path.name}: lines {sorted(never)} are never reached")

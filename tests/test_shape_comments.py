@@ -60,6 +60,8 @@ BROKEN = [
     "y = x  # (batch)",
     "pass  # (batch, time)",
     "if False: y = x  # (batch, time)",
+    "y = x  # (...,)",
+    "y = x  # (batch, time)  # (time, batch)",
 ]
 
 
@@ -72,6 +74,11 @@ def test_true_comments_pass(tmp_path, line):
 def test_untrue_comments_fail(tmp_path, line):
     with pytest.raises(AssertionError, match=r"snippet\.py:2: the shape is .* the comment says"):
         run(tmp_path, line)
+
+
+def test_equal_sizes_fail(tmp_path):
+    with pytest.raises(AssertionError, match="equal sizes hide a swap"):
+        run(tmp_path, "y = x  # (batch, time)", hidden=3)
 
 
 @pytest.mark.parametrize("line", BROKEN)

@@ -25,12 +25,13 @@ def on_config(config):
 
 
 def on_files(files, config):
-    """Let the Chinese site offer the same downloads, which only the English folder holds."""
-    english = ROOT / "docs/en"
-    for path in sorted(english.rglob("*")):
-        uri = path.relative_to(english).as_posix()
-        if path.suffix in {".npz", ".txt"} and not files.get_file_from_path(uri):
-            files.append(File(uri, str(english), config.site_dir, config.use_directory_urls))
+    """Offer downloads on both sites: the snippets, and what docs/en/notebooks holds."""
+    downloads = [(ROOT, path) for path in sorted(ROOT.glob("snippets/*/*.py"))]
+    downloads += [(ROOT / "docs/en", path) for path in sorted(ROOT.glob("docs/en/notebooks/*"))]
+    for folder, path in downloads:
+        uri = path.relative_to(folder).as_posix()
+        if path.suffix in {".py", ".npz", ".txt"} and not files.get_file_from_path(uri):
+            files.append(File(uri, str(folder), config.site_dir, config.use_directory_urls))
     return files
 
 

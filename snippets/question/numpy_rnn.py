@@ -1,6 +1,19 @@
 """The question's network in plain NumPy, its weights as ``state_dict()`` holds them."""
 
+from collections.abc import Mapping
+
 import numpy as np
+
+SHAPES = {
+    "dense1.weight": ("dim_recurrent", "dim_input"),
+    "dense1.bias": ("dim_recurrent",),
+    "dense2.weight": ("dim_recurrent", "dim_recurrent"),
+    "dense3.weight": ("dim_recurrent", "dim_input"),
+    "dense3.bias": ("dim_recurrent",),
+    "dense4.weight": ("dim_recurrent", "dim_recurrent"),
+    "dense5.weight": ("dim_output", "dim_recurrent"),
+    "dense5.bias": ("dim_output",),
+}
 
 
 class RNN:
@@ -18,16 +31,13 @@ class RNN:
     Parameters
     ----------
     state : mapping of str to array
-        The weights under their ``state_dict()`` names, as stored: a dict, or an open ``.npz``.
-
-            dense1.weight  (dim_recurrent, dim_input)      dense1.bias  (dim_recurrent,)
-            dense2.weight  (dim_recurrent, dim_recurrent)
-            dense3.weight  (dim_recurrent, dim_input)      dense3.bias  (dim_recurrent,)
-            dense4.weight  (dim_recurrent, dim_recurrent)
-            dense5.weight  (dim_output, dim_recurrent)     dense5.bias  (dim_output,)
+        The weights under their ``state_dict()`` names, stored as SHAPES says: a dict, or an open
+        ``.npz``. They are copied.
 
     Raises
     ------
+    TypeError
+        The state is no mapping.
     KeyError
         A weight is missing.
     ValueError
@@ -62,7 +72,8 @@ class RNN:
         x, h = check_input(x, h0, w)
         to_z = x @ w["dense1.weight"].T + w["dense1.bias"]  # (..., time, dim_recurrent)
         to_n = x @ w["dense3.weight"].T + w["dense3.bias"]  # (..., time, dim_recurrent)
-        hidden = np.empty(to_z.shape, np.result_type(to_z, h))  # (..., time, dim_recurrent)
+        dtype = np.result_type(x, h, *w.values())
+        hidden = np.empty(to_z.shape, dtype)  # (..., time, dim_recurrent)
         for t in range(x.shape[-2]):
             z = sigmoid(to_z[..., t, :] + h @ w["dense2.weight"].T)  # (..., dim_recurrent)
             n = np.tanh(to_n[..., t, :] + h @ w["dense4.weight"].T)  # (..., dim_recurrent)
@@ -78,86 +89,79 @@ def sigmoid(v):
 
 
 def check_state(state):
-    """Return the weights of ``RNN`` as a dict of arrays, or say which one is wrong and why."""
-    names = [f"dense{i}.weight" for i in (1, 2, 3, 4, 5)] + [f"dense{i}.bias" for i in (1, 3, 5)]
-    missing = [name for name in names if name not in state]
-    surplus = [name for name in state if name not in names]
+    """Return copies of the weights of ``RNN``, or say which one is wrong and why."""
+    if not isinstance(state, Mapping):
+        raise TypeError(f"state is a {type(state).__name__}, expected a mapping: take state_dict()")
+    missing = [name for name in SHAPES if name not in state]
+    surplus = [name for name in state if name not in SHAPES]
     if missing:
         raise KeyError(
             f"state lacks {missing}; it has {list(state)}. Take state_dict()'s own names"
         )
     if surplus:
-        raise ValueError(f"state has {surplus} besides {names}: is it another model's?")
+        raise ValueError(f"state has {surplus} besides {list(SHAPES)}: is it another model's?")
 
-    weights = {name: check_numeric(name, state[name]) for name in names}
-    for name, w in weights.items():
-        if not np.isfinite(w).all():
-            raise ValueError(f"{name} has NaN or infinite values: did the training diverge?")
-
+    weights = {name: check_numbers(name, state[name]).copy() for name in SHAPES}
     # A bias has one axis, so no transpose can hide in it: the biases tell the sizes.
-    dim_recurrent, dim_output = weights["dense1.bias"].size, weights["dense5.bias"].size
-    dim_input = weights["dense1.weight"].size // max(dim_recurrent, 1)
-    expected = {
-        "dense1.bias": (dim_recurrent,),
-        "dense3.bias": (dim_recurrent,),
-        "dense5.bias": (dim_output,),
-        "dense1.weight": (dim_recurrent, dim_input),
-        "dense2.weight": (dim_recurrent, dim_recurrent),
-        "dense3.weight": (dim_recurrent, dim_input),
-        "dense4.weight": (dim_recurrent, dim_recurrent),
-        "dense5.weight": (dim_output, dim_recurrent),
+    sizes = {
+        "dim_recurrent": weights["dense1.bias"].size,
+        "dim_output": weights["dense5.bias"].size,
     }
-    for name, shape in expected.items():
+    others = [n for n in weights["dense1.weight"].shape if n != sizes["dim_recurrent"]]
+    sizes["dim_input"] = others[0] if others else sizes["dim_recurrent"]
+    for name, axes in SHAPES.items():
         given = weights[name].shape
-        if given != shape:
+        expected = tuple(sizes[axis] for axis in axes)
+        if given != expected:
             slip = (
-                "PyTorch stores Linear weights as (out_features, in_features); "
-                "was this one transposed?"
-                if given == shape[::-1]
-                else "is it another layer's?"
+                "dense1.bias and dense5.bias tell the sizes; is one of the three another layer's?"
             )
-            raise ValueError(f"{name} has shape {given}, expected {shape}: {slip}")
+            if given == expected[::-1]:
+                slip = (
+                    "PyTorch stores Linear weights as (out_features, in_features); "
+                    "was this one transposed?"
+                )
+            raise ValueError(f"{name} has shape {given}, expected {expected}: {slip}")
+        if not np.isfinite(weights[name]).all():
+            raise ValueError(f"{name} has NaN or infinite values: did the training diverge?")
     return weights
 
 
 def check_input(x, h0, weights):
     """Return x and the first hidden state as arrays, or say which one is wrong and why."""
     dim_recurrent, dim_input = weights["dense1.weight"].shape
-    x = check_numeric("x", x)
+    x = check_numbers("x", x)
     if x.ndim not in (2, 3):
+        slip = "is there an axis too many?" if x.ndim > 3 else "a single step is x[None]"
         raise ValueError(
             f"x has shape {x.shape}, expected (time, {dim_input}) or (batch, time, {dim_input}): "
-            "a single step is a sequence of one, x[None]"
+            + slip
         )
     if x.shape[-1] != dim_input:
-        slip = (
-            "are the axes in another order?"
-            if dim_input in x.shape
-            else f"the model reads {dim_input} at every step"
-        )
+        slip = f"the model reads {dim_input} at every step"
+        if dim_input in x.shape:
+            slip = "are the axes in another order?"
         raise ValueError(
             f"x has shape {x.shape}, expected {dim_input} features in its last axis: {slip}"
         )
-    if h0 is None:
-        return x, np.zeros((*x.shape[:-2], dim_recurrent), x.dtype)
-    h0 = check_numeric("h0", h0)
     shape = (*x.shape[:-2], dim_recurrent)
+    if h0 is None:
+        return x, np.zeros(shape, x.dtype)
+    h0 = check_numbers("h0", h0)
     if h0.shape != shape:
         raise ValueError(
-            f"h0 has shape {h0.shape}, expected {shape}: one state a sequence, without a time axis"
+            f"h0 has shape {h0.shape}, expected {shape}: "
+            "one state a sequence, without an axis for time or layers"
         )
-    return x, h0
+    return x, h0.copy()
 
 
-def check_numeric(name, values):
-    """Return values as an array of real numbers, or say that they are none."""
+def check_numbers(name, values):
+    """Return values as a floating-point array, or say that they are no real numbers."""
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{name} is no array of numbers: {error}") from error
+        raise ValueError(f"{name} cannot be read as an array: {error}") from error
     if array.dtype.kind not in "fiu":
-        raise ValueError(
-            f"{name} has dtype {array.dtype}, expected real numbers: "
-            "export state_dict() by name with np.savez"
-        )
-    return array
+        raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
+    return array if array.dtype.kind == "f" else array.astype(float)

@@ -3,7 +3,8 @@
 import contextlib
 import io
 import re
-from itertools import pairwise
+from doctest import DocTestParser, Example
+from itertools import pairwise, zip_longest
 
 import pytest
 
@@ -37,7 +38,7 @@ def problems(text, page=""):
     """Return what is wrong with the fences of a page, apart from what their doctests show."""
     found = []
     blocks = fences(text)
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, following in zip_longest(blocks, blocks[1:]):
         shows = following if following and "result" in following.classes else None
         wrong = "wrong" in block.classes
         if block.language == "python":
@@ -51,6 +52,9 @@ def problems(text, page=""):
         elif block.language == "pycon":
             if "import torch" in block.text and "torch" not in block.classes:
                 found.append((block.line, "the class torch is missing"))
+            parts = DocTestParser().parse(block.text)
+            if any(p.options if isinstance(p, Example) else p.strip() for p in parts):
+                found.append((block.line, "a text that is no example, or one with options"))
         elif "result" in block.classes:
             before = blocks[blocks.index(block) - 1]
             if block is blocks[0] or "wrong" not in before.classes:
@@ -79,6 +83,25 @@ def test_wrong_code_goes_wrong_as_shown(path, tmp_path, monkeypatch):
         assert outcome(code.text) == shown.text.rstrip("\n"), f"line {code.line}"
 
 
+def promised(text):
+    """Return the code that a page sets apart as the fix, or as a translation into NumPy."""
+    fixes = re.findall(r"^`(?:\w+ = )?([^`]+)`\n\{ \.fix \}", text, re.M)
+    rows = re.findall(r"^\|[^|]*`[^|]*\|(.*)\|$", text, re.M) if "{ #table-run }" in text else []
+    return fixes + [code for row in rows for code in re.findall(r"`([^`]+)`", row)]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_fix_and_the_translations_have_been_run(path):
+    text = path.read_text("utf-8")
+    run = "\n".join(block.text for block in fences(text) if "wrong" not in block.classes)
+    assert [code for code in promised(text) if code not in run] == []
+
+
+def test_a_fix_is_found():
+    assert promised("`y = x @ W + b`\n{ .fix }\n") == ["x @ W + b"]
+    assert promised("| `F.relu(x)` | `np.max(x)` |\n## T { #table-run }") == ["np.max(x)"]
+
+
 def test_what_is_listed_exists():
     there = {
         (str(path.relative_to(ROOT)), fence.text.split("\n")[0])
@@ -100,6 +123,7 @@ ZeroDivisionError: division by zero
 
 def test_good_fences_have_no_problem():
     assert problems(WRONG) == []
+    assert problems("no fence\n") == []
     assert problems('```python\n--8<-- "question/numpy_rnn.py"\n```\n') == []
     assert problems('!!! note\n\n    ``` { .pycon title="x" }\n    >>> 1\n    1\n    ```\n') == []
 
@@ -112,6 +136,9 @@ def test_good_fences_have_no_problem():
         '```python\nx = 1\n--8<-- "question/numpy_rnn.py"\n```\n',
         '```python\n--8<-- "question/torch_rnn.py"\n```\n',
         "```pycon\n>>> import torch\n```\n",
+        "```pycon\nx = 1\n```\n",
+        "```pycon\n>>> x\n1\n\nand more\n```\n",
+        "```pycon\n>>> 1 + 1  # doctest: +SKIP\n3\n```\n",
         WRONG.split("\n\n")[0] + "\n",
         WRONG.split("\n\n")[1],
         "```console\n$ pip install\n```\n",
@@ -168,6 +195,7 @@ def test_doctests_run_at_any_depth_with_their_hidden_set_up(run_page, monkeypatc
     "text",
     [
         GOOD.replace("4\n", "5\n"),
+        GOOD.replace("hidden + 1\n        4", "[1, 2, 3]\n        [1...]"),
         GOOD.replace("hidden = 3", "hidden = 4"),
         re.sub("```.*", "", GOOD),
         GOOD.replace("```pycon", "```python"),

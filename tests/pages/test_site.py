@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests import SITE_URL, address_of
-from tests.fences import PAGES, fences
+from tests.fences import PAGES, fences, included
 
 LOADS = {"src", "srcset", "data", "poster"}
 NOT_LOADED = {"canonical", "alternate", "prev", "next", "edit"}
@@ -49,7 +49,8 @@ def problems(site):
         for tag in soup.find_all(True):
             stylesheet = tag.name == "link" and not NOT_LOADED & set(tag.get("rel", []))
             loads = [tag[name] for name in LOADS & set(tag.attrs)]
-            loads += [tag["href"]] if stylesheet or tag.name in {"image", "use"} else []
+            if stylesheet or tag.name in {"image", "use"}:
+                loads.append(tag.get("href") or tag["xlink:href"])
             styles = tag.get("style", "") + (tag.get_text() if tag.name == "style" else "")
             loads += CSS_URL.findall(styles)
             links = loads + ([tag["href"]] if tag.name == "a" and tag.get("href") else [])
@@ -87,8 +88,21 @@ def test_both_languages_are_built(site):
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_no_block_escapes_the_fences(site, path):
     page = (site / address_of(path) / "index.html").read_text("utf-8")
-    shown = len(BeautifulSoup(page, "html.parser").article.select("pre, figure svg"))
-    assert shown == len(fences(path.read_text("utf-8")))
+    article = BeautifulSoup(page, "html.parser").article
+    blocks = fences(path.read_text("utf-8"))
+    shown = [pre.get_text().split() for pre in article.select("pre")]
+    told = [(included(f) or f.text).split() for f in blocks if f.language != "figure"]
+    assert shown == told
+    assert len(article.select("figure svg")) == len(blocks) - len(told)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=address_of)
+def test_no_reference_is_left_as_text(site, path):
+    page = (site / address_of(path) / "index.html").read_text("utf-8")
+    article = BeautifulSoup(page, "html.parser").article
+    for code in article.select("code, math"):
+        code.decompose()
+    assert not re.search(r"\]\[|\[\^|--8<--|\{ [.#]", article.get_text())
 
 
 GOOD = """<a href="b/#there">b</a><script src="x.js"></script><link rel="stylesheet" href="x.css">
@@ -122,6 +136,7 @@ def test_a_good_site_has_no_problem(tmp_path):
         GOOD + '<a href="/b/">absolute, dead under a sub-path</a>',
         GOOD + '<img src="x.png">',
         GOOD + '<p id="a"></p><p id="a"></p>',
+        GOOD + '<svg><use xlink:href="#gone"/></svg>',
     ],
 )
 def test_a_bad_page_is_found(tmp_path, html):

@@ -12,30 +12,29 @@ from docs.extensions.shapes import axes
 from tests import ROOT
 from tests.fences import PAGES
 
-TABLE = re.compile(r"(?:<!-- shapes: (?P<module>.*) -->\n+)?(?P<rows>(?:^\|.*\n)+)", re.M)
+TABLE = re.compile(
+    r"(?:<!-- shapes: (?P<module>.*) -->\s+)?(?P<rows>(?:^[ \t]*\|.*(?:\n|\Z))+)", re.M
+)
 CODE = re.compile(r"`([^`]+)`")
 
 
-def stored(cell):
-    """Return the shape in a table's cell, `(100 out, 12 in)`, as numbers; None if it has none."""
-    for code in CODE.findall(cell):
-        sizes = [text for text, _, _ in axes(code) or []] if code.startswith("(") else []
-        if sizes and all(map(str.isdecimal, sizes)):
-            return tuple(map(int, sizes))
-    return None
+def stored(row):
+    """Return the shapes in a table's row, `(100 out, 12 in)`, as [(size, label), ...]."""
+    found = []
+    for code in CODE.findall(row):
+        told = (axes(code) or []) if code.startswith("(") else []
+        if told and all(text.isdecimal() for text, _, _ in told):
+            found.append([(int(text), label) for text, label, _ in told])
+    return found
 
 
 def tables(text):
-    """Return [(module, {name: shape})] of the tables that have shapes."""
+    """Return [(module, [(name, shape), ...])] of the tables that have shapes."""
     found = []
     for m in TABLE.finditer(text):
-        rows = [row.strip("|\n ").split("|") for row in m["rows"].splitlines()]
-        shapes = {
-            CODE.findall(first)[0]: shape
-            for first, *cells in rows
-            for shape in map(stored, cells)
-            if shape
-        }
+        shapes = [
+            (CODE.search(row)[1], shape) for row in m["rows"].splitlines() for shape in stored(row)
+        ]
         if shapes:
             found.append((m["module"], shapes))
     return found
@@ -47,9 +46,15 @@ def check(text):
         torch = pytest.importorskip("torch")
         from snippets.question.torch_rnn import RNN
 
-        assert module, f"no <!-- shapes: ... --> above the table of {list(shapes)}"
+        assert module, f"no <!-- shapes: ... --> above the table of {shapes}"
         state = eval(module, {"nn": torch.nn, "RNN": RNN}).state_dict()
-        assert shapes == {name: tuple(values.shape) for name, values in state.items()}
+        torchs = [(name, tuple(values.shape)) for name, values in state.items()]
+        told = [(name, tuple(size for size, _ in shape)) for name, shape in shapes]
+        assert sorted(told) == sorted(torchs), f"the table of {module}"
+        for name, shape in shapes:
+            labels = [label for _, label in shape if label in {"out", "in"}]
+            turned = "Transpose" in module
+            assert labels == sorted(labels, reverse=not turned), f"{name} in the table of {module}"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -68,7 +73,9 @@ GOOD = """
 
 
 def test_a_true_table_passes():
-    assert tables(GOOD) == [("nn.Linear(3, 2)", {"weight": (2, 3), "bias": (2,)})]
+    assert tables(GOOD) == [
+        ("nn.Linear(3, 2)", [("weight", [(2, "out"), (3, "in")]), ("bias", [(2, "out")])])
+    ]
     check(GOOD)
 
 
@@ -76,6 +83,9 @@ def test_a_true_table_passes():
     ("old", "new"),
     [
         ("(2 out, 3 in)", "(3 in, 2 out)"),
+        ("(2 out, 3 in)", "(2 in, 3 out)"),
+        ("(2 out, 3 in)` |", "(2 out, 3 in)` or `(3 out, 2 in)` |"),
+        ("| `bias`", "| `weight` | `(9 out, 9 in)` |\n| `bias`"),
         ("`bias`", "`offset`"),
         ("| `bias` | `(2 out)` |\n", ""),
         ("<!-- shapes: nn.Linear(3, 2) -->", ""),

@@ -45,6 +45,9 @@ def structure(html):
     return {
         "headings": [(h.name, h.get("id")) for h in article.select("h1, h2, h3, h4")],
         "code": [pre.get_text() for pre in article.select("pre")],
+        "inline": sorted(
+            code.get_text() for code in article.select("code") if not code.find_parent("pre")
+        ),
         "tables": [
             [len(row.select("th, td")) for row in table.select("tr")]
             for table in article.select("table")
@@ -76,7 +79,7 @@ def test_every_chinese_page_is_a_twin():
     assert twins <= set(SOURCES)
 
 
-PAGE = """<article><h2 id="a">A</h2><p><a href="../b/">b</a></p><pre>x = 1</pre>
+PAGE = """<article><h2 id="a">A</h2><p><a href="../b/">b</a> <code>W.T</code></p><pre>x = 1</pre>
 <table><tr><th>p</th><th>q</th></tr></table></article>"""
 
 
@@ -86,6 +89,7 @@ PAGE = """<article><h2 id="a">A</h2><p><a href="../b/">b</a></p><pre>x = 1</pre>
         ('id="a"', 'id="_1"'),
         ("h2", "h3"),
         ("../b/", "../c/"),
+        ("W.T", "W"),
         ("x = 1", "x = 2"),
         ("<th>q</th>", ""),
         ("<pre>x = 1</pre>", ""),

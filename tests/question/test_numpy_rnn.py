@@ -142,36 +142,104 @@ def test_sigmoid_never_overflows(v):
     assert sigmoid(np.float64(v)) == (np.sign(v) + 1) / 2
 
 
-def say(text):
-    return re.escape(text)
+def test_integers_count_as_float64(state):
+    whole = {name: np.round(10 * w) for name, w in state.items()}
+    x = np.arange(28).reshape(7, 4) % 3
+    expected = RNN(whole)(x.astype(float))
+    ours = RNN({name: w.astype(np.int8) for name, w in whole.items()})(x)
+    for a, b in zip(ours, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert a.dtype == np.float64
 
 
-def test_a_missing_weight_is_named(state):
+@pytest.mark.parametrize("wide", ["x", "h0", *SHAPES])
+def test_one_float64_makes_everything_float64(state, wide):
+    def narrow(name, values):
+        return values if name == wide else values.astype(np.float32)
+
+    rnn = RNN({name: narrow(name, w) for name, w in state.items()})
+    outputs, _ = rnn(narrow("x", np.ones((7, 4))), narrow("h0", np.ones(5)))
+    assert outputs.dtype == np.float64
+
+
+def test_the_network_keeps_its_own_copy(state):
+    rnn, x = RNN(state), np.ones((7, 4))
+    before, _ = rnn(x)
+    state["dense1.weight"][:] = 0
+    np.testing.assert_array_equal(rnn(x)[0], before)
+
+
+def test_the_last_state_is_never_the_first_array(state):
+    h0 = np.ones(5)
+    _, h_n = RNN(state)(np.ones((0, 4)), h0)
+    assert not np.shares_memory(h0, h_n)
+
+
+def whole(text):
+    """Match a message to its end."""
+    return "^" + re.escape(text) + "$"
+
+
+@pytest.mark.parametrize("state", [[], None, "model.npz", iter(())], ids=repr)
+def test_what_is_no_mapping_is_refused(state):
+    with pytest.raises(
+        TypeError, match=r"^state is a \w+, expected a mapping: take state_dict\(\)$"
+    ):
+        RNN(state)
+
+
+def test_missing_weights_are_named(state):
     renamed = {f"module.{name}": w for name, w in state.items()}
-    with pytest.raises(KeyError, match=r"lacks \['dense1.weight'.*it has \['module\.dense1"):
+    message = f"lacks {list(SHAPES)}; it has {list(renamed)}. Take state_dict()'s own names"
+    with pytest.raises(KeyError, match=re.escape(message)):
         RNN(renamed)
+    del state["dense5.bias"]
+    with pytest.raises(KeyError, match=re.escape("lacks ['dense5.bias']")):
+        RNN(state)
 
 
 def test_a_surplus_weight_is_named(state):
-    with pytest.raises(ValueError, match=r"has \['dense2\.bias'\] besides"):
+    message = f"state has ['dense2.bias'] besides {list(SHAPES)}: is it another model's?"
+    with pytest.raises(ValueError, match=whole(message)):
         RNN(state | {"dense2.bias": np.ones(5)})
 
 
 @pytest.mark.parametrize("name", ["dense1.weight", "dense3.weight", "dense5.weight"])
 def test_a_transposed_weight_is_recognised(state, name):
-    given, expected = SHAPES[name][::-1], SHAPES[name]
-    message = say(
-        f"{name} has shape {given}, expected {expected}: PyTorch stores Linear weights as"
+    message = (
+        f"{name} has shape {SHAPES[name][::-1]}, expected {SHAPES[name]}: PyTorch stores Linear "
+        "weights as (out_features, in_features); was this one transposed?"
     )
-    with pytest.raises(ValueError, match=message + ".*transposed"):
+    with pytest.raises(ValueError, match=whole(message)):
         RNN(state | {name: state[name].T})
 
 
+OTHER = "dense1.bias and dense5.bias tell the sizes; is one of the three another layer's?"
+
+
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("shape", [(9, 7), (9,), (0,), (), (5, 4, 1)])
-def test_a_misshapen_weight_is_named(state, name, shape):
-    with pytest.raises(ValueError, match=r"dense\d\.\w+ has shape \(.*\), expected \(.*\): "):
-        RNN(state | {name: np.ones(shape)})
+@pytest.mark.parametrize("extra", [(), (1,)])
+def test_a_misshapen_weight_is_named(state, name, extra):
+    given = (*(n + 6 for n in SHAPES[name]), *extra)
+    with pytest.raises(ValueError, match=rf"^dense\d\.\w+ has shape .*: {re.escape(OTHER)}$"):
+        RNN(state | {name: np.ones(given)})
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_an_axis_too_many_is_found_though_the_size_fits(state, name):
+    shape = SHAPES[name]
+    message = f"{name} has shape {(*shape, 1)}, expected {shape}: {OTHER}"
+    with pytest.raises(ValueError, match=whole(message)):
+        RNN(state | {name: state[name][..., None]})
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_a_weight_that_is_not_finite_is_named(state, name, value):
+    state[name].flat[-1] = value
+    message = f"{name} has NaN or infinite values: did the training diverge?"
+    with pytest.raises(ValueError, match=whole(message)):
+        RNN(state)
 
 
 @pytest.mark.parametrize(
@@ -179,38 +247,48 @@ def test_a_misshapen_weight_is_named(state, name, shape):
     [
         (np.array(["0.5"]), "has dtype <U3, expected real numbers"),
         (np.array([{}]), "has dtype object, expected real numbers"),
+        (np.ones(5, bool), "has dtype bool, expected real numbers"),
         (np.ones(5, complex), "has dtype complex128, expected real numbers"),
-        ([[1.0], [1.0, 2.0]], "is no array of numbers"),
-        (np.full((5, 4), np.nan), "has NaN or infinite values"),
-        (np.full((5, 4), -np.inf), "has NaN or infinite values"),
+        ([[1.0], [1.0, 2.0]], "cannot be read as an array: setting an array element"),
     ],
 )
-def test_a_weight_that_is_no_number_is_named(state, values, message):
-    with pytest.raises(ValueError, match=say(f"dense1.weight {message}")):
-        RNN(state | {"dense1.weight": values})
+def test_what_is_no_number_is_refused(state, values, message):
+    with pytest.raises(ValueError, match="^" + re.escape(f"dense3.bias {message}")):
+        RNN(state | {"dense3.bias": values})
+    with pytest.raises(ValueError, match="^" + re.escape(f"x {message}")):
+        RNN(state)(values)
+    with pytest.raises(ValueError, match="^" + re.escape(f"h0 {message}")):
+        RNN(state)(np.ones((7, 4)), values)
+
+
+def test_a_tensor_that_requires_grad_is_refused_with_torchs_reason(state):
+    torch = pytest.importorskip("torch")
+    bias = torch.ones(3, requires_grad=True)
+    with pytest.raises(ValueError, match=r"^dense5\.bias cannot be .*requires grad"):
+        RNN(state | {"dense5.bias": bias})
 
 
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((4,), "x has shape (4,), expected (time, 4) or (batch, time, 4)"),
-        ((2, 3, 7, 4), "x has shape (2, 3, 7, 4), expected (time, 4) or (batch, time, 4)"),
-        ((7, 9), "x has shape (7, 9), expected 4 features in its last axis: the model reads 4"),
-        ((4, 7), "x has shape (4, 7), expected 4 features in its last axis: are the axes in"),
+        ((4,), "expected (time, 4) or (batch, time, 4): a single step is x[None]"),
+        ((2, 3, 7, 4), "expected (time, 4) or (batch, time, 4): is there an axis too many?"),
+        ((7, 9), "expected 4 features in its last axis: the model reads 4 at every step"),
+        ((7, 3), "expected 4 features in its last axis: the model reads 4 at every step"),
+        ((4, 7), "expected 4 features in its last axis: are the axes in another order?"),
+        ((2, 4, 7), "expected 4 features in its last axis: are the axes in another order?"),
     ],
 )
 def test_a_wrong_x_is_told_what_was_expected(state, shape, message):
-    with pytest.raises(ValueError, match=say(message)):
+    with pytest.raises(ValueError, match=whole(f"x has shape {shape}, {message}")):
         RNN(state)(np.ones(shape))
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 2, 5), (2, 4), (2, 7, 5)])
 def test_a_wrong_h0_is_told_what_was_expected(state, shape):
-    with pytest.raises(ValueError, match=say(f"h0 has shape {shape}, expected (2, 5)")):
+    message = (
+        f"h0 has shape {shape}, expected (2, 5): "
+        "one state a sequence, without an axis for time or layers"
+    )
+    with pytest.raises(ValueError, match=whole(message)):
         RNN(state)(np.ones((2, 7, 4)), np.ones(shape))
-
-
-@pytest.mark.parametrize("call", [("x",), (np.ones((7, 4)), "h0")])
-def test_input_that_is_no_number_is_refused(state, call):
-    with pytest.raises(ValueError, match="expected real numbers"):
-        RNN(state)(*call)

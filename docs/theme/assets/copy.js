@@ -1,12 +1,16 @@
 // The copy button takes data-copy where a block has it. A console block gives its prompt lines
 // only, stripped of their prompts: what is copied runs, outputs and tracebacks stay behind.
 for (const code of document.querySelectorAll(".language-pycon pre > code")) {
-  let prompted = false;
-  const lines = code.textContent.split("\n").filter((line) => {
-    prompted = line.startsWith(">>>") || (prompted && /^\.\.\.( |$)/.test(line));
-    return prompted;
-  });
-  code.setAttribute("data-copy", lines.map((line) => line.slice(4)).join("\n"));
+  const lines = [];
+  let before = "";
+  for (const line of code.textContent.split("\n")) {
+    const starts = line.startsWith(">>>");
+    const goesOn = before && /^\.\.\.( |$)/.test(line);
+    if (starts && before.startsWith("...")) lines.push(""); // A REPL ends a block at an empty line.
+    if (starts || goesOn) lines.push(line.slice(4));
+    before = starts || goesOn ? line : "";
+  }
+  code.setAttribute("data-copy", lines.join("\n"));
 }
 
 // Material wraps each copy button in a <nav>, dozens of nameless landmarks for a screen reader, and
