@@ -45,9 +45,9 @@ def structure(html):
     return {
         "headings": [(h.name, h.get("id")) for h in article.select("h1, h2, h3, h4")],
         "code": [pre.get_text() for pre in article.select("pre")],
-        "inline": sorted(
+        "inline": {
             code.get_text() for code in article.select("code") if not code.find_parent("pre")
-        ),
+        },
         "tables": [
             [len(row.select("th, td")) for row in table.select("tr")]
             for table in article.select("table")
