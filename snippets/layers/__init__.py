@@ -1,0 +1,1 @@
+"""torch.nn in NumPy, inference only: one file a layer, each runs alone."""
