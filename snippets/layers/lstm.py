@@ -184,9 +184,9 @@ def check_shape(name, given, expected):
         return
     gates = GATES * given[0] / expected[0] if given and given[1:] == expected[1:] else 0
     if given == expected[::-1]:
-        slip = "PyTorch stores (rows of the gates, inputs); was this one transposed?"
+        slip = "PyTorch stores one row per output; was this one transposed?"
     elif gates in OTHERS:
-        slip = f"its rows make {gates:.0f} of {GATES} gates; is this {OTHERS[gates]}?"
+        slip = f"it has {gates:.0f} * hidden_size rows, not {GATES}; is this {OTHERS[gates]}?"
     else:
         slip = "is it another layer's?"
     raise ValueError(f"{name} has shape {given}, expected {expected}: {slip}")
