@@ -121,7 +121,55 @@ def strides(label):
     return (360, memory + CELL + 34), "".join(drawn)
 
 
-DRAWINGS = {"rows-are-outputs": rows_are_outputs, "strides": strides}
+# Four gates of a layer with 2 hidden units and 3 inputs; the drawing follows the third one.
+GATES = ("i", "f", "g", "o")
+W_GATES = ((1, 0, 1), (0, 2, 0), (1, 1, 0), (2, 0, 1), (0, 0, 3), (1, 2, 0), (3, 0, 0), (0, 1, 1))
+PICKED_GATE = 2
+
+
+def gates(label):
+    """Draw the weight of an LSTM as one block of rows a gate, and what each block makes of x."""
+    hidden = len(W_GATES) // len(GATES)
+    left, top, gap = 40, 112, 12
+    right = left + CELL * len(X)
+    result = right + 44
+    made = linear(X, W_GATES, [0] * len(W_GATES))
+    drawn = [
+        say(left, 18, label("x"), anchor="start", kind="in"),
+        cells(left, 28, [X], "in"),
+        f'<path class="in" d="M{left} {top - 9}H{right}"/>',
+        say((left + right) / 2, top - 18, f"in = {len(X)}", kind="in"),
+    ]
+    for k, name in enumerate(GATES):
+        first, last = k * hidden, (k + 1) * hidden
+        y = top + k * (CELL * hidden + gap)
+        middle = y + CELL * hidden / 2 + 5.5
+        block = [
+            (left, W_GATES[first:last], "weight hidden"),
+            (result, [(v,) for v in made[first:last]], "hidden"),
+        ]
+        drawn += [
+            f'<path class="hidden" d="M{left - 9} {y}V{y + CELL * hidden}"/>',
+            say(left - 17, middle, name, kind="hidden", anchor="end"),
+            say((right + result) / 2, middle, "="),
+            *(
+                cells(x, y + i * CELL, [row], kind, 0 if k == PICKED_GATE else None)
+                for x, rows, kind in block
+                for i, row in enumerate(rows)
+            ),
+            say(result + CELL + 10, middle, label(name), anchor="start"),
+        ]
+    bottom = top + len(GATES) * (CELL * hidden + gap)
+    first, last = PICKED_GATE * hidden, (PICKED_GATE + 1) * hidden
+    picked = ", ".join(str(v) for v in made[first:last])
+    drawn += [
+        say(left, bottom + 14, label("W"), anchor="start"),
+        say(0, bottom + 56, f"W[{first}:{last}] @ x = {picked}", kind="code", anchor="start"),
+    ]
+    return (360, bottom + 66), "".join(drawn)
+
+
+DRAWINGS = {"rows-are-outputs": rows_are_outputs, "strides": strides, "gates": gates}
 
 
 def draw(source, language, css_class, options, md, **_):

@@ -2,9 +2,6 @@
 
 import numpy as np
 
-GATES = 3  # r, z, n: reset gate, update gate, candidate
-OTHERS = {1: "an nn.RNN", 4: "an LSTM"}  # the same names, other numbers of gates
-
 
 def gru(x, weights, h0=None, *, batch_first=False, lengths=None):
     """Run ``nn.GRU`` over sequences, with the weights as ``state_dict()`` holds them.
@@ -42,8 +39,8 @@ def gru(x, weights, h0=None, *, batch_first=False, lengths=None):
     ValueError
         There is a weight too many, or a shape or a length is wrong.
     """
-    layers = read_layers(weights)
-    x, h0, lengths = check_input(x, layers, h0, batch_first, lengths)
+    layers = read_gru_layers(weights)
+    x, h0, lengths = check_gru_input(x, layers, h0, batch_first, lengths)
     alone = x.ndim == 2
     if alone:
         x, h0 = x[:, None], h0[:, None]
@@ -54,7 +51,7 @@ def gru(x, weights, h0=None, *, batch_first=False, lengths=None):
     for layer in layers:
         outputs = []
         for backwards, w in enumerate(layer):
-            output, h = one_direction(x, w, h0[len(h_n)], inside, backwards)
+            output, h = gru_direction(x, w, h0[len(h_n)], inside, backwards)
             outputs.append(output)
             h_n.append(h)
         x = np.concatenate(outputs, axis=-1)  # (time, batch, num_directions * hidden_size)
@@ -64,13 +61,13 @@ def gru(x, weights, h0=None, *, batch_first=False, lengths=None):
     return x.swapaxes(0, 1) if batch_first else x, h_n
 
 
-def one_direction(x, w, h, inside, backwards):
+def gru_direction(x, w, h, inside, backwards):
     """Run one layer over all steps; return its outputs and its last state."""
     from_x = x @ w["weight_ih"].T + w["bias_ih"]  # (time, batch, 3 * hidden_size)
     output = [None] * len(x)
     for t in reversed(range(len(x))) if backwards else range(len(x)):
         from_h = h @ w["weight_hh"].T + w["bias_hh"]  # (batch, 3 * hidden_size)
-        h = np.where(inside[t], step(from_x[t], from_h, h), h)  # (batch, hidden_size)
+        h = np.where(inside[t], gru_step(from_x[t], from_h, h), h)  # (batch, hidden_size)
         output[t] = np.where(inside[t], h, 0)  # (batch, hidden_size)
     return np.stack(output), h  # (time, batch, hidden_size), (batch, hidden_size)
 
@@ -98,17 +95,17 @@ def gru_cell(x, weights, h=None):
     ValueError
         There is a weight too many, or a shape is wrong.
     """
-    w = read_cell(weights)
-    x, h = check_step(x, w, h)
+    w = read_gru_cell(weights)
+    x, h = check_gru_step(x, w, h)
     from_x = x @ w["weight_ih"].T + w["bias_ih"]  # (..., 3 * hidden_size)
     from_h = h @ w["weight_hh"].T + w["bias_hh"]  # (..., 3 * hidden_size)
-    return step(from_x, from_h, h)  # (..., hidden_size)
+    return gru_step(from_x, from_h, h)  # (..., hidden_size)
 
 
-def step(from_x, from_h, h):
+def gru_step(from_x, from_h, h):
     """Return h after one step."""
-    r_x, z_x, n_x = np.split(from_x, GATES, axis=-1)  # (..., hidden_size)
-    r_h, z_h, n_h = np.split(from_h, GATES, axis=-1)  # (..., hidden_size)
+    r_x, z_x, n_x = np.split(from_x, 3, axis=-1)  # (..., hidden_size)
+    r_h, z_h, n_h = np.split(from_h, 3, axis=-1)  # (..., hidden_size)
     r = sigmoid(r_x + r_h)  # (..., hidden_size)
     z = sigmoid(z_x + z_h)  # (..., hidden_size)
     n = np.tanh(n_x + r * n_h)  # (..., hidden_size)
@@ -120,22 +117,22 @@ def sigmoid(v):
     return 0.5 * np.tanh(0.5 * v) + 0.5
 
 
-def read_layers(weights):
+def read_gru_layers(weights):
     """Return the weights of [layer][direction], or say which one is wrong and why."""
     num_layers = 1
     while f"weight_ih_l{num_layers}" in weights:
         num_layers += 1
     sides = ["", "_reverse"] if "weight_ih_l0_reverse" in weights else [""]
     ends = [[f"_l{k}{side}" for side in sides] for k in range(num_layers)]
-    return read(weights, ends)
+    return read_gru(weights, ends)
 
 
-def read_cell(weights):
+def read_gru_cell(weights):
     """Return the weights of a cell, or say which one is wrong and why."""
-    return read(weights, [[""]])[0][0]
+    return read_gru(weights, [[""]])[0][0]
 
 
-def read(weights, ends):
+def read_gru(weights, ends):
     """Return the arrays whose names have these ends, under the names of a cell."""
     biased = ["bias_ih", "bias_hh"] if any("bias" in name for name in weights) else []
     parts = ["weight_hh", "weight_ih", *biased]
@@ -151,7 +148,7 @@ def read(weights, ends):
     # weight_hh tells the sizes: its shorter side is hidden_size, even if it was transposed.
     arrays = {name: np.asarray(weights[name]) for name in names}
     hidden = max(1, min(arrays[names[0]].shape[-2:], default=1))
-    rows = GATES * hidden
+    rows = 3 * hidden
     cells = []
     for k, layer in enumerate(ends):
         size = arrays["weight_ih" + layer[0]].size // rows if k == 0 else len(layer) * hidden
@@ -163,26 +160,27 @@ def read(weights, ends):
         }
         for end in layer:
             for part in parts:
-                check_shape(part + end, arrays[part + end].shape, expected[part])
+                check_gru_shape(part + end, arrays[part + end].shape, expected[part])
         cells.append([{p: arrays[p + end] for p in parts} for end in layer])
     return [[{"bias_ih": 0, "bias_hh": 0} | w for w in layer] for layer in cells]
 
 
-def check_shape(name, given, expected):
+def check_gru_shape(name, given, expected):
     """Raise with the likely slip unless a weight has the shape expected."""
     if given == expected:
         return
-    gates = GATES * given[0] / expected[0] if given and given[1:] == expected[1:] else 0
+    others = {1: "an nn.RNN", 4: "an LSTM"}  # the same names
+    gates = 3 * given[0] / expected[0] if given and given[1:] == expected[1:] else 0
     if given == expected[::-1]:
         slip = "PyTorch stores one row per output; was this one transposed?"
-    elif gates in OTHERS:
-        slip = f"it has {gates:.0f} * hidden_size rows, not {GATES}; is this {OTHERS[gates]}?"
+    elif gates in others:
+        slip = f"it has {gates:.0f} * hidden_size rows, not 3; is this {others[gates]}?"
     else:
         slip = "is it another layer's?"
     raise ValueError(f"{name} has shape {given}, expected {expected}: {slip}")
 
 
-def check_input(x, layers, h0, batch_first, lengths):
+def check_gru_input(x, layers, h0, batch_first, lengths):
     """Return x, h0 and lengths as arrays, or say which one is wrong and why."""
     w = layers[0][0]
     features, hidden = w["weight_ih"].shape[1], w["weight_hh"].shape[1]
@@ -200,7 +198,7 @@ def check_input(x, layers, h0, batch_first, lengths):
     if time == 0:
         raise ValueError(f"x has shape {x.shape}, no time step: PyTorch refuses it too")
 
-    h0 = check_state(h0, (len(layers) * len(layers[0]), *batch, hidden), x.dtype)
+    h0 = check_gru_state(h0, (len(layers) * len(layers[0]), *batch, hidden), x.dtype)
     if lengths is None:
         return x, h0, np.full(batch or 1, time)
     lengths = np.asarray(lengths)
@@ -214,7 +212,7 @@ def check_input(x, layers, h0, batch_first, lengths):
     return x, h0, lengths
 
 
-def check_step(x, w, h):
+def check_gru_step(x, w, h):
     """Return x and h of one step as arrays, or say which one is wrong and why."""
     features, hidden = w["weight_ih"].shape[1], w["weight_hh"].shape[1]
     x = np.asarray(x)
@@ -224,7 +222,7 @@ def check_step(x, w, h):
             "a cell takes one step; is this a sequence?"
         )
     check_features(x, features)
-    return x, check_state(h, (*x.shape[:-1], hidden), x.dtype)
+    return x, check_gru_state(h, (*x.shape[:-1], hidden), x.dtype)
 
 
 def check_features(x, features):
@@ -236,7 +234,7 @@ def check_features(x, features):
         )
 
 
-def check_state(h, shape, dtype):
+def check_gru_state(h, shape, dtype):
     """Return the hidden state as an array, or say what is wrong with it and why."""
     h = np.zeros(shape, dtype) if h is None else np.asarray(h)
     if h.shape != shape:

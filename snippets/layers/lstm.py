@@ -2,9 +2,6 @@
 
 import numpy as np
 
-GATES = 4  # i, f, g, o: input gate, forget gate, candidate, output gate
-OTHERS = {1: "an nn.RNN", 3: "a GRU"}  # the same names, other numbers of gates
-
 
 def lstm(x, weights, state=None, *, batch_first=False, lengths=None):
     """Run ``nn.LSTM`` over sequences, with the weights as ``state_dict()`` holds them.
@@ -45,8 +42,8 @@ def lstm(x, weights, state=None, *, batch_first=False, lengths=None):
     ValueError
         There is a weight too many, or a shape or a length is wrong.
     """
-    layers = read_layers(weights)
-    x, h_0, c_0, lengths = check_input(x, layers, state, batch_first, lengths)
+    layers = read_lstm_layers(weights)
+    x, h_0, c_0, lengths = check_lstm_input(x, layers, state, batch_first, lengths)
     alone = x.ndim == 2
     if alone:
         x, h_0, c_0 = x[:, None], h_0[:, None], c_0[:, None]
@@ -58,7 +55,7 @@ def lstm(x, weights, state=None, *, batch_first=False, lengths=None):
         outputs = []
         for backwards, w in enumerate(layer):
             k = len(h_n)
-            output, h, c = one_direction(x, w, h_0[k], c_0[k], inside, backwards)
+            output, h, c = lstm_direction(x, w, h_0[k], c_0[k], inside, backwards)
             outputs.append(output)
             h_n.append(h)
             c_n.append(c)
@@ -70,13 +67,13 @@ def lstm(x, weights, state=None, *, batch_first=False, lengths=None):
     return x.swapaxes(0, 1) if batch_first else x, (h_n, c_n)
 
 
-def one_direction(x, w, h, c, inside, backwards):
+def lstm_direction(x, w, h, c, inside, backwards):
     """Run one layer over all steps; return its outputs, its last h and its last c."""
     from_x = x @ w["weight_ih"].T + w["bias_ih"] + w["bias_hh"]  # (time, batch, 4 * hidden_size)
     output = [None] * len(x)
     for t in reversed(range(len(x))) if backwards else range(len(x)):
         gates = from_x[t] + h @ w["weight_hh"].T  # (batch, 4 * hidden_size)
-        new_h, new_c = step(gates, c)  # (batch, hidden_size)
+        new_h, new_c = lstm_step(gates, c)  # (batch, hidden_size)
         if "weight_hr" in w:
             new_h = new_h @ w["weight_hr"].T  # (batch, proj_size)
         h = np.where(inside[t], new_h, h)  # (batch, h_out)
@@ -108,15 +105,15 @@ def lstm_cell(x, weights, state=None):
     ValueError
         There is a weight too many, or a shape is wrong.
     """
-    w = read_cell(weights)
-    x, h, c = check_step(x, w, state)
+    w = read_lstm_cell(weights)
+    x, h, c = check_lstm_step(x, w, state)
     gates = x @ w["weight_ih"].T + w["bias_ih"] + w["bias_hh"]  # (..., 4 * hidden_size)
-    return step(gates + h @ w["weight_hh"].T, c)
+    return lstm_step(gates + h @ w["weight_hh"].T, c)
 
 
-def step(gates, c):
+def lstm_step(gates, c):
     """Return h and c after one step."""
-    i, f, g, o = np.split(gates, GATES, axis=-1)  # (..., hidden_size)
+    i, f, g, o = np.split(gates, 4, axis=-1)  # (..., hidden_size)
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)  # (..., hidden_size)
     return sigmoid(o) * np.tanh(c), c  # (..., hidden_size)
 
@@ -126,7 +123,7 @@ def sigmoid(v):
     return 0.5 * np.tanh(0.5 * v) + 0.5
 
 
-def read_layers(weights):
+def read_lstm_layers(weights):
     """Return the weights of [layer][direction], or say which one is wrong and why."""
     num_layers = 1
     while f"weight_ih_l{num_layers}" in weights:
@@ -134,15 +131,15 @@ def read_layers(weights):
     sides = ["", "_reverse"] if "weight_ih_l0_reverse" in weights else [""]
     ends = [[f"_l{k}{side}" for side in sides] for k in range(num_layers)]
     projected = ["weight_hr"] if "weight_hr_l0" in weights else []
-    return read(weights, ends, projected)
+    return read_lstm(weights, ends, projected)
 
 
-def read_cell(weights):
+def read_lstm_cell(weights):
     """Return the weights of a cell, or say which one is wrong and why."""
-    return read(weights, [[""]], [])[0][0]
+    return read_lstm(weights, [[""]], [])[0][0]
 
 
-def read(weights, ends, projected):
+def read_lstm(weights, ends, projected):
     """Return the arrays whose names have these ends, under the names of a cell."""
     biased = ["bias_ih", "bias_hh"] if any("bias" in name for name in weights) else []
     parts = [*projected, "weight_hh", "weight_ih", *biased]
@@ -160,7 +157,7 @@ def read(weights, ends, projected):
     sides = [max(1, side) for side in arrays[names[0]].shape[-2:]] or [1]
     h_out = min(sides)
     hidden = max(sides) if projected else h_out
-    rows = GATES * hidden
+    rows = 4 * hidden
     cells = []
     for k, layer in enumerate(ends):
         size = arrays["weight_ih" + layer[0]].size // rows if k == 0 else len(layer) * h_out
@@ -173,26 +170,27 @@ def read(weights, ends, projected):
         }
         for end in layer:
             for part in parts:
-                check_shape(part + end, arrays[part + end].shape, expected[part])
+                check_lstm_shape(part + end, arrays[part + end].shape, expected[part])
         cells.append([{p: arrays[p + end] for p in parts} for end in layer])
     return [[{"bias_ih": 0, "bias_hh": 0} | w for w in layer] for layer in cells]
 
 
-def check_shape(name, given, expected):
+def check_lstm_shape(name, given, expected):
     """Raise with the likely slip unless a weight has the shape expected."""
     if given == expected:
         return
-    gates = GATES * given[0] / expected[0] if given and given[1:] == expected[1:] else 0
+    others = {1: "an nn.RNN", 3: "a GRU"}  # the same names
+    gates = 4 * given[0] / expected[0] if given and given[1:] == expected[1:] else 0
     if given == expected[::-1]:
         slip = "PyTorch stores one row per output; was this one transposed?"
-    elif gates in OTHERS:
-        slip = f"it has {gates:.0f} * hidden_size rows, not {GATES}; is this {OTHERS[gates]}?"
+    elif gates in others:
+        slip = f"it has {gates:.0f} * hidden_size rows, not 4; is this {others[gates]}?"
     else:
         slip = "is it another layer's?"
     raise ValueError(f"{name} has shape {given}, expected {expected}: {slip}")
 
 
-def check_input(x, layers, state, batch_first, lengths):
+def check_lstm_input(x, layers, state, batch_first, lengths):
     """Return x, h_0, c_0 and lengths as arrays, or say which one is wrong and why."""
     w = layers[0][0]
     features, (rows, h_out) = w["weight_ih"].shape[1], w["weight_hh"].shape
@@ -211,8 +209,8 @@ def check_input(x, layers, state, batch_first, lengths):
         raise ValueError(f"x has shape {x.shape}, no time step: PyTorch refuses it too")
 
     count = len(layers) * len(layers[0])
-    shapes = (count, *batch, h_out), (count, *batch, rows // GATES)
-    h_0, c_0 = check_state(state, shapes, x.dtype)
+    shapes = (count, *batch, h_out), (count, *batch, rows // 4)
+    h_0, c_0 = check_lstm_state(state, shapes, x.dtype)
     if lengths is None:
         return x, h_0, c_0, np.full(batch or 1, time)
     lengths = np.asarray(lengths)
@@ -226,7 +224,7 @@ def check_input(x, layers, state, batch_first, lengths):
     return x, h_0, c_0, lengths
 
 
-def check_step(x, w, state):
+def check_lstm_step(x, w, state):
     """Return x, h and c of one step as arrays, or say which one is wrong and why."""
     features, hidden = w["weight_ih"].shape[1], w["weight_hh"].shape[1]
     x = np.asarray(x)
@@ -236,7 +234,7 @@ def check_step(x, w, state):
             "a cell takes one step; is this a sequence?"
         )
     check_features(x, features)
-    return x, *check_state(state, [(*x.shape[:-1], hidden)] * 2, x.dtype)
+    return x, *check_lstm_state(state, [(*x.shape[:-1], hidden)] * 2, x.dtype)
 
 
 def check_features(x, features):
@@ -248,7 +246,7 @@ def check_features(x, features):
         )
 
 
-def check_state(state, shapes, dtype):
+def check_lstm_state(state, shapes, dtype):
     """Return h and c as arrays, or say which one is wrong and why."""
     if state is None:
         return [np.zeros(shape, dtype) for shape in shapes]

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-GATES = 1  # the rows of a weight are hidden units, nothing is stacked
-OTHERS = {3: "a GRU", 4: "an LSTM"}  # the same names, other numbers of gates
-ACTIVATIONS = {"tanh": np.tanh, "relu": lambda v: np.maximum(v, 0)}
+RNN_ACTIVATIONS = {"tanh": np.tanh, "relu": lambda v: np.maximum(v, 0)}
 
 
 def rnn(x, weights, h0=None, *, nonlinearity="tanh", batch_first=False, lengths=None):
@@ -46,9 +44,9 @@ def rnn(x, weights, h0=None, *, nonlinearity="tanh", batch_first=False, lengths=
         There is a weight too many, or a shape, a length or the nonlinearity is wrong.
         A transposed weight_hh is square and passes: compare with PyTorch's outputs.
     """
-    check_nonlinearity(nonlinearity)
-    layers = read_layers(weights)
-    x, h0, lengths = check_input(x, layers, h0, batch_first, lengths)
+    check_rnn_nonlinearity(nonlinearity)
+    layers = read_rnn_layers(weights)
+    x, h0, lengths = check_rnn_input(x, layers, h0, batch_first, lengths)
     alone = x.ndim == 2
     if alone:
         x, h0 = x[:, None], h0[:, None]
@@ -59,8 +57,8 @@ def rnn(x, weights, h0=None, *, nonlinearity="tanh", batch_first=False, lengths=
     for layer in layers:
         outputs = []
         for backwards, w in enumerate(layer):
-            output, h = one_direction(
-                x, w, h0[len(h_n)], inside, backwards, ACTIVATIONS[nonlinearity]
+            output, h = rnn_direction(
+                x, w, h0[len(h_n)], inside, backwards, RNN_ACTIVATIONS[nonlinearity]
             )
             outputs.append(output)
             h_n.append(h)
@@ -71,7 +69,7 @@ def rnn(x, weights, h0=None, *, nonlinearity="tanh", batch_first=False, lengths=
     return x.swapaxes(0, 1) if batch_first else x, h_n
 
 
-def one_direction(x, w, h, inside, backwards, activation):
+def rnn_direction(x, w, h, inside, backwards, activation):
     """Run one layer over all steps; return its outputs and its last state."""
     from_x = x @ w["weight_ih"].T + w["bias_ih"] + w["bias_hh"]  # (time, batch, hidden_size)
     output = [None] * len(x)
@@ -107,35 +105,35 @@ def rnn_cell(x, weights, h=None, *, nonlinearity="tanh"):
     ValueError
         There is a weight too many, or a shape or the nonlinearity is wrong.
     """
-    check_nonlinearity(nonlinearity)
-    w = read_cell(weights)
-    x, h = check_step(x, w, h)
+    check_rnn_nonlinearity(nonlinearity)
+    w = read_rnn_cell(weights)
+    x, h = check_rnn_step(x, w, h)
     from_x = x @ w["weight_ih"].T + w["bias_ih"] + w["bias_hh"]  # (..., hidden_size)
-    return ACTIVATIONS[nonlinearity](from_x + h @ w["weight_hh"].T)  # (..., hidden_size)
+    return RNN_ACTIVATIONS[nonlinearity](from_x + h @ w["weight_hh"].T)  # (..., hidden_size)
 
 
-def check_nonlinearity(name):
+def check_rnn_nonlinearity(name):
     """Raise unless nn.RNN has a nonlinearity of this name."""
-    if name not in ACTIVATIONS:
-        raise ValueError(f"nonlinearity is {name!r}, expected one of {list(ACTIVATIONS)}")
+    if name not in RNN_ACTIVATIONS:
+        raise ValueError(f"nonlinearity is {name!r}, expected one of {list(RNN_ACTIVATIONS)}")
 
 
-def read_layers(weights):
+def read_rnn_layers(weights):
     """Return the weights of [layer][direction], or say which one is wrong and why."""
     num_layers = 1
     while f"weight_ih_l{num_layers}" in weights:
         num_layers += 1
     sides = ["", "_reverse"] if "weight_ih_l0_reverse" in weights else [""]
     ends = [[f"_l{k}{side}" for side in sides] for k in range(num_layers)]
-    return read(weights, ends)
+    return read_rnn(weights, ends)
 
 
-def read_cell(weights):
+def read_rnn_cell(weights):
     """Return the weights of a cell, or say which one is wrong and why."""
-    return read(weights, [[""]])[0][0]
+    return read_rnn(weights, [[""]])[0][0]
 
 
-def read(weights, ends):
+def read_rnn(weights, ends):
     """Return the arrays whose names have these ends, under the names of a cell."""
     biased = ["bias_ih", "bias_hh"] if any("bias" in name for name in weights) else []
     parts = ["weight_hh", "weight_ih", *biased]
@@ -151,38 +149,38 @@ def read(weights, ends):
     # weight_hh tells the sizes: its shorter side is hidden_size, even if it was transposed.
     arrays = {name: np.asarray(weights[name]) for name in names}
     hidden = max(1, min(arrays[names[0]].shape[-2:], default=1))
-    rows = GATES * hidden
     cells = []
     for k, layer in enumerate(ends):
-        size = arrays["weight_ih" + layer[0]].size // rows if k == 0 else len(layer) * hidden
+        size = arrays["weight_ih" + layer[0]].size // hidden if k == 0 else len(layer) * hidden
         expected = {
-            "weight_hh": (rows, hidden),
-            "weight_ih": (rows, max(1, size)),
-            "bias_ih": (rows,),
-            "bias_hh": (rows,),
+            "weight_hh": (hidden, hidden),
+            "weight_ih": (hidden, max(1, size)),
+            "bias_ih": (hidden,),
+            "bias_hh": (hidden,),
         }
         for end in layer:
             for part in parts:
-                check_shape(part + end, arrays[part + end].shape, expected[part])
+                check_rnn_shape(part + end, arrays[part + end].shape, expected[part])
         cells.append([{p: arrays[p + end] for p in parts} for end in layer])
     return [[{"bias_ih": 0, "bias_hh": 0} | w for w in layer] for layer in cells]
 
 
-def check_shape(name, given, expected):
+def check_rnn_shape(name, given, expected):
     """Raise with the likely slip unless a weight has the shape expected."""
     if given == expected:
         return
-    gates = GATES * given[0] / expected[0] if given and given[1:] == expected[1:] else 0
+    others = {3: "a GRU", 4: "an LSTM"}  # the same names
+    gates = given[0] / expected[0] if given and given[1:] == expected[1:] else 0
     if given == expected[::-1]:
         slip = "PyTorch stores one row per output; was this one transposed?"
-    elif gates in OTHERS:
-        slip = f"it has {gates:.0f} * hidden_size rows, not {GATES}; is this {OTHERS[gates]}?"
+    elif gates in others:
+        slip = f"it has {gates:.0f} * hidden_size rows, not 1; is this {others[gates]}?"
     else:
         slip = "is it another layer's?"
     raise ValueError(f"{name} has shape {given}, expected {expected}: {slip}")
 
 
-def check_input(x, layers, h0, batch_first, lengths):
+def check_rnn_input(x, layers, h0, batch_first, lengths):
     """Return x, h0 and lengths as arrays, or say which one is wrong and why."""
     w = layers[0][0]
     features, hidden = w["weight_ih"].shape[1], w["weight_hh"].shape[1]
@@ -200,7 +198,7 @@ def check_input(x, layers, h0, batch_first, lengths):
     if time == 0:
         raise ValueError(f"x has shape {x.shape}, no time step: PyTorch refuses it too")
 
-    h0 = check_state(h0, (len(layers) * len(layers[0]), *batch, hidden), x.dtype)
+    h0 = check_rnn_state(h0, (len(layers) * len(layers[0]), *batch, hidden), x.dtype)
     if lengths is None:
         return x, h0, np.full(batch or 1, time)
     lengths = np.asarray(lengths)
@@ -214,7 +212,7 @@ def check_input(x, layers, h0, batch_first, lengths):
     return x, h0, lengths
 
 
-def check_step(x, w, h):
+def check_rnn_step(x, w, h):
     """Return x and h of one step as arrays, or say which one is wrong and why."""
     features, hidden = w["weight_ih"].shape[1], w["weight_hh"].shape[1]
     x = np.asarray(x)
@@ -224,7 +222,7 @@ def check_step(x, w, h):
             "a cell takes one step; is this a sequence?"
         )
     check_features(x, features)
-    return x, check_state(h, (*x.shape[:-1], hidden), x.dtype)
+    return x, check_rnn_state(h, (*x.shape[:-1], hidden), x.dtype)
 
 
 def check_features(x, features):
@@ -236,7 +234,7 @@ def check_features(x, features):
         )
 
 
-def check_state(h, shape, dtype):
+def check_rnn_state(h, shape, dtype):
     """Return the hidden state as an array, or say what is wrong with it and why."""
     h = np.zeros(shape, dtype) if h is None else np.asarray(h)
     if h.shape != shape:

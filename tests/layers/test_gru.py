@@ -63,7 +63,7 @@ SABOTAGES = {
     "bias_ih dropped": ('.T + w["bias_ih"]  # (time', ".T  # (time"),
     "bias_hh dropped": (FROM_H, FROM_H.replace(' + w["bias_hh"]', "")),
     ".T skipped": (FROM_H, FROM_H.replace(".T", "")),
-    "backwards from the padding": ("from_h, h), h)", "from_h, h), step(from_x[t], from_h, h))"),
+    "backwards from the padding": ("from_h, h), h)", "from_h, h), gru_step(from_x[t], from_h, h))"),
     "every layer from the first state": ("h0[len(h_n)]", "h0[0]"),
     "h not carried": (FROM_H, FROM_H.replace("= h", "= 0 * h")),
     "directions swapped": ("in enumerate(layer)", "in enumerate(layer[::-1])"),
@@ -82,7 +82,7 @@ def test_sabotage_is_caught(name):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/gru.py") as (module, sizes):
         sizes.update(batch=3, time=7, input_size=4, hidden_size=5, num_layers=2, num_directions=2)
         module.gru(X.swapaxes(0, 1), stored(3), batch_first=True, lengths=[4, 7, 2])
         module.gru_cell(X[0], stored_cell(3))

@@ -55,7 +55,7 @@ SABOTAGES = {
     "bias_ih dropped": (' + w["bias_ih"] + w["bias_hh"]  # (time', ' + w["bias_hh"]  # (time'),
     "bias_hh dropped": (' + w["bias_ih"] + w["bias_hh"]  # (time', ' + w["bias_ih"]  # (time'),
     ".T skipped": ('from_x[t] + h @ w["weight_hh"].T', 'from_x[t] + h @ w["weight_hh"]'),
-    "gates split along the batch": ("np.split(gates, GATES, axis=-1)", "np.split(gates, GATES)"),
+    "gates split along the batch": ("np.split(gates, 4, axis=-1)", "np.split(gates, 4)"),
     "c not carried": ("c = np.where(inside[t], new_c, c)", "c = c"),
     "tanh of c forgotten": ("sigmoid(o) * np.tanh(c), c", "sigmoid(o) * c, c"),
     "backwards from the padding": ("new_c, c)  #", "new_c, new_c)  #"),
@@ -77,7 +77,7 @@ def test_sabotage_is_caught(name):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/lstm.py") as (module, sizes):
         sizes.update(batch=3, time=7, input_size=4, hidden_size=5, num_layers=2, num_directions=2)
         sizes.update(h_out=5)
         module.lstm(X, stored(4))

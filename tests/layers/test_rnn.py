@@ -83,7 +83,7 @@ def test_sabotage_is_caught(name):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/rnn.py") as (module, sizes):
         sizes.update(batch=3, time=7, input_size=4, hidden_size=5, num_layers=2, num_directions=2)
         module.rnn(X.swapaxes(0, 1), stored(1), batch_first=True, lengths=[4, 7, 2])
         module.rnn_cell(X[0], stored_cell(1))

@@ -135,3 +135,44 @@ def test_the_strides_are_those_of_numpy():
     assert drawn == [[*w[0], *w.T[0]], [*w[1], *w.T[1]], [*w.T[2]]]
     out, in_ = w.strides
     assert {f"in +{in_}", f"out +{out}", f"+{in_}", f"+{out}"} <= set(texts(svg))
+
+
+GATES = """\
+draw: gates
+title: Four gates in one weight
+description: Eight rows in four blocks
+x: x
+W: W
+i: input gate
+f: forget gate
+g: candidate
+o: output gate
+"""
+
+
+def test_the_gates_are_those_of_numpy():
+    svg = ET.fromstring(figure(GATES)).find("svg")
+    drawn = [t for t in svg.iter("text") if "cell" in t.get("class")]
+    x = np.array([int(t.text) for t in drawn if "in" in t.get("class").split()])
+    weight = [t for t in drawn if "weight" in t.get("class")]
+    made = [t for t in drawn if {"cell", "hidden"} == {*t.get("class").split()} - {"picked"}]
+    w = np.array([int(t.text) for t in weight]).reshape(8, 3)
+    assert (w @ x).tolist() == [int(t.text) for t in made]
+    assert len({tuple(row) for row in w}) == 8
+
+    # The blocks: two rows a gate, a gap between gates, their names from top to bottom.
+    tops = [float(t.get("y")) for t in made]
+    assert sorted(tops) == tops
+    steps = np.diff(tops).tolist()
+    assert steps == [steps[0], steps[1]] * 3 + [steps[0]]
+    assert steps[1] > steps[0]
+    beside = [t.text for t in svg.iter("text") if t.get("class") == "hidden"]
+    assert beside == ["i", "f", "g", "o"]
+    names = ["input gate", "forget gate", "candidate", "output gate"]
+    assert [t for t in texts(svg) if t in names] == names
+
+    claim = re.fullmatch(r"W\[(\d):(\d)\] @ x = (\d+), (\d+)", texts(svg)[-1])
+    first, last, *numbers = map(int, claim.groups())
+    assert (w[first:last] @ x).tolist() == numbers
+    picked = [int(t.text) for t in svg.iter("text") if "picked" in t.get("class")]
+    assert sorted(picked) == sorted([*w[first:last].ravel(), *numbers])
