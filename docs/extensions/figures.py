@@ -144,16 +144,17 @@ def gates(label):
         first, last = k * hidden, (k + 1) * hidden
         y = top + k * (CELL * hidden + gap)
         middle = y + CELL * hidden / 2 + 5.5
+        picked = ("weight hidden", 0) if k == PICKED_GATE else ("weight", None)
         block = [
-            (left, W_GATES[first:last], "weight hidden"),
-            (result, [(v,) for v in made[first:last]], "hidden"),
+            (left, W_GATES[first:last], picked),
+            (result, [(v,) for v in made[first:last]], ("hidden", picked[1])),
         ]
         drawn += [
             f'<path class="hidden" d="M{left - 9} {y}V{y + CELL * hidden}"/>',
             say(left - 17, middle, name, kind="hidden", anchor="end"),
             say((right + result) / 2, middle, "="),
             *(
-                cells(x, y + i * CELL, [row], kind, 0 if k == PICKED_GATE else None)
+                cells(x, y + i * CELL, [row], *kind)
                 for x, rows, kind in block
                 for i, row in enumerate(rows)
             ),
