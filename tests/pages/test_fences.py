@@ -37,7 +37,7 @@ def problems(text, page=""):
     """Return what is wrong with the fences of a page, apart from what their doctests show."""
     found = []
     blocks = fences(text)
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, following in zip(blocks, [*blocks[1:], None], strict=False):
         shows = following if following and "result" in following.classes else None
         wrong = "wrong" in block.classes
         if block.language == "python":
@@ -99,6 +99,7 @@ ZeroDivisionError: division by zero
 
 
 def test_good_fences_have_no_problem():
+    assert problems("A page without a fence.") == []
     assert problems(WRONG) == []
     assert problems('```python\n--8<-- "question/numpy_rnn.py"\n```\n') == []
     assert problems('!!! note\n\n    ``` { .pycon title="x" }\n    >>> 1\n    1\n    ```\n') == []

@@ -141,6 +141,7 @@ GATES = """\
 draw: gates
 title: Four gates in one weight
 description: Eight rows in four blocks
+gates: i f g o
 x: x
 W: W
 i: input gate
@@ -148,31 +149,40 @@ f: forget gate
 g: candidate
 o: output gate
 """
+THREE = """\
+draw: gates
+title: Three gates in one weight
+description: Six rows in three blocks
+gates: r z n
+x: x
+W: W
+r: reset gate
+z: update gate
+n: candidate
+"""
 
 
-def test_the_gates_are_those_of_numpy():
-    svg = ET.fromstring(figure(GATES)).find("svg")
-    drawn = [t for t in svg.iter("text") if "cell" in t.get("class")]
-    x = np.array([int(t.text) for t in drawn if "in" in t.get("class").split()])
-    weight = [t for t in drawn if "weight" in t.get("class")]
-    made = [t for t in drawn if {"cell", "hidden"} == {*t.get("class").split()} - {"picked"}]
-    w = np.array([int(t.text) for t in weight]).reshape(8, 3)
+@pytest.mark.parametrize("source", [GATES, THREE])
+def test_the_gates_are_those_of_numpy(source):
+    svg = ET.fromstring(figure(source)).find("svg")
+    drawn = [(t, set(t.get("class").split())) for t in svg.iter("text")]
+    x = np.array([int(t.text) for t, kind in drawn if {"cell", "in"} <= kind])
+    w = np.array([int(t.text) for t, kind in drawn if "weight" in kind]).reshape(-1, 3)
+    made = [t for t, kind in drawn if {"cell", "hidden"} <= kind and "weight" not in kind]
     assert (w @ x).tolist() == [int(t.text) for t in made]
-    assert len({tuple(row) for row in w}) == 8
+    assert len({tuple(row) for row in w}) == len(w)
 
-    # The blocks: two rows a gate, a gap between gates, their names from top to bottom.
-    tops = [float(t.get("y")) for t in made]
-    assert sorted(tops) == tops
-    steps = np.diff(tops).tolist()
-    assert steps == [steps[0], steps[1]] * 3 + [steps[0]]
-    assert steps[1] > steps[0]
-    beside = [t.text for t in svg.iter("text") if t.get("class") == "hidden"]
-    assert beside == ["i", "f", "g", "o"]
-    names = ["input gate", "forget gate", "candidate", "output gate"]
-    assert [t for t in texts(svg) if t in names] == names
+    # Two rows a gate, a gap between gates, their names in order from top to bottom.
+    names = re.search("(?m)^gates: (.*)$", source)[1].split()
+    near, gap, *_ = steps = np.diff([float(t.get("y")) for t in made]).tolist()
+    assert 0 < near < gap
+    assert steps == ([near, gap] * len(names))[:-1]
+    assert [t.text for t, kind in drawn if kind == {"hidden"}] == names
+    words = [re.search(f"(?m)^{name}: (.*)$", source)[1] for name in names]
+    assert [text for text in texts(svg) if text in words] == words
 
     claim = re.fullmatch(r"W\[(\d):(\d)\] @ x = (\d+), (\d+)", texts(svg)[-1])
     first, last, *numbers = map(int, claim.groups())
     assert (w[first:last] @ x).tolist() == numbers
-    picked = [int(t.text) for t in svg.iter("text") if "picked" in t.get("class")]
+    picked = [int(t.text) for t, kind in drawn if "picked" in kind]
     assert sorted(picked) == sorted([*w[first:last].ravel(), *numbers])
