@@ -324,6 +324,12 @@ class Recurrent:
         with pytest.raises(ValueError, match=r"\w+ has shape \(.*\), expected \(.*\): "):
             self.cell(X[0], stored_cell(self.gates) | {name: np.ones(shape)})
 
+    def test_other_columns_are_no_other_number_of_gates(self):
+        rows = self.gates * 5
+        message = f"weight_ih_l1 has shape ({rows}, 7), expected ({rows}, 10): is it another layer"
+        with pytest.raises(ValueError, match=say(message)):
+            self.layer(X, self.weights() | {"weight_ih_l1": np.ones((rows, 7))})
+
     def test_an_input_size_of_zero_is_refused_as_torch_refuses_it(self):
         rows = self.gates * 5
         message = f"weight_ih_l0 has shape ({rows}, 0), expected ({rows}, 1): "
