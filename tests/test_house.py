@@ -56,6 +56,37 @@ def test_torch_is_really_unimportable_there():
     assert "ModuleNotFoundError" in process.stderr
 
 
+def defined(code):
+    """Return {name: source} of the functions, classes and constants of a module."""
+    found = {}
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = ast.unparse(node)
+        elif isinstance(node, ast.Assign):
+            found |= {ast.unparse(target): ast.unparse(node) for target in node.targets}
+    return found
+
+
+def clashes(codes):
+    """Return the names that two modules define differently."""
+    merged, found = {}, set()
+    for mine in map(defined, codes):
+        found |= {name for name in mine if merged.get(name, mine[name]) != mine[name]}
+        merged |= mine
+    return found
+
+
+def test_recipes_can_be_pasted_into_one_file():
+    layers = sorted((SNIPPETS_DIR / "layers").glob("[!_]*.py"))
+    assert clashes(path.read_text("utf-8") for path in layers) == set()
+
+
+def test_a_clash_of_names_is_found():
+    assert clashes(["def f(x):\n    return x", "def f(x):\n    return -x", "G = 3"]) == {"f"}
+    assert clashes(["def f(x):\n    return x", "def f(x):\n    # same\n    return x"]) == set()
+    assert clashes(["G = 3", "G = 4"]) == {"G"}
+
+
 @pytest.mark.parametrize("path", SNIPPETS, ids=lambda p: p.name)
 def test_every_snippet_has_its_test(path):
     assert "def test_" in proof_of(path)

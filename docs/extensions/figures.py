@@ -121,7 +121,60 @@ def strides(label):
     return (360, memory + CELL + 34), "".join(drawn)
 
 
-DRAWINGS = {"rows-are-outputs": rows_are_outputs, "strides": strides}
+# The gates of a layer with 2 hidden units and 3 inputs; the drawing follows the third one.
+HIDDEN = 2
+W_GATES = ((1, 0, 1), (0, 2, 0), (1, 1, 0), (2, 0, 1), (0, 0, 3), (1, 2, 0), (3, 0, 0), (0, 1, 1))
+PICKED_GATE = 2
+
+
+def gates(label):
+    """Draw a weight as one block of rows a gate, and what each block makes of x.
+
+    The label gates names them in their order, "i f g o"; each name has a label of its own.
+    """
+    names = label("gates").split()
+    rows = W_GATES[: HIDDEN * len(names)]
+    left, top, gap = 40, 112, 12
+    right = left + CELL * len(X)
+    result = right + 44
+    made = linear(X, rows, [0] * len(rows))
+    drawn = [
+        say(left, 18, label("x"), anchor="start", kind="in"),
+        cells(left, 28, [X], "in"),
+        f'<path class="in" d="M{left} {top - 9}H{right}"/>',
+        say((left + right) / 2, top - 18, f"in = {len(X)}", kind="in"),
+    ]
+    for k, name in enumerate(names):
+        first, last = k * HIDDEN, (k + 1) * HIDDEN
+        y = top + k * (CELL * HIDDEN + gap)
+        middle = y + CELL * HIDDEN / 2 + 5.5
+        picked = ("weight hidden", 0) if k == PICKED_GATE else ("weight", None)
+        block = [
+            (left, rows[first:last], picked),
+            (result, [(v,) for v in made[first:last]], ("hidden", picked[1])),
+        ]
+        drawn += [
+            f'<path class="hidden" d="M{left - 9} {y}V{y + CELL * HIDDEN}"/>',
+            say(left - 17, middle, name, kind="hidden", anchor="end"),
+            say((right + result) / 2, middle, "="),
+            *(
+                cells(x, y + i * CELL, [row], *kind)
+                for x, part, kind in block
+                for i, row in enumerate(part)
+            ),
+            say(result + CELL + 10, middle, label(name), anchor="start"),
+        ]
+    bottom = top + len(names) * (CELL * HIDDEN + gap)
+    first, last = PICKED_GATE * HIDDEN, (PICKED_GATE + 1) * HIDDEN
+    picked = ", ".join(str(v) for v in made[first:last])
+    drawn += [
+        say(left, bottom + 14, label("W"), anchor="start"),
+        say(0, bottom + 56, f"W[{first}:{last}] @ x = {picked}", kind="code", anchor="start"),
+    ]
+    return (360, bottom + 66), "".join(drawn)
+
+
+DRAWINGS = {"rows-are-outputs": rows_are_outputs, "strides": strides, "gates": gates}
 
 
 def draw(source, language, css_class, options, md, **_):

@@ -12,9 +12,10 @@ from markdown.postprocessors import Postprocessor
 
 AXES = {
     "out": "out out_features dim_output out_channels",
-    "in": "in in_features dim_input in_channels",
+    "in": "in in_features dim_input in_channels input_size",
     "batch": "batch time",
-    "hidden": "hidden hidden_size dim_recurrent groups",
+    "hidden": "hidden hidden_size dim_recurrent h_out proj_size num_layers num_directions gates "
+    "groups",
     "kernel": "kernel kernel_size",
 }
 HUE = {name: hue for hue, names in AXES.items() for name in names.split()}

@@ -1,1 +1,1 @@
-"""One recipe for each layer, its weights as ``state_dict()`` holds them."""
+"""torch.nn in NumPy, inference only: one file a layer, each runs alone."""

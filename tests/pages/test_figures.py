@@ -135,3 +135,54 @@ def test_the_strides_are_those_of_numpy():
     assert drawn == [[*w[0], *w.T[0]], [*w[1], *w.T[1]], [*w.T[2]]]
     out, in_ = w.strides
     assert {f"in +{in_}", f"out +{out}", f"+{in_}", f"+{out}"} <= set(texts(svg))
+
+
+GATES = """\
+draw: gates
+title: Four gates in one weight
+description: Eight rows in four blocks
+gates: i f g o
+x: x
+W: W
+i: input gate
+f: forget gate
+g: candidate
+o: output gate
+"""
+THREE = """\
+draw: gates
+title: Three gates in one weight
+description: Six rows in three blocks
+gates: r z n
+x: x
+W: W
+r: reset gate
+z: update gate
+n: candidate
+"""
+
+
+@pytest.mark.parametrize("source", [GATES, THREE])
+def test_the_gates_are_those_of_numpy(source):
+    svg = ET.fromstring(figure(source)).find("svg")
+    drawn = [(t, set(t.get("class").split())) for t in svg.iter("text")]
+    x = np.array([int(t.text) for t, kind in drawn if {"cell", "in"} <= kind])
+    w = np.array([int(t.text) for t, kind in drawn if "weight" in kind]).reshape(-1, 3)
+    made = [t for t, kind in drawn if {"cell", "hidden"} <= kind and "weight" not in kind]
+    assert (w @ x).tolist() == [int(t.text) for t in made]
+    assert len({tuple(row) for row in w}) == len(w)
+
+    # Two rows a gate, a gap between gates, their names in order from top to bottom.
+    names = re.search("(?m)^gates: (.*)$", source)[1].split()
+    near, gap, *_ = steps = np.diff([float(t.get("y")) for t in made]).tolist()
+    assert 0 < near < gap
+    assert steps == ([near, gap] * len(names))[:-1]
+    assert [t.text for t, kind in drawn if kind == {"hidden"}] == names
+    words = [re.search(f"(?m)^{name}: (.*)$", source)[1] for name in names]
+    assert [text for text in texts(svg) if text in words] == words
+
+    claim = re.fullmatch(r"W\[(\d):(\d)\] @ x = (\d+), (\d+)", texts(svg)[-1])
+    first, last, *numbers = map(int, claim.groups())
+    assert (w[first:last] @ x).tolist() == numbers
+    picked = [int(t.text) for t, kind in drawn if "picked" in kind]
+    assert sorted(picked) == sorted([*w[first:last].ravel(), *numbers])

@@ -1,0 +1,245 @@
+"""nn.RNN and nn.RNNCell in NumPy: one row of a weight is one hidden unit."""
+
+import numpy as np
+
+RNN_ACTIVATIONS = {"tanh": np.tanh, "relu": lambda v: np.maximum(v, 0)}
+
+
+def rnn(x, weights, h0=None, *, nonlinearity="tanh", batch_first=False, lengths=None):
+    """Run ``nn.RNN`` over sequences, with the weights as ``state_dict()`` holds them.
+
+    Layers, directions and biases are read off the names and shapes.
+
+    Parameters
+    ----------
+    x : array (time, batch, input_size); (batch, time, input_size) if batch_first
+        Or one sequence, (time, input_size).
+    weights : mapping of str to array
+        For layer k = 0, 1, ..., and once more with ``_reverse`` if there are two directions:
+
+            weight_ih_l{k}  (hidden_size, input_size)
+            weight_hh_l{k}  (hidden_size, hidden_size)
+            bias_ih_l{k}, bias_hh_l{k}  (hidden_size,), all or none
+
+        From layer 1 on, ``input_size`` is ``num_directions * hidden_size``.
+    h0 : array (num_layers * num_directions, batch, hidden_size), optional
+        Whatever batch_first; no batch axis for one sequence. Zeros if not given.
+    nonlinearity : "tanh" or "relu"
+        As the layer was made; the weights do not tell.
+    lengths : integers (batch,), optional
+        How many steps of each row count, in any order: what packing means in PyTorch.
+
+    Returns
+    -------
+    output : array, axes as in x, the last one num_directions * hidden_size
+        Zero beyond each length.
+    h_n : array, shaped as h0
+        The state after each row's own last step; backwards, after its first.
+
+    Raises
+    ------
+    KeyError
+        A weight is missing.
+    ValueError
+        There is a weight too many, or a shape, a length or the nonlinearity is wrong.
+        A transposed weight_hh is square and passes: compare with PyTorch's outputs.
+    """
+    check_rnn_nonlinearity(nonlinearity)
+    layers = read_rnn_layers(weights)
+    x, h0, lengths = check_rnn_input(x, layers, h0, batch_first, lengths)
+    alone = x.ndim == 2
+    if alone:
+        x, h0 = x[:, None], h0[:, None]
+    elif batch_first:
+        x = x.swapaxes(0, 1)  # (time, batch, input_size)
+    inside = np.arange(len(x))[:, None, None] < lengths[:, None]  # (time, batch, 1)
+    h_n = []
+    for layer in layers:
+        outputs = []
+        for backwards, w in enumerate(layer):
+            output, h = rnn_direction(
+                x, w, h0[len(h_n)], inside, backwards, RNN_ACTIVATIONS[nonlinearity]
+            )
+            outputs.append(output)
+            h_n.append(h)
+        x = np.concatenate(outputs, axis=-1)  # (time, batch, num_directions * hidden_size)
+    h_n = np.stack(h_n)  # (num_layers * num_directions, batch, hidden_size)
+    if alone:
+        return x[:, 0], h_n[:, 0]
+    return x.swapaxes(0, 1) if batch_first else x, h_n
+
+
+def rnn_direction(x, w, h, inside, backwards, activation):
+    """Run one layer over all steps; return its outputs and its last state."""
+    from_x = x @ w["weight_ih"].T + w["bias_ih"] + w["bias_hh"]  # (time, batch, hidden_size)
+    output = [None] * len(x)
+    for t in reversed(range(len(x))) if backwards else range(len(x)):
+        new_h = activation(from_x[t] + h @ w["weight_hh"].T)  # (batch, hidden_size)
+        h = np.where(inside[t], new_h, h)  # (batch, hidden_size)
+        output[t] = np.where(inside[t], h, 0)  # (batch, hidden_size)
+    return np.stack(output), h  # (time, batch, hidden_size), (batch, hidden_size)
+
+
+def rnn_cell(x, weights, h=None, *, nonlinearity="tanh"):
+    """Run ``nn.RNNCell``, one step.
+
+    Parameters
+    ----------
+    x : array (batch, input_size) or (input_size,)
+    weights : mapping of str to array
+        weight_ih (hidden_size, input_size), weight_hh (hidden_size, hidden_size), and
+        bias_ih, bias_hh (hidden_size,), both or neither.
+    h : array (batch, hidden_size) or (hidden_size,), optional
+        Zeros if not given.
+    nonlinearity : "tanh" or "relu"
+        As the layer was made; the weights do not tell.
+
+    Returns
+    -------
+    h : array (batch, hidden_size) or (hidden_size,)
+
+    Raises
+    ------
+    KeyError
+        A weight is missing.
+    ValueError
+        There is a weight too many, or a shape or the nonlinearity is wrong.
+    """
+    check_rnn_nonlinearity(nonlinearity)
+    w = read_rnn_cell(weights)
+    x, h = check_rnn_step(x, w, h)
+    from_x = x @ w["weight_ih"].T + w["bias_ih"] + w["bias_hh"]  # (..., hidden_size)
+    return RNN_ACTIVATIONS[nonlinearity](from_x + h @ w["weight_hh"].T)  # (..., hidden_size)
+
+
+def check_rnn_nonlinearity(name):
+    """Raise unless nn.RNN has a nonlinearity of this name."""
+    if name not in RNN_ACTIVATIONS:
+        raise ValueError(f"nonlinearity is {name!r}, expected one of {list(RNN_ACTIVATIONS)}")
+
+
+def read_rnn_layers(weights):
+    """Return the weights of [layer][direction], or say which one is wrong and why."""
+    num_layers = 1
+    while f"weight_ih_l{num_layers}" in weights:
+        num_layers += 1
+    sides = ["", "_reverse"] if "weight_ih_l0_reverse" in weights else [""]
+    ends = [[f"_l{k}{side}" for side in sides] for k in range(num_layers)]
+    return read_rnn(weights, ends)
+
+
+def read_rnn_cell(weights):
+    """Return the weights of a cell, or say which one is wrong and why."""
+    return read_rnn(weights, [[""]])[0][0]
+
+
+def read_rnn(weights, ends):
+    """Return the arrays whose names have these ends, under the names of a cell."""
+    biased = ["bias_ih", "bias_hh"] if any("bias" in name for name in weights) else []
+    parts = ["weight_hh", "weight_ih", *biased]
+    names = [part + end for layer in ends for end in layer for part in parts]
+    if missing := [name for name in names if name not in weights]:
+        raise KeyError(
+            f"weights lack {missing}; they have {list(weights)}. "
+            "Take state_dict()'s own names, without the name of the module before them"
+        )
+    if surplus := [name for name in weights if name not in names]:
+        raise ValueError(f"weights have {surplus} besides {names}: are they another layer's?")
+
+    # weight_hh tells the sizes: its shorter side is hidden_size, even if it was transposed.
+    arrays = {name: np.asarray(weights[name]) for name in names}
+    hidden = max(1, min(arrays[names[0]].shape[-2:], default=1))
+    cells = []
+    for k, layer in enumerate(ends):
+        size = arrays["weight_ih" + layer[0]].size // hidden if k == 0 else len(layer) * hidden
+        expected = {
+            "weight_hh": (hidden, hidden),
+            "weight_ih": (hidden, max(1, size)),
+            "bias_ih": (hidden,),
+            "bias_hh": (hidden,),
+        }
+        for end in layer:
+            for part in parts:
+                check_rnn_shape(part + end, arrays[part + end].shape, expected[part])
+        cells.append([{p: arrays[p + end] for p in parts} for end in layer])
+    return [[{"bias_ih": 0, "bias_hh": 0} | w for w in layer] for layer in cells]
+
+
+def check_rnn_shape(name, given, expected):
+    """Raise with the likely slip unless a weight has the shape expected."""
+    if given == expected:
+        return
+    others = {3: "a GRU", 4: "an LSTM"}  # the same names
+    gates = given[0] / expected[0] if given and given[1:] == expected[1:] else 0
+    if given == expected[::-1]:
+        slip = "PyTorch stores one row per output; was this one transposed?"
+    elif gates in others:
+        slip = f"it has {gates:.0f} * hidden_size rows, not 1; is this {others[gates]}?"
+    else:
+        slip = "is it another layer's?"
+    raise ValueError(f"{name} has shape {given}, expected {expected}: {slip}")
+
+
+def check_rnn_input(x, layers, h0, batch_first, lengths):
+    """Return x, h0 and lengths as arrays, or say which one is wrong and why."""
+    w = layers[0][0]
+    features, hidden = w["weight_ih"].shape[1], w["weight_hh"].shape[1]
+    x = np.asarray(x)
+    if x.ndim not in (2, 3):
+        axes = "(batch, time, {0})" if batch_first else "(time, batch, {0})"
+        raise ValueError(
+            f"x has shape {x.shape}, expected {axes.format(features)} or (time, {features}): "
+            "a single step is a sequence of one"
+        )
+    check_features(x, features)
+    time, *batch = x.shape[:-1]
+    if batch_first and batch:
+        time, batch = batch[0], [time]
+    if time == 0:
+        raise ValueError(f"x has shape {x.shape}, no time step: PyTorch refuses it too")
+
+    h0 = check_rnn_state(h0, (len(layers) * len(layers[0]), *batch, hidden), x.dtype)
+    if lengths is None:
+        return x, h0, np.full(batch or 1, time)
+    lengths = np.asarray(lengths)
+    if not batch:
+        raise ValueError(f"lengths need a batch axis, but x has shape {x.shape}: cut x instead")
+    if lengths.shape != tuple(batch) or not np.isin(lengths, range(1, time + 1)).all():
+        raise ValueError(
+            f"lengths are {lengths.tolist()}, expected {batch[0]} integers from 1 to {time}, "
+            f"one a row of x {x.shape}: is batch_first right?"
+        )
+    return x, h0, lengths
+
+
+def check_rnn_step(x, w, h):
+    """Return x and h of one step as arrays, or say which one is wrong and why."""
+    features, hidden = w["weight_ih"].shape[1], w["weight_hh"].shape[1]
+    x = np.asarray(x)
+    if x.ndim not in (1, 2):
+        raise ValueError(
+            f"x has shape {x.shape}, expected (batch, {features}) or ({features},): "
+            "a cell takes one step; is this a sequence?"
+        )
+    check_features(x, features)
+    return x, check_rnn_state(h, (*x.shape[:-1], hidden), x.dtype)
+
+
+def check_features(x, features):
+    """Raise with the likely slip unless the last axis of x has as many features as expected."""
+    if x.shape[-1] != features:
+        slip = "are the axes in another order?" if features in x.shape else "is it another layer's?"
+        raise ValueError(
+            f"x has shape {x.shape}, expected {features} features in its last axis: {slip}"
+        )
+
+
+def check_rnn_state(h, shape, dtype):
+    """Return the hidden state as an array, or say what is wrong with it and why."""
+    h = np.zeros(shape, dtype) if h is None else np.asarray(h)
+    if h.shape != shape:
+        raise ValueError(
+            f"the hidden state has shape {h.shape}, expected {shape}: of a layer, "
+            "(num_layers * num_directions, batch, hidden_size), also if batch_first"
+        )
+    return h
