@@ -10,20 +10,24 @@ import re
 from markdown.extensions import Extension
 from markdown.postprocessors import Postprocessor
 
+# What a layer's channels or features are counted by, num_features, has the hue of the outputs
+# of the layer before it, whose bias has the same axis. An Embedding's row is an input.
 AXES = {
-    "out": "out out_features dim_output out_channels",
-    "in": "in in_features dim_input in_channels input_size",
+    "out": "out out_features dim_output out_channels num_features num_channels normalized_shape"
+    " num_parameters num_classes cutoffs n_clusters embedding_dim",
+    "in": "in in_features in1_features in2_features input_size dim_input in_channels"
+    " num_embeddings kdim vdim",
     "batch": "batch time",
-    "hidden": "hidden hidden_size dim_recurrent h_out proj_size num_layers num_directions gates "
-    "groups",
+    "hidden": "hidden hidden_size dim_recurrent groups num_directions proj_size gate_size"
+    " num_chunks embed_dim div_value cluster h_out num_layers gates",
     "kernel": "kernel kernel_size",
 }
 HUE = {name: hue for hue, names in AXES.items() for name in names.split()}
 
 CODE = re.compile(r"<code>(\([^<>()]*\))</code>")
 COMMENT = re.compile(r'(<span class="c1">#\s*)(\([^<>]*\))(</span>)')
-LABELLED = re.compile(r"(\d+) ([a-z_]+)")
-NAME = re.compile(r"[a-z_]+")
+LABELLED = re.compile(r"(\d+) ([a-z_][a-z_0-9]*)")
+NAME = re.compile(r"[a-z_][a-z_0-9]*")
 
 
 def axes(shape):

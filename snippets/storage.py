@@ -1,0 +1,764 @@
+"""What every class of ``torch.nn`` stores: names, axes, rows, gates; and the recipe that runs it.
+
+``REGISTRY`` holds the data, ``stored`` computes with it::
+
+    >>> stored("Linear", in_features=12, out_features=100)
+    {'weight': (100, 12), 'bias': (100,)}
+
+Speaks of torch 2.13.0. Axes and conditions are Python expressions of the constructor's arguments,
+so that a page shows the very text that is tested.
+"""
+
+import difflib
+import math
+import re
+from itertools import chain, product
+from typing import NamedTuple
+
+
+class Tensor(NamedTuple):
+    """One parameter or buffer.
+
+    Parameters
+    ----------
+    name : str
+        Its name in ``state_dict()``, with the indices of ``Each`` in braces.
+    shape : str
+        A tuple of axes, or ``argument.shape`` for an array that the constructor is given.
+    row : str
+        What ``tensor[j]`` belongs to.
+    when : str
+        The condition for it to exist.
+    stacked : tuple of str
+        What lies in equal blocks of rows below one another, from the top: the gates of an LSTM.
+    kind : {"parameter", "buffer"}
+    """
+
+    name: str
+    shape: str
+    row: str
+    when: str = "True"
+    stacked: tuple = ()
+    kind: str = "parameter"
+
+
+class Child(NamedTuple):
+    """One submodule that stores something.
+
+    ``of`` is its class in ``torch.nn``, or the constructor's argument that is this module.
+    ``arguments`` are the expressions that its own constructor gets.
+    """
+
+    name: str
+    of: str
+    arguments: dict = {}  # noqa: RUF012, nothing here is ever changed
+    when: str = "True"
+
+
+class Each(NamedTuple):
+    """What is there once for every value of an index; a later index runs fastest."""
+
+    index: dict
+    holds: tuple
+
+
+class Layer(NamedTuple):
+    """One class of ``torch.nn``: its recipe, or the reason why it has none, and what it stores.
+
+    Parameters
+    ----------
+    recipe : str
+        The stem of the file in ``snippets/layers`` that runs it; empty where there is a reason.
+    reason : str
+        Why there is no recipe; empty where there is one.
+    arguments : dict
+        The constructor's arguments that decide what is stored, with their defaults; ``...`` marks
+        one that has to be given.
+    other : str
+        Its other arguments, which leave the stored tensors as they are.
+    derived : dict
+        Names made of the arguments, in order; an argument may be replaced by a fuller form.
+    holds : tuple of Tensor, Child and Each
+        What is stored, in the order of ``state_dict()``.
+    spatial : int
+        How many axes ``*kernel_size`` is; 0 where there is none.
+    """
+
+    recipe: str = ""
+    reason: str = ""
+    arguments: dict = {}  # noqa: RUF012
+    other: str = ""
+    derived: dict = {}  # noqa: RUF012
+    holds: tuple = ()
+    spatial: int = 0
+
+
+def conv(n):
+    """Return the convolution over n spatial axes."""
+    return Layer(
+        recipe="conv",
+        arguments={
+            "in_channels": ...,
+            "out_channels": ...,
+            "kernel_size": ...,
+            "groups": 1,
+            "bias": True,
+        },
+        other="stride padding dilation padding_mode",
+        derived={"kernel_size": f"per_axis(kernel_size, {n})"},
+        holds=(
+            Tensor(
+                "weight",
+                "(out_channels, in_channels // groups, *kernel_size)",
+                "one output channel: a kernel for every input channel of its group",
+            ),
+            Tensor("bias", "(out_channels,)", "one output channel", "bias"),
+        ),
+        spatial=n,
+    )
+
+
+def conv_transpose(n):
+    """Return the transposed convolution over n spatial axes: its rows are inputs."""
+    weight, bias = conv(n).holds
+    return conv(n)._replace(
+        recipe="conv_transpose",
+        other="stride padding output_padding dilation padding_mode",
+        holds=(
+            weight._replace(
+                shape="(in_channels, out_channels // groups, *kernel_size)",
+                row="one input channel: a kernel for every output channel of its group",
+            ),
+            bias,
+        ),
+    )
+
+
+RECURRENT = {
+    "input_size": ...,
+    "hidden_size": ...,
+    "num_layers": 1,
+    "bias": True,
+    "bidirectional": False,
+}
+PROJECTED = RECURRENT | {"proj_size": 0}
+DIRECTIONS = {"num_directions": "2 if bidirectional else 1"}
+
+
+def recurrent(recipe, rows, stacked, projects=False):
+    """Return a recurrent network whose weights have so many rows, of stacked gates."""
+    unit = "one hidden unit" if rows == "hidden_size" else "one gate of one hidden unit"
+    # What the layer hands on, and when: its hidden state, or the projection of it.
+    outputs = {"hidden_size": "True"}
+    projection = ()
+    if projects:
+        outputs = {"hidden_size": "proj_size == 0", "proj_size": "proj_size > 0"}
+        row = "one output, from the hidden state"
+        shape = "(proj_size, hidden_size)"
+        projection = (Tensor("weight_hr_l{k}{suffix}", shape, row, "proj_size > 0"),)
+    from_input = Tensor(
+        "weight_ih_l0{suffix}",
+        f"({rows}, input_size)",
+        f"{unit}, from the input",
+        "k == 0",
+        stacked,
+    )
+    from_below = [
+        Tensor(
+            "weight_ih_l{k}{suffix}",
+            f"({rows}, num_directions * {size})",
+            f"{unit}, from the outputs of the layer below, forward ones first",
+            f"k > 0 and {when}" if projects else "k > 0",
+            stacked,
+        )
+        for size, when in outputs.items()
+    ]
+    from_last = [
+        Tensor(
+            "weight_hh_l{k}{suffix}",
+            f"({rows}, {size})",
+            f"{unit}, from the layer's own last output",
+            when,
+            stacked,
+        )
+        for size, when in outputs.items()
+    ]
+    biases = [
+        Tensor(f"bias_{source}_l{{k}}{{suffix}}", f"({rows},)", unit, "bias", stacked)
+        for source in ("ih", "hh")
+    ]
+    return Layer(
+        recipe=recipe,
+        arguments=PROJECTED if projects else RECURRENT,
+        other="batch_first dropout",
+        derived=DIRECTIONS,
+        holds=(
+            Each(
+                {"k": "range(num_layers)", "suffix": "('', '_reverse')[:num_directions]"},
+                (from_input, *from_below, *from_last, *biases, *projection),
+            ),
+        ),
+    )
+
+
+def cell(recipe, rows, stacked):
+    """Return one step of a recurrent network."""
+    unit = "one hidden unit" if rows == "hidden_size" else "one gate of one hidden unit"
+    return Layer(
+        recipe=recipe,
+        arguments={"input_size": ..., "hidden_size": ..., "bias": True},
+        holds=(
+            Tensor(
+                "weight_ih", f"({rows}, input_size)", f"{unit}, from the input", "True", stacked
+            ),
+            Tensor(
+                "weight_hh",
+                f"({rows}, hidden_size)",
+                f"{unit}, from the last hidden state",
+                "True",
+                stacked,
+            ),
+            Tensor("bias_ih", f"({rows},)", unit, "bias", stacked),
+            Tensor("bias_hh", f"({rows},)", unit, "bias", stacked),
+        ),
+    )
+
+
+def running_norm(recipe, default):
+    """Return a normalisation that may keep running statistics; default says if it does."""
+    tracked = {"when": "track_running_stats", "kind": "buffer"}
+    return Layer(
+        recipe=recipe,
+        arguments={
+            "num_features": ...,
+            "affine": default,
+            "track_running_stats": default,
+            "bias": True,
+        },
+        other="eps momentum",
+        holds=(
+            Tensor("weight", "(num_features,)", "one channel's scale", "affine"),
+            Tensor("bias", "(num_features,)", "one channel's shift", "affine and bias"),
+            Tensor("running_mean", "(num_features,)", "one channel's mean", **tracked),
+            Tensor("running_var", "(num_features,)", "one channel's variance, unbiased", **tracked),
+            Tensor("num_batches_tracked", "()", "no rows: it counts batches", **tracked),
+        ),
+    )
+
+
+def embedding(other):
+    """Return a table of vectors."""
+    return Layer(
+        recipe="embedding",
+        arguments={"num_embeddings": ..., "embedding_dim": ...},
+        other=f"max_norm norm_type scale_grad_by_freq sparse padding_idx _weight {other}",
+        holds=(Tensor("weight", "(num_embeddings, embedding_dim)", "one id: its vector"),),
+    )
+
+
+def transformer_layer(attention):
+    """Return an encoder's or a decoder's layer, with these attentions."""
+    attend = {"embed_dim": "d_model", "bias": "bias"}
+    norm = {"normalized_shape": "d_model", "bias": "bias"}
+    wide = {"in_features": "d_model", "out_features": "dim_feedforward", "bias": "bias"}
+    narrow = {"in_features": "dim_feedforward", "out_features": "d_model", "bias": "bias"}
+    return Layer(
+        recipe="transformer",
+        arguments={"d_model": ..., "dim_feedforward": 2048, "bias": True},
+        other="nhead dropout activation layer_norm_eps batch_first norm_first",
+        holds=(
+            *(Child(name, "MultiheadAttention", attend) for name in attention),
+            Child("linear1", "Linear", wide),
+            Child("linear2", "Linear", narrow),
+            # One norm around each attention, and one around the two linear layers.
+            *(Child(f"norm{i + 1}", "LayerNorm", norm) for i in range(len(attention) + 1)),
+        ),
+    )
+
+
+def transformer_stack(layer, other):
+    """Return a stack of the layers that it is given, with an optional norm at the end."""
+    return Layer(
+        recipe="transformer",
+        arguments={layer: ..., "num_layers": ..., "norm": None},
+        other=other,
+        holds=(
+            Each({"k": "range(num_layers)"}, (Child("layers.{k}", layer),)),
+            Child("norm", "norm", when="norm is not None"),
+        ),
+    )
+
+
+def half_transformer(side):
+    """Return what a Transformer holds on one side: a custom module, or layers and a norm."""
+    own = f"custom_{side} is None"
+    layer = {"d_model": "d_model", "dim_feedforward": "dim_feedforward", "bias": "bias"}
+    norm = {"normalized_shape": "d_model", "bias": "bias"}
+    kind = f"Transformer{side.title()}Layer"
+    return (
+        Child(side, f"custom_{side}", when=f"custom_{side} is not None"),
+        Each(
+            {"k": f"range(num_{side}_layers)"}, (Child(f"{side}.layers.{{k}}", kind, layer, own),)
+        ),
+        Child(f"{side}.norm", "LayerNorm", norm, own),
+    )
+
+
+def given(*names, other, **layer):
+    """Return a layer whose buffers are arrays given to its constructor, stored only then."""
+    return Layer(
+        arguments=dict.fromkeys(names),
+        other=other,
+        holds=tuple(
+            Tensor(
+                name, f"{name}.shape", "as in the array given", f"{name} is not None", kind="buffer"
+            )
+            for name in names
+        ),
+        **layer,
+    )
+
+
+SCALE = Tensor("weight", "(*normalized_shape,)", "one feature's scale", "elementwise_affine")
+SHIFT = Tensor("bias", "(*normalized_shape,)", "one feature's shift", "elementwise_affine and bias")
+LSTM_GATES = ("i", "f", "g", "o")
+GRU_GATES = ("r", "z", "n")
+LOSS = "loss: training only"
+
+STATEFUL = {
+    "Linear": Layer(
+        recipe="linear",
+        arguments={"in_features": ..., "out_features": ..., "bias": True},
+        holds=(
+            Tensor("weight", "(out_features, in_features)", "one output: a weight for every input"),
+            Tensor("bias", "(out_features,)", "one output", "bias"),
+        ),
+    ),
+    "Bilinear": Layer(
+        recipe="bilinear",
+        arguments={"in1_features": ..., "in2_features": ..., "out_features": ..., "bias": True},
+        holds=(
+            Tensor(
+                "weight",
+                "(out_features, in1_features, in2_features)",
+                "one output: a weight for every pair of inputs",
+            ),
+            Tensor("bias", "(out_features,)", "one output", "bias"),
+        ),
+    ),
+    "Embedding": embedding(other="_freeze"),
+    "EmbeddingBag": embedding(other="mode include_last_offset"),
+    **{f"Conv{n}d": conv(n) for n in (1, 2, 3)},
+    **{f"ConvTranspose{n}d": conv_transpose(n) for n in (1, 2, 3)},
+    "RNN": recurrent("rnn", "hidden_size", ())._replace(other="batch_first dropout nonlinearity"),
+    "LSTM": recurrent("lstm", "4 * hidden_size", LSTM_GATES, projects=True),
+    "GRU": recurrent("gru", "3 * hidden_size", GRU_GATES),
+    "RNNCell": cell("rnn", "hidden_size", ())._replace(other="nonlinearity"),
+    "LSTMCell": cell("lstm", "4 * hidden_size", LSTM_GATES),
+    "GRUCell": cell("gru", "3 * hidden_size", GRU_GATES),
+    **{f"BatchNorm{n}d": running_norm("batch_norm", True) for n in (1, 2, 3)},
+    "SyncBatchNorm": running_norm("batch_norm", True)._replace(other="eps momentum process_group"),
+    **{f"InstanceNorm{n}d": running_norm("instance_norm", False) for n in (1, 2, 3)},
+    "LayerNorm": Layer(
+        recipe="layer_norm",
+        arguments={"normalized_shape": ..., "elementwise_affine": True, "bias": True},
+        other="eps",
+        derived={"normalized_shape": "per_axis(normalized_shape, 1)"},
+        holds=(SCALE, SHIFT),
+    ),
+    "RMSNorm": Layer(
+        recipe="rms_norm",
+        arguments={"normalized_shape": ..., "elementwise_affine": True},
+        other="eps",
+        derived={"normalized_shape": "per_axis(normalized_shape, 1)"},
+        holds=(SCALE,),
+    ),
+    "GroupNorm": Layer(
+        recipe="group_norm",
+        arguments={"num_channels": ..., "affine": True, "bias": True},
+        other="num_groups eps",
+        holds=(
+            Tensor("weight", "(num_channels,)", "one channel's scale", "affine"),
+            Tensor("bias", "(num_channels,)", "one channel's shift", "affine and bias"),
+        ),
+    ),
+    "PReLU": Layer(
+        recipe="activation",
+        arguments={"num_parameters": 1},
+        other="init",
+        holds=(
+            Tensor("weight", "(num_parameters,)", "one channel's slope; a single one is for all"),
+        ),
+    ),
+    "MultiheadAttention": Layer(
+        recipe="attention",
+        arguments={
+            "embed_dim": ...,
+            "bias": True,
+            "add_bias_kv": False,
+            "kdim": None,
+            "vdim": None,
+        },
+        other="num_heads dropout add_zero_attn batch_first",
+        derived={
+            "kdim": "embed_dim if kdim is None else kdim",
+            "vdim": "embed_dim if vdim is None else vdim",
+        },
+        holds=(
+            *(
+                Tensor(
+                    f"{one}_proj_weight",
+                    f"(embed_dim, {size})",
+                    f"one feature of the {word}; the heads lie one below the other",
+                    "kdim != embed_dim or vdim != embed_dim",
+                )
+                for one, word, size in (
+                    ("q", "query", "embed_dim"),
+                    ("k", "key", "kdim"),
+                    ("v", "value", "vdim"),
+                )
+            ),
+            Tensor(
+                "in_proj_weight",
+                "(3 * embed_dim, embed_dim)",
+                "one feature of the query, key or value; in each the heads lie one below the other",
+                "kdim == vdim == embed_dim",
+                ("q", "k", "v"),
+            ),
+            Tensor(
+                "in_proj_bias",
+                "(3 * embed_dim,)",
+                "one feature of the query, key or value",
+                "bias",
+                ("q", "k", "v"),
+            ),
+            Tensor("bias_k", "(1, 1, embed_dim)", "no rows: one more key", "add_bias_kv"),
+            Tensor("bias_v", "(1, 1, embed_dim)", "no rows: one more value", "add_bias_kv"),
+            Tensor("out_proj.weight", "(embed_dim, embed_dim)", "one output"),
+            Tensor("out_proj.bias", "(embed_dim,)", "one output", "bias"),
+        ),
+    ),
+    "TransformerEncoderLayer": transformer_layer(["self_attn"]),
+    "TransformerDecoderLayer": transformer_layer(["self_attn", "multihead_attn"]),
+    "TransformerEncoder": transformer_stack("encoder_layer", "enable_nested_tensor mask_check"),
+    "TransformerDecoder": transformer_stack("decoder_layer", ""),
+    "Transformer": Layer(
+        recipe="transformer",
+        arguments={
+            "d_model": 512,
+            "num_encoder_layers": 6,
+            "num_decoder_layers": 6,
+            "dim_feedforward": 2048,
+            "custom_encoder": None,
+            "custom_decoder": None,
+            "bias": True,
+        },
+        other="nhead dropout activation layer_norm_eps batch_first norm_first",
+        holds=(*half_transformer("encoder"), *half_transformer("decoder")),
+    ),
+    "AdaptiveLogSoftmaxWithLoss": Layer(
+        recipe="adaptive_softmax",
+        arguments={
+            "in_features": ...,
+            "n_classes": ...,
+            "cutoffs": ...,
+            "div_value": 4.0,
+            "head_bias": False,
+        },
+        # As in PyTorch, the module's cutoffs end with n_classes, the argument's don't.
+        derived={"n_clusters": "len(cutoffs)", "cutoffs": "(*cutoffs, n_classes)"},
+        holds=(
+            Tensor(
+                "head.weight",
+                "(cutoffs[0] + n_clusters, in_features)",
+                "one frequent class, or below these one cluster of rare ones",
+            ),
+            Tensor(
+                "head.bias",
+                "(cutoffs[0] + n_clusters,)",
+                "one frequent class, or below these one cluster of rare ones",
+                "head_bias",
+            ),
+            Each(
+                {"cluster": "range(n_clusters)"},
+                (
+                    Tensor(
+                        "tail.{cluster}.0.weight",
+                        "(in_features // div_value ** (cluster + 1), in_features)",
+                        "one feature of the cluster's projection",
+                    ),
+                    Tensor(
+                        "tail.{cluster}.1.weight",
+                        "(cutoffs[cluster + 1] - cutoffs[cluster],"
+                        " in_features // div_value ** (cluster + 1))",
+                        "one class of the cluster",
+                    ),
+                ),
+            ),
+        ),
+    ),
+    "RNNBase": recurrent("", "gate_size", (), projects=True)._replace(
+        reason="base of RNN, LSTM and GRU, without a forward",
+        arguments={"mode": ...} | PROJECTED,
+        derived=DIRECTIONS | {"gate_size": "{'LSTM': 4, 'GRU': 3}.get(mode, 1) * hidden_size"},
+    ),
+    "RNNCellBase": cell("", "num_chunks * hidden_size", ())._replace(
+        reason="base of RNNCell, LSTMCell and GRUCell, without a forward",
+        arguments={"input_size": ..., "hidden_size": ..., "bias": ..., "num_chunks": ...},
+    ),
+    "LinearCrossEntropyLoss": Layer(
+        reason=LOSS,
+        arguments={
+            "in_features": ...,
+            "num_classes": ...,
+            "out_features": (),
+            "bias": False,
+            "weight": None,
+        },
+        other="reduction ignore_index label_smoothing options",
+        holds=(
+            Tensor("weight", "(num_classes,)", "one class", "weight is not None", kind="buffer"),
+            Child(
+                "linear",
+                "Linear",
+                {
+                    "in_features": "in_features",
+                    "out_features": "num_classes * prod(out_features)",
+                    "bias": "bias",
+                },
+            ),
+        ),
+    ),
+    **{
+        name: given("weight", other=f"size_average reduce reduction {more}", reason=LOSS)
+        for name, more in {
+            "BCELoss": "",
+            "CrossEntropyLoss": "ignore_index label_smoothing",
+            "MultiLabelSoftMarginLoss": "",
+            "MultiMarginLoss": "p margin",
+            "NLLLoss": "ignore_index",
+            "NLLLoss2d": "ignore_index",
+        }.items()
+    },
+    "BCEWithLogitsLoss": given(
+        "weight", "pos_weight", other="size_average reduce reduction", reason=LOSS
+    ),
+    **{
+        f"FractionalMaxPool{n}d": given(
+            "_random_samples",
+            other="kernel_size output_size output_ratio return_indices",
+            recipe="pooling",
+        )
+        for n in (2, 3)
+    },
+}
+
+LAZY = ["Linear"] + [
+    f"{name}{n}d"
+    for name in ("Conv", "ConvTranspose", "BatchNorm", "InstanceNorm")
+    for n in (1, 2, 3)
+]
+
+
+def lazy(name):
+    """Return the lazy form of a layer, which stores the same once it has seen an input."""
+    layer = STATEFUL[name]
+    inferred = next(iter(layer.arguments))
+    # All lazy norms share one constructor, so InstanceNorm's has BatchNorm's defaults.
+    shared = {"affine": True, "track_running_stats": True} if "InstanceNorm" in name else {}
+    return layer._replace(
+        recipe="",
+        reason=f"lazy form of {name}: its first input tells {inferred}",
+        arguments=layer.arguments | shared,
+    )
+
+
+# Classes that store nothing, by the recipe that runs them.
+RUN_BY = {
+    "activation": "CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid"
+    " LogSoftmax Mish ReLU ReLU6 RReLU SELU SiLU Sigmoid Softmax Softmax2d Softmin Softplus"
+    " Softshrink Softsign Tanh Tanhshrink Threshold",
+    "distance": "CosineSimilarity PairwiseDistance",
+    "flatten": "Flatten Unflatten",
+    "fold": "Fold Unfold",
+    "interpolate": "Upsample UpsamplingBilinear2d UpsamplingNearest2d",
+    "local_response_norm": "LocalResponseNorm",
+    "padding": "CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d"
+    " ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d ReplicationPad2d"
+    " ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d",
+    "pooling": "AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d"
+    " AdaptiveMaxPool2d AdaptiveMaxPool3d AvgPool1d AvgPool2d AvgPool3d LPPool1d LPPool2d LPPool3d"
+    " MaxPool1d MaxPool2d MaxPool3d MaxUnpool1d MaxUnpool2d MaxUnpool3d",
+    "shuffle": "ChannelShuffle PixelShuffle PixelUnshuffle",
+}
+
+# Classes that store nothing of their own, by the reason why they have no recipe.
+NOT_RUN = {
+    LOSS: "CosineEmbeddingLoss CTCLoss GaussianNLLLoss HingeEmbeddingLoss HuberLoss KLDivLoss"
+    " L1Loss MarginRankingLoss MSELoss MultiLabelMarginLoss PoissonNLLLoss SmoothL1Loss"
+    " SoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss",
+    "container: stores what you put into it": "Container DataParallel Module ModuleDict ModuleList"
+    " ParameterDict ParameterList Sequential",
+    "training only: returns its input in eval mode": "AlphaDropout Dropout Dropout1d Dropout2d"
+    " Dropout3d FeatureAlphaDropout",
+    "returns its input": "Identity",
+    # Once it is past the first window, its sum keeps the first channel for good.
+    "superseded by LocalResponseNorm, which gives other numbers": "CrossMapLRN2d",
+}
+
+REGISTRY = {
+    **STATEFUL,
+    **{f"Lazy{name}": lazy(name) for name in LAZY},
+    **{name: Layer(recipe=stem) for stem, names in RUN_BY.items() for name in names.split()},
+    **{name: Layer(reason=why) for why, names in NOT_RUN.items() for name in names.split()},
+}
+
+
+def per_axis(size, n):
+    """Return a size that may be one number for all n axes as a tuple."""
+    return tuple(size) if hasattr(size, "__iter__") else (size,) * n
+
+
+FUNCTIONS = {"len": len, "range": range, "prod": math.prod, "per_axis": per_axis}
+
+
+def evaluate(expression, known):
+    """Return the value of an expression, with the names that are known.
+
+    Every expression stands in this file; from outside come values alone.
+    """
+    return eval(expression, {"__builtins__": {}} | FUNCTIONS | known)
+
+
+def known_of(name, arguments):
+    """Return all names that the expressions of a class may use, or say what is wrong."""
+    layer = layer_of(name)
+    known = layer.arguments | {key: arguments[key] for key in layer.arguments if key in arguments}
+    allowed = {*layer.arguments, *layer.other.split(), "device", "dtype"}
+    if layer.arguments and (unknown := [key for key in arguments if key not in allowed]):
+        raise TypeError(f"{name} has no argument {unknown}; it has {sorted(allowed)}")
+    if missing := [key for key, value in known.items() if value is ...]:
+        raise TypeError(f"{name} stores what depends on {missing}: give them by name")
+    for key, expression in layer.derived.items():
+        known[key] = evaluate(expression, known)
+    return known
+
+
+def layer_of(name):
+    """Return the entry of a class, or say which names are close."""
+    if name not in REGISTRY:
+        close = difflib.get_close_matches(name, REGISTRY)
+        raise ValueError(f"torch.nn has no class {name!r}; close are {close or 'none'}")
+    return REGISTRY[name]
+
+
+def existing(holds, known):
+    """Yield (entry, its name, the names known to it) of what a module holds."""
+    for entry in holds:
+        if isinstance(entry, Each):
+            ranges = (evaluate(values, known) for values in entry.index.values())
+            for values in product(*ranges):
+                indexed = known | dict(zip(entry.index, values, strict=True))
+                yield from existing(entry.holds, indexed)
+        elif evaluate(entry.when, known):
+            yield entry, entry.name.format_map(known), known
+
+
+def held(name, /, **arguments):
+    """Return what a module stores as {name in state_dict(): (shape, Tensor)}.
+
+    See ``stored`` for the arguments.
+    """
+    found = {}
+    known = known_of(name, arguments)
+    for entry, full, indexed in existing(layer_of(name).holds, known):
+        if isinstance(entry, Tensor):
+            shape = evaluate(entry.shape, indexed)
+            found[full] = tuple(int(size) for size in shape), entry
+        else:
+            passed = {key: evaluate(value, indexed) for key, value in entry.arguments.items()}
+            child, passed = (entry.of, passed) if entry.of in REGISTRY else known[entry.of]
+            found |= {f"{full}.{key}": what for key, what in held(child, **passed).items()}
+    return found
+
+
+def stored(name, /, **arguments):
+    """Return {name in state_dict(): shape} of a module of ``torch.nn``, in PyTorch's order.
+
+    Parameters
+    ----------
+    name : str
+        The class, "LSTM".
+    **arguments
+        What its constructor gets, by name; PyTorch's defaults for the rest. A module is given as
+        (class, arguments): ``encoder_layer=("TransformerEncoderLayer", {"d_model": 8})``.
+        A lazy form also needs what its first input tells.
+        Sizes that PyTorch refuses, such as channels that the groups don't divide, are not found.
+
+    Raises
+    ------
+    ValueError
+        torch.nn has no such class.
+    TypeError
+        An argument that decides a shape is missing, or the class has no such argument.
+    """
+    return {full: shape for full, (shape, _) in held(name, **arguments).items()}
+
+
+def entries(name):
+    """Return every Tensor and Child that a class can hold, for its table."""
+    flat = ((e.holds if isinstance(e, Each) else (e,)) for e in layer_of(name).holds)
+    return list(chain.from_iterable(flat))
+
+
+def candidates(key, shape):
+    """Return [(class, Tensor, sizes)] of what a tensor of this name and shape may be.
+
+    ``candidates("encoder.weight_ih_l0", (400, 12))`` finds the LSTM with the sizes
+    ``{"hidden_size": 100, "input_size": 12}``. Classes without a recipe are left out;
+    the longest name, which says the most, comes first.
+    """
+    found = []
+    for name, layer in REGISTRY.items():
+        for entry in entries(name) if layer.recipe else ():
+            if isinstance(entry, Tensor) and re.search(pattern(entry), key):
+                sizes = solve(entry.shape, tuple(shape), layer.spatial)
+                if sizes is not None:
+                    found.append((name, entry, sizes))
+    return sorted(found, key=lambda item: -len(item[1].name))
+
+
+def pattern(tensor):
+    """Return the regular expression that finds a tensor's name at the end of a key."""
+    # In a recurrent network, the first layer's input weight has an entry of its own.
+    index = r"[1-9]\d*" if "k > 0" in tensor.when else r"\d+"
+    name = re.escape(tensor.name).replace(r"\{suffix\}", "(_reverse)?")
+    name = re.sub(r"\\{\w+\\}", lambda _: index, name)
+    return rf"(^|\.){name}$"
+
+
+def solve(axes, shape, spatial=0):
+    """Return the sizes that make "(4 * hidden_size, input_size)" this shape, None if none do.
+
+    An axis that is more than a name or its multiple, such as a quotient, fits any size.
+    """
+    if not axes.startswith("("):  # as the array that was given, of any shape
+        return {}
+    texts = [text for text in re.split(r",\s*", axes[1:-1]) if text]
+    if texts and texts[-1].startswith("*"):  # only ever the last axis
+        rest = len(shape) - len(texts) + 1
+        if rest < 1 or spatial not in (0, rest):
+            return None
+        texts[-1:] = [""] * rest
+    if len(texts) != len(shape):
+        return None
+    sizes = {}
+    for text, size in zip(texts, shape, strict=True):
+        if text.isdecimal():
+            if size != int(text):
+                return None
+        elif m := re.fullmatch(r"(?:(\d+) \* )?([a-z]\w*)", text):
+            count, remainder = divmod(size, int(m[1] or 1))
+            if remainder or sizes.setdefault(m[2], count) != count:
+                return None
+    return sizes
