@@ -62,7 +62,6 @@ def copied(page):
     for block in page.locator(f"article {CODE}").all():
         for closed in block.locator("xpath=ancestor::details[not(@open)]").all():
             closed.locator("summary").click()
-        block.hover()
         page.evaluate("navigator.clipboard.writeText('')")
         block.locator(".md-clipboard, .md-code__button[data-md-type=copy]").first.click()
         page.wait_for_function("navigator.clipboard.readText().then(text => text)")
@@ -72,7 +71,11 @@ def copied(page):
     return found
 
 
-@pytest.mark.parametrize("address", [address_of(p) for p in PAGES])
+# A Chinese twin has the same code, by its own test, and the same button: one stands for all.
+ADDRESSES = [a for a in map(address_of, PAGES) if not a.startswith("zh/") or a == "zh/"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_the_blocks_of_a_page_run_as_copied(page, context, base_url, site, tmp_path, address):
     pytest.importorskip("torch")
     context.grant_permissions(["clipboard-read", "clipboard-write"])
