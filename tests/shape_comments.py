@@ -80,6 +80,12 @@ def check(where, shapes, values, sizes):
         text = f"({', '.join(shape)})"
         leading = bool(shape) and shape[0] == "..."
         told = tuple(eval(axis, {}, sizes) for axis in shape[leading:])
+        named = {
+            axis: n for axis, n in zip(shape[leading:], told, strict=True) if not axis.isdecimal()
+        }
+        assert len(set(named.values())) == len(named), (
+            f"{where}: equal sizes hide a swap in {named}"
+        )
         given = np.shape(value)
         seen = given[max(len(given) - len(told), 0) :] if leading else given
         assert seen == told, f"{where}: the shape is {given}, the comment says {text} = {told}"
@@ -108,6 +114,5 @@ def executed(path):
     module.__check_shapes__ = check_shapes
     exec(compile(tree, str(path), "exec"), module.__dict__)
     yield module, sizes
-    assert len(set(sizes.values())) == len(sizes), f"equal sizes hide a swap: {sizes}"
     if never := set(comments) - reached:
         raise ShapeCommentError(f"{path.name}: lines {sorted(never)} are never reached")

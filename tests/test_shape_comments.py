@@ -78,7 +78,7 @@ def test_untrue_comments_fail(tmp_path, line):
 
 def test_equal_sizes_fail(tmp_path):
     with pytest.raises(AssertionError, match="equal sizes hide a swap"):
-        run(tmp_path, "y = x  # (batch, time)", hidden=3)
+        run(tmp_path, "y = x[:, :2]  # (batch, hidden)", hidden=2)
 
 
 @pytest.mark.parametrize("line", BROKEN)
