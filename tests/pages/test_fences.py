@@ -8,7 +8,7 @@ from itertools import pairwise, zip_longest
 
 import pytest
 
-from tests import ROOT
+from tests import ROOT, address_of
 from tests.fences import PAGES, fences, included
 
 # What no test can run, each with its reason: {(page, first line of the fence): reason}.
@@ -69,12 +69,12 @@ def wrong_blocks(text):
     return [pair for pair in pairwise(fences(text)) if "wrong" in pair[0].classes]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_every_fence_is_proved(path):
-    assert problems(path.read_text("utf-8"), str(path.relative_to(ROOT))) == []
+    assert problems(path.read_text("utf-8"), path.relative_to(ROOT).as_posix()) == []
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_wrong_code_goes_wrong_as_shown(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for code, shown in wrong_blocks(path.read_text("utf-8")):
@@ -90,7 +90,7 @@ def promised(text):
     return fixes + [code for row in rows for code in re.findall(r"`([^`]+)`", row)]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_the_fix_and_the_translations_have_been_run(path):
     text = path.read_text("utf-8")
     run = "\n".join(included(f) or f.text for f in fences(text) if "wrong" not in f.classes)
@@ -104,7 +104,7 @@ def test_a_fix_is_found():
 
 def test_what_is_listed_exists():
     there = {
-        (str(path.relative_to(ROOT)), fence.text.split("\n")[0])
+        (path.relative_to(ROOT).as_posix(), fence.text.split("\n")[0])
         for path in PAGES
         for fence in fences(path.read_text("utf-8"))
     }

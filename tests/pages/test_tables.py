@@ -9,7 +9,7 @@ import re
 import pytest
 
 from docs.extensions.shapes import axes
-from tests import ROOT
+from tests import address_of
 from tests.fences import PAGES
 
 TABLE = re.compile(
@@ -57,7 +57,7 @@ def check(text):
             assert labels == sorted(labels, reverse=not turned), f"{name} in the table of {module}"
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_shapes_in_tables_are_torchs(path):
     check(path.read_text("utf-8"))
 
