@@ -1,0 +1,105 @@
+"""The site's Markdown extensions: axes get hues, includes their names, formulas MathML."""
+
+from types import SimpleNamespace
+
+import markdown
+import pytest
+from pymdownx.snippets import SnippetMissingError
+
+from docs.extensions import hook
+from docs.extensions.shapes import AXES, axes, colour_shapes
+from tests import SNIPPETS_DIR
+
+MATH = ["pymdownx.arithmatex", "docs.extensions.mathml"]
+CONFIG = {
+    "pymdownx.arithmatex": {"generic": True},
+    "docs.extensions.named_snippets": {"base_path": [str(SNIPPETS_DIR)], "check_paths": True},
+}
+
+
+def convert(text, *extensions):
+    """Return the HTML of a page that has these extensions."""
+    used = {name: CONFIG[name] for name in extensions if name in CONFIG}
+    return markdown.markdown(text, extensions=extensions, extension_configs=used)
+
+
+@pytest.mark.parametrize(
+    ("shape", "found"),
+    [
+        ("(out, in)", [("out", "", "out"), ("in", "", "in")]),
+        ("(100 out, 12 in)", [("100", "out", "out"), ("12", "in", "in")]),
+        ("(4 * hidden_size,)", [("4 * hidden_size", "", "hidden")]),
+        ("(..., time, 1)", [("...", "", None), ("time", "", "batch"), ("1", "", None)]),
+        ("(out, in / groups, *kernel)", [("out", "", "out"), ("in / groups", "", "in")]),
+    ],
+)
+def test_axes_have_the_hue_of_their_first_word(shape, found):
+    assert axes(shape)[: len(found)] == found
+
+
+@pytest.mark.parametrize("code", ["(x, y)", "(5, 12)", "()", "(out, y)", "(mean)"])
+def test_other_code_is_left_alone(code):
+    assert not axes(code)
+    assert colour_shapes(f"<code>{code}</code>") == f"<code>{code}</code>"
+
+
+def test_a_word_has_one_hue():
+    words = " ".join(AXES.values()).split()
+    assert len(words) == len(set(words))
+
+
+def test_shapes_are_marked_up_in_text_and_in_comments():
+    text = convert("Stored `(100 out, 12 in)`.", "docs.extensions.shapes")
+    assert text.count('<span class="axis out">100 <sub>out</sub></span>') == 1
+    comment = '<span class="c1"># (batch, in_features)</span>'
+    assert '<span class="axis in">in_features</span>' in colour_shapes(comment)
+
+
+def test_a_formula_becomes_mathml():
+    assert "<math" in convert(r"\(y = xA^T\)", *MATH)
+
+
+def test_bad_latex_raises():
+    with pytest.raises(Exception, match="nocommand"):
+        convert(r"\(\nocommand{x}\)", *MATH)
+
+
+def include(path):
+    return convert(f'--8<-- "question/{path}"', "docs.extensions.named_snippets")
+
+
+def test_a_method_is_included_by_its_name_and_dedented():
+    text = include("torch_rnn.py:RNN.forward")
+    assert text.startswith("<p>def forward(self, x, h0=None):")
+    assert "dim_input)" in text
+    assert "super()" not in text
+
+
+def test_a_constant_is_included_by_its_name():
+    assert include("numpy_rnn.py:SHAPES").startswith("<p>SHAPES = {")
+
+
+@pytest.mark.parametrize("path", ["torch_rnn.py:RNN.backward", "torch_rnn.py:GRU", "none.py"])
+def test_an_unknown_name_or_file_raises(path):
+    with pytest.raises(SnippetMissingError):
+        include(path)
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "twin"),
+    [
+        ("en", "why/square-trap.md", "why/square-trap/"),
+        ("zh", "why/square-trap.md", "why/square-trap/"),
+        ("en", "not/translated.md", ""),
+    ],
+)
+def test_the_switch_leads_to_the_twin_or_home(language, source, twin):
+    page = SimpleNamespace(url="why/square-trap/", file=SimpleNamespace(src_uri=source))
+    config = SimpleNamespace(theme={"language": language})
+    assert hook.on_page_context({}, page, config)["twin"] == twin
+
+
+def test_the_footer_names_the_versions_of_the_constraints():
+    config = hook.on_config(SimpleNamespace(extra={}))
+    assert set(config.extra["checked"]) == {"torch", "numpy", "python"}
+    assert all(config.extra["checked"].values())
