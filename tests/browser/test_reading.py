@@ -3,23 +3,15 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests import ROOT, address_of
-
-ADDRESSES = [
-    address_of(p)
-    for language in ("en", "zh")
-    for p in sorted((ROOT / "docs" / language).rglob("*"))
-    if p.suffix in {".md", ".ipynb"}
-]
-SCHEMES = ["light", "dark"]
+from tests.browser import ADDRESSES, ALIKE
 
 pages = pytest.mark.parametrize("address", ADDRESSES)
+alike = pytest.mark.parametrize("address", ALIKE)
 
 
-@pages
+@alike
 def test_no_click_calls_another_host_or_logs_an_error(page, base_url, address):
     called, said = [], []
     page.on("request", lambda request: called.append(request.url))
@@ -40,25 +32,13 @@ def test_no_click_calls_another_host_or_logs_an_error(page, base_url, address):
 
 
 @pages
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_axe_finds_nothing(page, base_url, address, scheme):
-    page.emulate_media(color_scheme=scheme)
-    page.goto(base_url + address)
-    expect(page.locator("body")).to_have_attribute(
-        "data-md-color-scheme", {"light": "default", "dark": "slate"}[scheme]
-    )
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
-
-
-@pages
 def test_no_page_scrolls_sideways_on_a_small_phone(page, base_url, address):
     page.set_viewport_size({"width": 320, "height": 640})
     page.goto(base_url + address)
     assert page.evaluate("document.scrollingElement.scrollWidth") == 320
 
 
-@pages
+@alike
 def test_without_javascript_the_page_is_all_there(new_context, base_url, address):
     page = new_context(java_script_enabled=False).new_page()
     page.goto(base_url + address)
@@ -84,7 +64,7 @@ def focused(page):
     )
 
 
-@pages
+@alike
 def test_the_keyboard_reaches_every_control_and_shows_where_it_is(page, base_url, address):
     page.goto(base_url + address)
     wanted = page.evaluate(

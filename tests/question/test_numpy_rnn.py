@@ -180,7 +180,7 @@ def whole(text):
     return "^" + re.escape(text) + "$"
 
 
-@pytest.mark.parametrize("state", [[], None, "model.npz", iter(())], ids=repr)
+@pytest.mark.parametrize("state", [[], None, "model.npz", iter(())], ids=lambda s: type(s).__name__)
 def test_what_is_no_mapping_is_refused(state):
     with pytest.raises(
         TypeError, match=r"^state is a \w+, expected a mapping: take state_dict\(\)$"
