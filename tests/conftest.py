@@ -34,6 +34,13 @@ def pytest_configure(config):
         config.option.cov_fail_under = 100
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Let torch compute in one thread: products this small wait longer than they take."""
+    if importlib.util.find_spec("torch"):
+        importlib.import_module("torch").set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """Return the folder of the site: built with --strict, without torch, for a sub-path."""

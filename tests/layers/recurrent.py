@@ -74,7 +74,6 @@ def run_torch(case, kind, dtype="float64", **options):
     torch = pytest.importorskip("torch")
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-    torch.set_num_threads(1)  # such small products wait for threads longer than they take
     torch.manual_seed(case.seed)
     dtype = getattr(torch, dtype)
     layer = getattr(torch.nn, kind)(

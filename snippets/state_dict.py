@@ -1,0 +1,28 @@
+"""Find your way in a ``state_dict()``: a flat mapping from dotted names to arrays."""
+
+import difflib
+
+
+def under(state, prefix):
+    """Return the entries of one module, under the module's own names.
+
+    ``under(state, "encoder.lstm")`` holds what ``model.encoder.lstm.state_dict()`` holds.
+
+    Parameters
+    ----------
+    state : mapping of str to array
+    prefix : str
+        The module's name in the model, without a dot at the end.
+
+    Raises
+    ------
+    KeyError
+        state has nothing below prefix.
+    """
+    start = f"{prefix}."
+    found = {name.removeprefix(start): state[name] for name in state if name.startswith(start)}
+    if not found:
+        parents = {name[:i] for name in state for i, c in enumerate(name) if c == "."}
+        close = difflib.get_close_matches(prefix, sorted(parents))
+        raise KeyError(f"nothing lies below {prefix!r}; close are {close or sorted(parents)}")
+    return found
