@@ -730,7 +730,12 @@ def test_every_stored_tensor_is_a_candidate(name):
     for arguments in VARIANTS[name]:
         given = in_storage(arguments)
         for key, (shape, tensor) in held(name, **given).items():
-            matches = [found for cls, t, found in candidates(key, shape) if t == tensor]
+            # A submodule's axes are told in the terms of the module that holds it.
+            matches = [
+                found
+                for _, t, found in candidates(key, shape)
+                if t == tensor._replace(shape=t.shape)
+            ]
             assert matches, key
             if not any(isinstance(entry, Child) for entry in entries(name)):
                 for symbol, size in matches[0].items():
