@@ -174,7 +174,62 @@ def gates(label):
     return (360, bottom + 66), "".join(drawn)
 
 
-DRAWINGS = {"rows-are-outputs": rows_are_outputs, "strides": strides, "gates": gates}
+# One channel of 3 numbers, a kernel of 3, a stride of 2; the drawing follows one output.
+KERNEL = (1, 4, 2)
+STRIDE = 2
+PICKED_OUTPUT = 4
+
+
+def transposed_convolution(label):
+    """Draw one line for each number of x, the kernel times it at its place, and their sums."""
+    columns = (len(X) - 1) * STRIDE + len(KERNEL)
+    picked = PICKED_OUTPUT
+    # {column: number} of each stamp.
+    stamps = [{i * STRIDE + u: v * w for u, w in enumerate(KERNEL)} for i, v in enumerate(X)]
+    y = [sum(stamp.get(j, 0) for stamp in stamps) for j in range(columns)]
+    left, grid, top = 16, 86, 106
+    bottom = top + CELL * len(X) + 20
+
+    def line(numbers, top, kind):
+        """Draw numbers in their columns, the one that the drawing follows filled."""
+        return "".join(
+            cells(grid + CELL * j, top, [(number,)], kind, 0 if j == picked else None)
+            for j, number in numbers.items()
+        )
+
+    drawn = [
+        say(grid - 14, 28 + CELL / 2 + 5.5, label("w"), anchor="end"),
+        cells(grid, 28, [KERNEL], "weight"),
+        say(left + CELL / 2, top - 12, label("x"), kind="in"),
+    ]
+    for i, stamp in enumerate(stamps):
+        y_i = top + CELL * i
+        drawn += [
+            cells(left, y_i, [(X[i],)], "in"),
+            say((left + CELL + grid) / 2, y_i + CELL / 2 + 5.5, "· w"),
+            line(stamp, y_i, "weight"),
+        ]
+    drawn += [
+        say(grid - 14, bottom + CELL / 2 + 5.5, label("y"), kind="out", anchor="end"),
+        line(dict(enumerate(y)), bottom, "out"),
+    ]
+    met = [(i, picked - i * STRIDE) for i, stamp in enumerate(stamps) if picked in stamp]
+    names = " + ".join(f"x[{i}]·w[{u}]" for i, u in met)
+    numbers = " + ".join(f"{X[i]}·{KERNEL[u]}" for i, u in met)
+    under = bottom + CELL
+    drawn += [
+        say(0, under + 42, f"y[{picked}] = {names}", kind="code", anchor="start"),
+        say(5 * 9.6, under + 67, f"= {numbers} = {y[picked]}", kind="code", anchor="start"),
+    ]
+    return (360, under + 82), "".join(drawn)
+
+
+DRAWINGS = {
+    "rows-are-outputs": rows_are_outputs,
+    "strides": strides,
+    "gates": gates,
+    "transposed-convolution": transposed_convolution,
+}
 
 
 def draw(source, language, css_class, options, md, **_):

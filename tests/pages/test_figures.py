@@ -186,3 +186,49 @@ def test_the_gates_are_those_of_numpy(source):
     assert (w[first:last] @ x).tolist() == numbers
     picked = [int(t.text) for t, kind in drawn if "picked" in kind]
     assert sorted(picked) == sorted([*w[first:last].ravel(), *numbers])
+
+
+TRANSPOSED = """\
+draw: transposed-convolution
+title: Three stamps
+description: Three numbers, a kernel, their sums
+x: x
+w: w
+y: y
+"""
+
+
+def test_the_stamps_are_those_of_numpy():
+    svg = ET.fromstring(figure(TRANSPOSED)).find("svg")
+    drawn = [
+        ((float(t.get("y")), float(t.get("x"))), int(t.text), set(t.get("class").split()))
+        for t in svg.iter("text")
+        if "cell" in t.get("class")
+    ]
+
+    def line(kind):
+        return [(place, number) for place, number, kinds in sorted(drawn) if kind in kinds]
+
+    x = [number for _, number in line("in")]
+    w = [number for (y, _), number in line("weight") if y == min(line("weight"))[0][0]]
+    columns = {x: j for j, ((_, x), _) in enumerate(line("out"))}
+    y = [number for _, number in line("out")]
+    stride = 2
+    expected = np.zeros((len(x), stride * (len(x) - 1) + len(w)), int)
+    for i, v in enumerate(x):
+        expected[i, stride * i : stride * i + len(w)] = v * np.array(w)
+    rows = sorted({place[0] for place, _ in line("in")})
+    stamped = np.zeros_like(expected)
+    for (top, left), number in line("weight"):
+        if top in rows:
+            stamped[rows.index(top), columns[left]] = number
+    assert stamped.tolist() == expected.tolist()
+    assert y == expected.sum(0).tolist()
+
+    claim, sums = texts(svg)[-2:]
+    j = int(re.match(r"y\[(\d)\] = ", claim)[1])
+    pairs = [tuple(map(int, pair)) for pair in re.findall(r"x\[(\d)\]·w\[(\d)\]", claim)]
+    assert pairs == [(i, j - stride * i) for i in range(len(x)) if 0 <= j - stride * i < len(w)]
+    assert sums == f"= {' + '.join(f'{x[i]}·{w[u]}' for i, u in pairs)} = {y[j]}"
+    picked = [(columns[left], number) for (_, left), number in line("picked")]
+    assert picked == [(j, x[i] * w[u]) for i, u in pairs] + [(j, y[j])]
