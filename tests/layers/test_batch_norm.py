@@ -122,7 +122,7 @@ def test_equals_torch_on_channels_last_memory():
 
 def test_shape_comments():
     weight, variance = np.ones(3), np.ones(3)
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/batch_norm.py") as (module, sizes):
         sizes.update(num_features=3)
         for further in [(), (4,), (4, 5), (4, 5, 6)]:
             x = inputs(2, 3, *further).numpy()

@@ -102,7 +102,7 @@ def test_sabotage_is_caught(name):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/group_norm.py") as (module, sizes):
         sizes.update(batch=2, num_groups=3, num_channels=6)
         for further in [(), (4,), (4, 5), (4, 5, 7)]:
             module.group_norm(np.ones((2, 6, *further)), 3, np.ones(6), np.ones(6))

@@ -104,7 +104,7 @@ def test_sabotage_is_caught(name):
 
 def test_shape_comments():
     weight, variance = np.ones(3), np.ones(3)
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/instance_norm.py") as (module, sizes):
         sizes.update(batch=2, num_features=3)
         for further in [(4,), (4, 5), (4, 5, 6)]:
             x = inputs(2, 3, *further).numpy()

@@ -108,7 +108,7 @@ def test_sabotage_is_caught(name):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/rms_norm.py") as (module, sizes):
         sizes.update(normalized_shape=4)
         for leading in [(), (2,), (2, 3)]:
             module.rms_norm(np.ones((*leading, 4)), 4, np.ones(4))
