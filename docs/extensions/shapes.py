@@ -20,7 +20,7 @@ AXES = {
     "batch": "batch time length depth height width",
     "hidden": "hidden hidden_size dim_recurrent groups num_directions proj_size gate_size"
     " num_chunks embed_dim div_value cluster h_out num_layers gates qkv embed proj"
-    " d_model dim_feedforward feedforward",
+    " d_model dim_feedforward feedforward num_groups",
     "kernel": "kernel kernel_size",
 }
 HUE = {name: hue for hue, names in AXES.items() for name in names.split()}
