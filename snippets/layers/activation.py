@@ -163,18 +163,18 @@ def softplus(x, beta=1, threshold=20):
     x = np.asarray(x)
     with np.errstate(over="ignore"):  # inf is above the threshold, -inf gives 0
         v = beta * x
-    soft = np.logaddexp(0, np.minimum(v, threshold)) / beta
+    soft = np.log1p(np.exp(np.minimum(v, threshold))) / beta
     return np.where(v > threshold, x, soft)
 
 
 def logsigmoid(x):
     """``nn.LogSigmoid``: log(sigmoid(x)), also where sigmoid(x) is 0."""
-    return -np.logaddexp(0, np.negative(x))
+    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
 
 
 def mish(x):
     """``nn.Mish``: x * tanh(softplus(x))."""
-    return x * np.tanh(np.logaddexp(0, x))
+    return x * np.tanh(softplus(x))
 
 
 def softsign(x):

@@ -368,7 +368,7 @@ SABOTAGES = {
         "np.where(v > threshold",
         "np.where(x > threshold",
     ),
-    "softplus: not over beta": ("softplus", "threshold)) / beta", "threshold))"),
+    "softplus: not over beta": ("softplus", "threshold))) / beta", "threshold)))"),
     "hardsigmoid: moved": ("hardsigmoid", "np.add(x, 3)", "np.add(x, 2.5)"),
     "rrelu: not the mean": ("rrelu", "(lower + upper) / 2", "lower"),
     "celu: not over alpha": ("celu", "np.minimum(x, 0) / alpha", "np.minimum(x, 0)"),
