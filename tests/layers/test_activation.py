@@ -1,7 +1,9 @@
 """Each activation against torch.nn.functional and its torch.nn class, and what wrong input gets."""
 
+import ast
 import inspect
 import itertools
+import math
 import re
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from snippets.layers import activation
 from snippets.storage import REGISTRY
-from tests import SNIPPETS_DIR
+from tests import ROOT, SNIPPETS_DIR
 from tests.parity import FLOAT32, FLOAT64, assert_parity
 from tests.sabotage import sabotaged
 from tests.shape_comments import executed
@@ -400,3 +402,41 @@ def test_shape_comments():
     with executed(PATH) as (module, sizes):
         sizes.update(num_parameters=3)
         module.prelu(np.ones((2, 3, 4)), np.ones(3))
+
+
+# ---- The tables of the page: class, call, formula ----
+
+PAGE = (ROOT / "docs/en/layers/activation.md").read_text("utf-8")
+ROWS_OF_PAGE = re.findall(r"^\| `(\w+)`.*? \| `((\w+)\((.+)\))` \| `(.+?)`", PAGE, re.M)
+GIVEN = {"weight": "np.array([0.3])", "threshold": "0.5", "value": "-2.0", "dim": "0"}
+BARE = re.compile(rf"\b({'|'.join(GIVEN)})(?=[,)])")  # what is given without a default
+
+
+@pytest.mark.parametrize(("cls", "call", "name", "arguments", "_"), ROWS_OF_PAGE)
+def test_a_call_has_the_arguments_and_defaults(cls, call, name, arguments, _):
+    assert name == "prelu" or CLASSES[name][0] == cls
+    told = inspect.signature(eval(f"lambda {arguments}: 0".replace('"tanh"', '"none"')))
+    ours = inspect.signature(getattr(activation, name))
+    assert list(told.parameters.values())[1:] == list(ours.parameters.values())[1:]
+
+
+@pytest.mark.parametrize(("cls", "call", "name", "arguments", "formula"), ROWS_OF_PAGE)
+def test_a_formula_is_true(cls, call, name, arguments, formula):
+    x = np.array([-7.0, -1.5, -0.75, -0.25, 0.25, 0.75, 1.5, 21.0])
+    given = BARE.sub(lambda m: GIVEN[m[1]], call)
+    ours = eval(given, vars(activation) | {"x": x[:, None, None] if "2d" in name else x})
+    if name in ALONG:
+        words = {"exp": np.exp, "log": np.log, "sum": np.sum, "sigmoid": activation.sigmoid}
+        words |= {"first_half": lambda x: x[:4], "second_half": lambda x: x[4:]}
+        expected = eval(formula, words | {"x": x})
+    else:
+        keywords = ast.parse(call, mode="eval").body.keywords
+        words = vars(math) | {name: eval(value) for name, value in GIVEN.items()}
+        words |= {k.arg: eval(ast.unparse(k.value)) for k in keywords}
+        expected = np.ravel([eval(formula, words | {"x": float(number)}) for number in x])
+    np.testing.assert_allclose(ours.ravel(), expected, rtol=3e-5)
+
+
+def test_the_tables_have_every_class():
+    listed = sorted(row[0] for row in ROWS_OF_PAGE)
+    assert listed == sorted([*(cls for cls, _ in CLASSES.values()), "PReLU", "GELU"])

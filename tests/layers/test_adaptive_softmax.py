@@ -82,6 +82,11 @@ def test_size_one_and_no_rows(arguments):
     agree(adaptive_log_prob, adaptive_predict, case(**sizes | arguments))
 
 
+def test_large_numbers_do_not_overflow():
+    sizes = {"in_features": 16, "n_classes": 9, "cutoffs": [3, 5], "div_value": 2}
+    agree(adaptive_log_prob, adaptive_predict, case(**sizes, scale=1e6))
+
+
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
 def test_a_cluster_that_sees_nothing_is_even():
     """PyTorch rounds its size down, to none if div_value is large."""
