@@ -18,6 +18,7 @@ AXES = {
     "in": "in in_features in1_features in2_features input_size dim_input in_channels"
     " num_embeddings ids in1 in2 kdim vdim",
     "batch": "batch time length depth height width",
+    "batch": "batch time num_ids",
     "hidden": "hidden hidden_size dim_recurrent groups num_directions proj_size gate_size"
     " num_chunks embed_dim div_value cluster h_out num_layers gates qkv embed proj"
     " d_model dim_feedforward feedforward num_groups",
