@@ -23,6 +23,11 @@ AXES = {
     " num_chunks embed_dim div_value cluster h_out num_layers gates qkv embed proj"
     " d_model dim_feedforward feedforward num_groups",
     "kernel": "kernel kernel_size",
+    "batch": "batch time height width rows columns",
+    "hidden": "hidden hidden_size dim_recurrent groups num_directions proj_size gate_size"
+    " num_chunks embed_dim div_value cluster h_out num_layers gates qkv embed proj"
+    " d_model dim_feedforward feedforward",
+    "kernel": "kernel kernel_size kh kw r",
 }
 HUE = {name: hue for hue, names in AXES.items() for name in names.split()}
 
