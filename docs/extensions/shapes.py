@@ -17,9 +17,10 @@ AXES = {
     " num_parameters num_classes cutoffs n_clusters embedding_dim",
     "in": "in in_features in1_features in2_features input_size dim_input in_channels"
     " num_embeddings kdim vdim",
-    "batch": "batch time",
+    "batch": "batch time target source",
     "hidden": "hidden hidden_size dim_recurrent groups num_directions proj_size gate_size"
-    " num_chunks embed_dim div_value cluster h_out num_layers gates",
+    " num_chunks embed_dim div_value cluster h_out num_layers gates"
+    " num_heads head_dim value_dim d_model dim_feedforward",
     "kernel": "kernel kernel_size",
 }
 HUE = {name: hue for hue, names in AXES.items() for name in names.split()}
