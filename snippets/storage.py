@@ -678,8 +678,17 @@ def held(name, /, **arguments):
         else:
             passed = {key: evaluate(value, indexed) for key, value in entry.arguments.items()}
             child, passed = (entry.of, passed) if entry.of in REGISTRY else known[entry.of]
-            found |= {f"{full}.{key}": what for key, what in held(child, **passed).items()}
+            for key, (shape, tensor) in held(child, **passed).items():
+                axes = in_terms_of(tensor.shape, entry.arguments)
+                found[f"{full}.{key}"] = shape, tensor._replace(shape=axes)
     return found
+
+
+def in_terms_of(axes, arguments):
+    """Return the axes of a submodule as expressions of what its constructor is given."""
+    for name, expression in arguments.items():
+        axes = re.sub(rf"\*?\b{name}\b", expression, axes)
+    return axes
 
 
 def stored(name, /, **arguments):
@@ -737,6 +746,11 @@ def pattern(tensor):
     return rf"(^|\.){name}$"
 
 
+def split_axes(axes):
+    """Return ["4 * hidden_size", "input_size"] of "(4 * hidden_size, input_size)"."""
+    return [text for text in re.split(r",\s*", axes[1:-1]) if text]
+
+
 def solve(axes, shape, spatial=0):
     """Return the sizes that make "(4 * hidden_size, input_size)" this shape, None if none do.
 
@@ -744,7 +758,7 @@ def solve(axes, shape, spatial=0):
     """
     if not axes.startswith("("):  # as the array that was given, of any shape
         return {}
-    texts = [text for text in re.split(r",\s*", axes[1:-1]) if text]
+    texts = split_axes(axes)
     if texts and texts[-1].startswith("*"):  # only ever the last axis
         rest = len(shape) - len(texts) + 1
         if rest < 1 or spatial not in (0, rest):

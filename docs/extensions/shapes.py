@@ -14,16 +14,38 @@ from markdown.postprocessors import Postprocessor
 # of the layer before it, whose bias has the same axis. An Embedding's row is an input.
 AXES = {
     "out": "out out_features dim_output out_channels num_features num_channels normalized_shape"
-    " num_parameters num_classes cutoffs n_clusters embedding_dim",
+    " num_parameters num_classes cutoffs n_clusters embedding_dim dim channels features",
     "in": "in in_features in1_features in2_features input_size dim_input in_channels"
-    " num_embeddings kdim vdim",
+    " num_embeddings ids in1 in2 kdim vdim",
     "batch": "batch time target source",
     "hidden": "hidden hidden_size dim_recurrent groups num_directions proj_size gate_size"
-    " num_chunks embed_dim div_value cluster h_out num_layers gates"
-    " num_heads head_dim value_dim d_model dim_feedforward",
+    " num_chunks embed_dim div_value cluster h_out num_layers gates qkv embed proj"
+    " d_model dim_feedforward feedforward num_groups num_heads head_dim value_dim",
     "kernel": "kernel kernel_size",
 }
 HUE = {name: hue for hue, names in AXES.items() for name in names.split()}
+
+# The word beside a number, where it is shorter than the axis's name.
+LABELS = {
+    "out_features": "out",
+    "out_channels": "out",
+    "in_features": "in",
+    "in1_features": "in1",
+    "in2_features": "in2",
+    "input_size": "in",
+    "in_channels": "in",
+    "num_embeddings": "ids",
+    "embedding_dim": "dim",
+    "hidden_size": "hidden",
+    "proj_size": "proj",
+    "embed_dim": "embed",
+    "kernel_size": "kernel",
+    "num_features": "channels",
+    "num_channels": "channels",
+    "num_parameters": "channels",
+    "normalized_shape": "features",
+    "dim_feedforward": "feedforward",
+}
 
 CODE = re.compile(r"<code>(\([^<>()]*\))</code>")
 COMMENT = re.compile(r'(<span class="c1">#\s*)(\([^<>]*\))(</span>)')

@@ -1,7 +1,8 @@
 """Promise 2: the shapes in the pages' tables are those of live torch.
 
-Above a table that has shapes stands `<!-- shapes: nn.Linear(12, 100) -->`: its rows are the
-entries of that module's state_dict(), all of them, named in the first column.
+A `stored` fence is filled from the registry. Above a table that is typed stands
+`<!-- shapes: nn.Linear(12, 100) -->`: its rows are the entries of that module's state_dict(), all
+of them, named in the first column.
 """
 
 import re
@@ -9,6 +10,7 @@ import re
 import pytest
 
 from docs.extensions.shapes import axes
+from docs.extensions.tables import FENCE, table
 from tests import address_of
 from tests.fences import PAGES
 
@@ -57,9 +59,18 @@ def check(text):
             assert labels == sorted(labels, reverse=not turned), f"{name} in the table of {module}"
 
 
+def filled(text):
+    """Return a page with its stored fences as typed tables."""
+
+    def typed(m):
+        return f"<!-- shapes: {m['source'].splitlines()[0]} -->\n\n{table(m['source'])}"
+
+    return FENCE.sub(typed, text)
+
+
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_shapes_in_tables_are_torchs(path):
-    check(path.read_text("utf-8"))
+    check(filled(path.read_text("utf-8")))
 
 
 GOOD = """
@@ -94,3 +105,61 @@ def test_a_true_table_passes():
 def test_an_untrue_table_fails(old, new):
     with pytest.raises(AssertionError):
         check(GOOD.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("call", "row"),
+    [
+        (
+            "nn.LSTM(12, 100)",
+            "| `weight_ih_l0` | `(400 gates, 12 in)`<br>in general `(4 * hidden_size, input_size)` "
+            "| one gate of one hidden unit, from the input |",
+        ),
+        (
+            "nn.Conv2d(4, 6, kernel_size=(3, 5), groups=2)",
+            "| `weight` | `(6 out, 2 in, 3 kernel, 5 kernel)`<br>"
+            "in general `(out_channels, in_channels // groups, *kernel_size)` "
+            "| one output channel: a kernel for every input channel of its group |",
+        ),
+        (
+            "nn.MultiheadAttention(8, num_heads=2)",
+            "| `in_proj_bias` | `(24 qkv)`<br>in general `(3 * embed_dim,)` "
+            "| one feature of the query, key or value |",
+        ),
+        (
+            "nn.TransformerEncoder("
+            "nn.TransformerEncoderLayer(8, nhead=2, dim_feedforward=20), num_layers=1)",
+            "| `layers.0.linear1.weight` | `(20 feedforward, 8 d_model)`<br>"
+            "in general `(dim_feedforward, d_model)` | one output: a weight for every input |",
+        ),
+        (
+            "nn.AdaptiveLogSoftmaxWithLoss(200, 23, cutoffs=[5])",
+            "| `head.weight` | `(6, 200 in)`<br>"
+            "in general `(cutoffs[0] + n_clusters, in_features)` "
+            "| one frequent class, or below these one cluster of rare ones |",
+        ),
+        (
+            "nn.BatchNorm2d(6)",
+            "| `num_batches_tracked` (buffer) | `()` | no rows: it counts batches |",
+        ),
+        ("nn.LayerNorm(6)\nweight: a word", "in general `(*normalized_shape,)` | a word |"),
+    ],
+)
+def test_a_fence_is_filled_from_the_registry(call, row):
+    assert row in table(call)
+
+
+@pytest.mark.parametrize(
+    "source", ["nn.ReLU()", "nn.Linear(3, 2)\noffset: b", "nn.Linear(3)", "nn.Liner(3, 2)"]
+)
+def test_a_fence_that_says_what_is_not_stored_fails(source):
+    with pytest.raises((ValueError, TypeError)):
+        table(source)
+
+
+def test_no_english_words_remain_in_a_translation():
+    words = ["参数", "一般形式", "一行是什么", "缓冲区"]
+    own = "weight: 甲\nbias: 乙"
+    assert "| 甲 |" in table(f"nn.Linear(3, 2)\n{own}", words, translated=True)
+    with pytest.raises(ValueError, match="words for a row of bias"):
+        table("nn.Linear(3, 2)\nweight: 甲", words, translated=True)

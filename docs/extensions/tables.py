@@ -1,0 +1,102 @@
+"""Tables of what a layer stores: a ``stored`` fence becomes a table, filled from the registry.
+
+```stored
+nn.Linear(12, 100)
+weight: what one output reads of the input
+```
+
+The first line makes the module. The others, where a page has better words than the registry or
+another language, say what one row of a tensor is.
+"""
+
+import ast
+import re
+
+from markdown.extensions import Extension
+from markdown.preprocessors import Preprocessor
+
+from docs.extensions.shapes import LABELS
+from snippets.storage import held, layer_of, split_axes
+
+FENCE = re.compile(r"^```stored\n(?P<source>.*?)^```$", re.M | re.S)
+STACKED = {("q", "k", "v"): "qkv"}  # all others are gates
+WORDS = ("parameter", "in general", "one row is", "buffer")
+
+
+def module_of(call):
+    """Return (class, arguments by name) of "nn.Linear(12, 100)"."""
+    call = ast.parse(call, mode="eval").body
+    name = call.func.attr
+    given = zip(layer_of(name).arguments, call.args, strict=False)
+    named = {k.arg: k.value for k in call.keywords}
+    pairs = (dict(given) | named).items()
+    return name, {
+        key: module_of(ast.unparse(value))
+        if isinstance(value, ast.Call)
+        else ast.literal_eval(value)
+        for key, value in pairs
+    }
+
+
+def labelled(axes, shape, stacked):
+    """Return "(400 gates, 12 in)" of "(4 * hidden_size, input_size)" and (400, 12)."""
+    texts = split_axes(axes)
+    texts[-1:] *= len(shape) - len(texts) + 1  # *kernel_size is several axes
+    found = []
+    for text, size in zip(texts, shape, strict=True):
+        name = re.match(r"(?:\d+ )?[ *]*([a-z]\w*)(?: // groups|$)", text)
+        label = name and LABELS.get(name[1], name[1])
+        if stacked and not found:
+            label = STACKED.get(stacked, "gates")
+        found.append(f"{size} {label}" if label else str(size))
+    return f"({', '.join(found)})"
+
+
+def table(source, words=WORDS, translated=False):
+    """Return the Markdown table of one fence; translated if no English text may remain."""
+    call, *lines = source.strip().split("\n")
+    own = dict(line.split(": ", 1) for line in lines)
+    parameter, general, row, buffer = words
+    rows = [f"| {parameter} | `{call}` | {row} |", "| --- | --- | --- |"]
+    name, arguments = module_of(call)
+    for full, (shape, tensor) in held(name, **arguments).items():
+        kind = f" ({buffer})" if tensor.kind == "buffer" else ""
+        if translated and full not in own:
+            raise ValueError(f"the table of {call} needs words for a row of {full}")
+        said = own.pop(full, tensor.row)
+        numbers = labelled(tensor.shape, shape, tensor.stacked)
+        in_general = f"<br>{general} `{tensor.shape}`" if shape else ""
+        rows.append(f"| `{full}`{kind} | `{numbers}`{in_general} | {said} |")
+    if own or len(rows) == 2:
+        raise ValueError(f"{call} stores no {', '.join(own) or 'tensor'}")
+    return "\n".join(rows) + "\n"
+
+
+class Expand(Preprocessor):
+    """Replaces the fences before any other is read."""
+
+    def __init__(self, md, options):
+        super().__init__(md)
+        self.options = options
+
+    def run(self, lines):
+        """Return the page's lines with tables in place of the fences."""
+        text = FENCE.sub(lambda m: table(m["source"], **self.options), "\n".join(lines))
+        return text.split("\n")
+
+
+class Tables(Extension):
+    """The Markdown extension; ``words`` are the column titles and what a buffer is called."""
+
+    def __init__(self, **kwargs):
+        self.config = {"words": [WORDS, "..."], "translated": [False, "..."]}
+        super().__init__(**kwargs)
+
+    def extendMarkdown(self, md):  # noqa: N802, the name Markdown calls
+        """Register behind the includes and before the fences."""
+        md.preprocessors.register(Expand(md, self.getConfigs()), "stored", 28)
+
+
+def makeExtension(**kwargs):  # noqa: N802, the name Markdown calls
+    """Return the extension, as Markdown asks for it."""
+    return Tables(**kwargs)
