@@ -398,8 +398,9 @@ SABOTAGES = {
 
 @pytest.mark.parametrize("name", SABOTAGES)
 def test_sabotage_is_caught(name):
+    broken = sabotaged(PATH, *SABOTAGES[name])
     with pytest.raises((AssertionError, ValueError)):
-        all_of_it(sabotaged(PATH, *SABOTAGES[name]))
+        all_of_it(broken)
 
 
 def test_what_sabotages_are_tried_on_agrees():
