@@ -4,7 +4,7 @@ import re
 import textwrap
 from typing import NamedTuple
 
-from docs.extensions.named_snippets import source_of
+from docs.extensions.named_snippets import source_of, without_siblings
 from tests import ROOT, SNIPPETS_DIR
 
 PAGES = sorted(p for folder in ("en", "zh") for p in (ROOT / "docs" / folder).rglob("*.md"))
@@ -53,7 +53,7 @@ def included(fence):
     if not m:
         return None
     code = (SNIPPETS_DIR / m["path"]).read_text("utf-8")
-    return source_of(code, m["name"]) if m["name"] else code
+    return source_of(code, m["name"]) if m["name"] else without_siblings(code)
 
 
 def line_of(page, position):

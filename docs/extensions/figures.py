@@ -272,12 +272,71 @@ def norm_axes(label):
     return (360, top + height + 52), "".join(drawn)
 
 
+# in_proj_weight of an attention with 4 features in 2 heads; the drawing follows head 1 of q.
+QKV = (
+    *((1, 0, 0, 1), (0, 1, 0, 0), (1, 0, 1, 0), (0, 0, 2, 0)),
+    *((0, 1, 1, 0), (2, 0, 0, 0), (0, 0, 0, 1), (0, 1, 0, 1)),
+    *((3, 0, 0, 0), (0, 0, 1, 1), (1, 1, 0, 0), (0, 2, 0, 0)),
+)
+FEATURES = (1, 2, 3, 1)
+HEADS = 2
+PICKED_HEAD = 1
+
+
+def heads(label):
+    """Draw in_proj_weight as blocks of rows q, k, v, each cut into heads, and what they give."""
+    left, top, narrow, wide = 40, 112, 5, 20
+    size = len(FEATURES) // HEADS
+    right = left + CELL * len(FEATURES)
+    result = right + 44
+    made = linear(FEATURES, QKV, [0] * len(QKV))
+    drawn = [
+        say(left, 18, label("x"), anchor="start", kind="in"),
+        cells(left, 28, [FEATURES], "in"),
+        f'<path class="in" d="M{left} {top - 9}H{right}"/>',
+        say((left + right) / 2, top - 18, f"in = {len(FEATURES)}", kind="in"),
+    ]
+    head, y = label("head"), top
+    for k, name in enumerate("qkv"):
+        start = y
+        for h in range(HEADS):
+            first = (k * HEADS + h) * size
+            picked = ("weight hidden", 0) if (k, h) == (0, PICKED_HEAD) else ("weight", None)
+            for i in range(first, first + size):
+                drawn += [
+                    cells(left, y, [QKV[i]], *picked),
+                    cells(result, y, [(made[i],)], "hidden", picked[1]),
+                ]
+                y += CELL
+            middle = y - CELL * size / 2 + 5.5
+            drawn += [
+                say((right + result) / 2, middle, "="),
+                say(result + CELL + 10, middle, f"{head} {h}", anchor="start"),
+            ]
+            y += narrow
+        y -= narrow
+        drawn += [
+            f'<path class="hidden" d="M{left - 9} {start}V{y}"/>',
+            say(left - 17, (start + y) / 2 + 5.5, name, kind="hidden", anchor="end"),
+        ]
+        y += wide
+    first, last = PICKED_HEAD * size, (PICKED_HEAD + 1) * size
+    numbers = ", ".join(str(v) for v in made[first:last])
+    rows = f"W[{first}:{last}] @ x"
+    drawn += [
+        say(left, y + 10, label("W"), anchor="start"),
+        say(0, y + 52, f"q[{first}:{last}] = {rows} = {numbers}", kind="code", anchor="start"),
+    ]
+    return (360, y + 62), "".join(drawn)
+
+
 DRAWINGS = {
     "rows-are-outputs": rows_are_outputs,
     "strides": strides,
     "gates": gates,
     "transposed-convolution": transposed_convolution,
     "norm-axes": norm_axes,
+    "heads": heads,
 }
 
 

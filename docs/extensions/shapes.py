@@ -19,9 +19,10 @@ AXES = {
     " num_embeddings ids in1 in2 kdim vdim",
     "batch": "batch time length depth height width",
     "batch": "batch time num_ids",
+    "batch": "batch time target source",
     "hidden": "hidden hidden_size dim_recurrent groups num_directions proj_size gate_size"
     " num_chunks embed_dim div_value cluster h_out num_layers gates qkv embed proj"
-    " d_model dim_feedforward feedforward num_groups",
+    " d_model dim_feedforward feedforward num_groups num_heads head_dim value_dim",
     "kernel": "kernel kernel_size",
     "batch": "batch time height width rows columns",
     "hidden": "hidden hidden_size dim_recurrent groups num_directions proj_size gate_size"

@@ -268,3 +268,37 @@ def test_each_norm_picks_its_own_axes(norm, axes):
     code = figures.PICKS[norm][0]
     assert eval(code, {"x": np.array(figures.SAMPLES)}).mean() in x.mean(axes)
     assert eval(code, {"x": np.array(figures.SAMPLES)}).size == x.size // x.mean(axes).size
+
+
+HEADS = """\
+draw: heads
+title: Three blocks of rows, each of two heads
+description: Twelve rows in three blocks of two heads
+x: x
+W: W
+head: head
+"""
+
+
+def test_the_heads_are_those_of_numpy():
+    svg = ET.fromstring(figure(HEADS)).find("svg")
+    drawn = [(t, set(t.get("class").split())) for t in svg.iter("text")]
+    x = np.array([int(t.text) for t, kind in drawn if {"cell", "in"} <= kind])
+    w = np.array([int(t.text) for t, kind in drawn if "weight" in kind]).reshape(-1, 4)
+    made = [t for t, kind in drawn if {"cell", "hidden"} <= kind and "weight" not in kind]
+    assert w.shape == (3 * 4, 4)
+    assert (w @ x).tolist() == [int(t.text) for t in made]
+    assert len({tuple(row) for row in w}) == len(w)
+
+    # Two rows a head, a gap between heads, a wider one between q, k and v.
+    near, narrow, _, wide, *_ = steps = np.diff([float(t.get("y")) for t in made]).tolist()
+    assert 0 < near < narrow < wide
+    assert steps == ([near, narrow, near, wide] * 3)[:-1]
+    assert [t.text for t, kind in drawn if kind == {"hidden"}] == ["q", "k", "v"]
+    assert [text for text in texts(svg) if "head" in text] == ["head 0", "head 1"] * 3
+
+    claim = re.fullmatch(r"q\[(\d):(\d)\] = W\[\1:\2\] @ x = (\d+), (\d+)", texts(svg)[-1])
+    first, last, *numbers = map(int, claim.groups())
+    assert (w[first:last] @ x).tolist() == numbers
+    picked = [int(t.text) for t, kind in drawn if "picked" in kind]
+    assert sorted(picked) == sorted([*w[first:last].ravel(), *numbers])
