@@ -12,6 +12,7 @@ ADDRESSES = [
 # tried on them, what depends on the text on every page.
 CHOSEN = [
     "",
+    "layers/",
     "layers/lstm/",
     "notebooks/speakers/",
     "port/run-in-numpy/",

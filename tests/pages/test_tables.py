@@ -65,6 +65,8 @@ def filled(text):
     """Return a page with its stored fences as typed tables."""
 
     def typed(m):
+        if m["kind"] != "stored":
+            return m[0]
         return f"<!-- shapes: {m['source'].splitlines()[0]} -->\n\n{table(m['source'])}"
 
     return FENCE.sub(typed, text)
