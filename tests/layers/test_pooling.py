@@ -1,5 +1,6 @@
 """Pooling in NumPy against torch, and what it says to wrong sizes."""
 
+import inspect
 import re
 
 import numpy as np
@@ -651,3 +652,42 @@ def test_fractional_max_pool3d_wants_one_to_spare():
         )
     with pytest.raises(ValueError, match="5 windows of 2 do not fit into 6"):
         pooling.fractional_max_pool3d(x, 2, 5, _random_samples=samples)
+
+
+@pytest.mark.parametrize("n", AXES)
+def test_defaults(n):
+    x = inputs(n, 0)
+    found = pooling.__dict__[f"max_pool{n}d"](x, 2, return_indices=True)
+    for name, args in [
+        ("max_pool", (2,)),
+        ("avg_pool", (2,)),
+        ("avg_pool", (3, None, 1)),
+        ("lp_pool", (4, 2)),
+        ("adaptive_max_pool", (2,)),
+    ]:
+        agree(f"{name}{n}d", x, *args)
+    if n > 1:
+        agree(f"fractional_max_pool{n}d", x, 2, 2, _random_samples=SAMPLES[..., :n].copy())
+    with pytest.raises(ValueError, match=r"indices reach"):
+        pooling.__dict__[f"max_unpool{n}d"](found[0], found[1] + 10**6, 2)
+
+
+NAMES = [name for name in vars(pooling) if re.fullmatch(r"\w+_(un)?pool[123]d", name)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_arguments_are_those_of_torch(name):
+    ours = list(inspect.signature(getattr(pooling, name)).parameters.values())
+    if inspect.isbuiltin(getattr(F, name)):
+        told = re.search(r"\((input, .*?)\) ->", getattr(F, name).__doc__)[1]
+        assert re.sub(r"^x", "input", ", ".join(map(str, ours))) == told
+        return
+    theirs = getattr(F, f"{name}_with_indices", None) or getattr(F, name)
+    theirs = list(inspect.signature(theirs).parameters.values())
+    assert [p.name for p in ours[1:]] == [p.name for p in theirs[1:]]
+    required = [p.default for p in ours[1:] if p.name != "_random_samples"]
+    assert required == [p.default for p in theirs[1:] if p.name != "_random_samples"]
+
+
+def test_there_is_a_recipe_for_every_pooling():
+    assert set(NAMES) == {name for name in vars(F) if re.fullmatch(r"[a-z]\w*_(un)?pool\dd", name)}
