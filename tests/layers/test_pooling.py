@@ -1,6 +1,9 @@
 """Pooling in NumPy against torch, and what it says to wrong sizes."""
 
+import functools
 import inspect
+import itertools
+import math
 import re
 
 import numpy as np
@@ -691,3 +694,12 @@ def test_arguments_are_those_of_torch(name):
 
 def test_there_is_a_recipe_for_every_pooling():
     assert set(NAMES) == {name for name in vars(F) if re.fullmatch(r"[a-z]\w*_(un)?pool\dd", name)}
+
+
+def test_max_pool2d_needs_five_functions_beside_it():
+    """As the page says: copied alone, these six run."""
+    names = "max_pool2d max_pool_nd pool_windows pool_argmax pool_axes check_pool".split()
+    modules = {"functools": functools, "itertools": itertools, "math": math, "np": np}
+    exec("\n\n".join(inspect.getsource(getattr(pooling, name)) for name in names), modules)
+    found = modules["max_pool2d"]([[[1, 2], [4, 3]]], 2, return_indices=True)
+    assert [array.tolist() for array in found] == [[[[4]]], [[[2]]]]
