@@ -698,7 +698,7 @@ def test_there_is_a_recipe_for_every_pooling():
 
 def test_max_pool2d_needs_five_functions_beside_it():
     """As the page says: copied alone, these six run."""
-    names = "max_pool2d max_pool_nd pool_windows pool_argmax pool_axes check_pool".split()
+    names = ["max_pool2d", "max_pool_nd", "pool_windows", "pool_argmax", "pool_axes", "check_pool"]
     modules = {"functools": functools, "itertools": itertools, "math": math, "np": np}
     exec("\n\n".join(inspect.getsource(getattr(pooling, name)) for name in names), modules)
     found = modules["max_pool2d"]([[[1, 2], [4, 3]]], 2, return_indices=True)
