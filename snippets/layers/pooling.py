@@ -144,11 +144,12 @@ def avg_pool_nd(x, n, kernel_size, stride, padding, ceil_mode, count_include_pad
             "in three dimensions PyTorch takes no mean of more than x has, with padding or not"
         )
     padded = np.pad(x, [(0, 0)] * (x.ndim - n) + edges)
-    total = sum((padded[tap] for tap in taps), start=0.0)
+    total = sum((padded[tap] for tap in taps), start=0.0)  # a float: small integers overflow
     if divisor_override is not None:
         if divisor_override == 0:
             raise ValueError("divisor_override is 0: None divides by the size of each window")
         return total / divisor_override
+    # Ones where a number counts, summed as x is: how many there are in each window.
     counted = [left if count_include_pad else 0 for left, _ in edges]
     ones = np.ones([size + 2 * c for size, c in zip(x.shape[-n:], counted, strict=True)])
     rest = [(left - c, right - c) for (left, right), c in zip(edges, counted, strict=True)]
@@ -439,7 +440,7 @@ def fractional_max_pool_nd(
 
 def fractional_starts(samples, size, kernel_size, output):
     """Return where the windows of one axis start, for every sample; the last is at the end."""
-    number = samples.dtype.type
+    number = samples.dtype.type  # PyTorch rounds in this dtype, too
     step = number(size - kernel_size) / number(max(output - 1, 1))
     first = samples[:, None]  # (planes, 1)
     i = np.arange(output, dtype=number)

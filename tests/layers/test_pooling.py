@@ -645,6 +645,16 @@ def test_wrong_fractions_are_told_what_was_expected(sizes, samples, message):
         )
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_fractional_max_pool_refuses_no_channels(n):
+    x, samples = np.ones((2, 0, *SIZES[n])), np.ones((2, 0, n))
+    name = f"fractional_max_pool{n}d"
+    with pytest.raises(RuntimeError, match="non-zero size"):
+        getattr(F, name)(torch.from_numpy(x), 2, 3, _random_samples=torch.from_numpy(samples))
+    with pytest.raises(ValueError, match="PyTorch takes no empty axis but the batch"):
+        getattr(pooling, name)(x, 2, 3, _random_samples=samples)
+
+
 def test_fractional_max_pool3d_wants_one_to_spare():
     x, samples = np.ones((1, 1, 6, 6, 6)), np.ones((1, 1, 3))
     agree("fractional_max_pool3d", x, 2, 4, _random_samples=samples)
