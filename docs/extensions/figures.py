@@ -206,7 +206,7 @@ def transposed_convolution(label):
         y_i = top + CELL * i
         drawn += [
             cells(left, y_i, [(X[i],)], "in"),
-            say((left + CELL + grid) / 2, y_i + CELL / 2 + 5.5, "· w"),
+            say((left + CELL + grid) / 2 - 1, y_i + CELL / 2 + 5.5, "· w"),
             line(stamp, y_i, "weight"),
         ]
     drawn += [

@@ -177,11 +177,16 @@ def test_equals_torch_on_axes_of_1_and_0(case):
     agree(recipe, case)
 
 
-def test_defaults_are_those_of_torch():
-    x, weight, bias = torch.randn(2, 4, 7, 9), torch.randn(6, 4, 3, 2), torch.randn(6)
-    ours = conv2d(x.numpy(), weight.numpy(), bias.numpy(), 2, 1, (1, 2), 1)
-    assert_parity(ours, F.conv2d(x, weight, bias, 2, 1, (1, 2), 1), FLOAT32)
-    assert_parity(conv2d(x.numpy(), weight.numpy()), F.conv2d(x, weight), FLOAT32)
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_the_order_and_the_defaults_are_those_of_torch(n):
+    x, weight = torch.randn(2, 4, *(7, 9, 8)[:n]), torch.randn(6, 2, *(3, 2, 4)[:n])
+    ours, torchs = (getattr(m, f"conv{n}d") for m in (recipe, F))
+    rest = 3, 1, 2, 2
+    bias = np.arange(6, dtype=np.float32)
+    reference = torchs(x, weight, torch.from_numpy(bias), *rest)
+    assert_parity(ours(x.numpy(), weight.numpy(), bias, *rest), reference, FLOAT32)
+    x = x[:, :2]
+    assert_parity(ours(x.numpy(), weight.numpy()), torchs(x, weight), FLOAT32)
 
 
 def test_integers_stay_integers():
@@ -260,6 +265,20 @@ def say(message):
             {},
             "x has 8 channels, shape (5, 8, 9, 11), expected 4 for groups=1 and "
             "weight (7, 4, 3, 2): is it another layer's?",
+        ),
+        (
+            (5, 3, 9, 11),
+            (8, 1, 3, 2),
+            {},
+            "x has 3 channels, shape (5, 3, 9, 11), expected 1 for groups=1 and "
+            "weight (8, 1, 3, 2): is it another layer's?",
+        ),
+        (
+            (5, 9, 11),
+            (8, 4, 3, 2),
+            {},
+            "x has 5 channels, shape (5, 9, 11), expected 4 for groups=1 and "
+            "weight (8, 4, 3, 2): is it another layer's?",
         ),
         (
             (5, 1, 9, 11),

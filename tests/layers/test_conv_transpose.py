@@ -56,7 +56,6 @@ def cases(draw):
         return draw(st.lists(st.integers(least, most), min_size=n, max_size=n))
 
     kernel, stride, dilation = each(1, 4), each(1, 3), each(1, 3)
-    # The stamps of torch's output_padding: less than stride or dilation.
     more = [draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation, strict=True)]
     sizes = draw(st.permutations(range(2, 7)))[:n]
     padding = [
@@ -177,13 +176,15 @@ def test_equals_torch_on_axes_of_1_and_0(case):
     agree(recipe, case)
 
 
-def test_the_order_and_the_defaults_are_those_of_torch():
-    x, weight, bias = torch.randn(2, 4, 7, 9), torch.randn(4, 6, 3, 2), torch.randn(12)
-    rest = 2, 1, (1, 0), 2, (1, 2)
-    ours = conv_transpose2d(x.numpy(), weight.numpy(), bias.numpy(), *rest)
-    assert_parity(ours, F.conv_transpose2d(x, weight, bias, *rest), FLOAT32)
-    ours = conv_transpose2d(x.numpy(), weight.numpy())
-    assert_parity(ours, F.conv_transpose2d(x, weight), FLOAT32)
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_the_order_and_the_defaults_are_those_of_torch(n):
+    x, weight = torch.randn(2, 4, *(7, 9, 8)[:n]), torch.randn(4, 6, *(3, 2, 4)[:n])
+    ours, torchs = (getattr(m, f"conv_transpose{n}d") for m in (recipe, F))
+    rest = 4, 1, 3, 2, 5
+    bias = np.arange(12, dtype=np.float32)
+    reference = torchs(x, weight, torch.from_numpy(bias), *rest)
+    assert_parity(ours(x.numpy(), weight.numpy(), bias, *rest), reference, FLOAT32)
+    assert_parity(ours(x.numpy(), weight.numpy()), torchs(x, weight), FLOAT32)
 
 
 def test_undoes_the_sizes_of_a_convolution():
