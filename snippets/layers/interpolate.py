@@ -144,6 +144,7 @@ def check_interpolate(shape, size, scale_factor, recompute, mode, align_corners)
     if len(given) != axes:
         raise ValueError(f"{name} is {given}, expected {axes}, one an axis of x {shape}")
     if size is None:
+        given = [float(factor) for factor in given]
         sizes = [int(n * factor) for n, factor in zip(shape[2:], given, strict=True)]
     else:
         sizes = [operator.index(n) for n in given]

@@ -174,6 +174,8 @@ def test_dtypes():
     assert interpolate(x.tolist(), scale_factor=2).tolist() == reference.tolist()
     assert interpolate(x, scale_factor=2, mode="bilinear").dtype == np.float32
     assert interpolate(x.tolist(), scale_factor=2, mode="bilinear").dtype == np.float64
+    numpys = np.array([1.5, 2])  # NumPy's own float64 does not widen a float32
+    assert interpolate(np.float32(x), scale_factor=numpys, mode="bicubic").dtype == np.float32
 
 
 def test_nothing_it_is_given_changes():
