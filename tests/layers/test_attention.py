@@ -526,10 +526,11 @@ def test_a_wrong_weight_is_told_the_likely_slip(weights, name, shape, expected, 
     )
 
 
-def test_a_bias_for_a_matrix_is_told():
+@pytest.mark.parametrize("shape", [(), (0, 6), (6, 0)])
+def test_a_weight_without_a_size_is_told(shape):
     refused(
-        f"out_proj.weight has shape (), expected (1, 1): {ANOTHER}",
-        PACKED | {"out_proj.weight": np.ones(())},
+        f"out_proj.weight has shape {shape}, expected (1, 1): {ANOTHER}",
+        THREE | {"out_proj.weight": np.ones(shape)},
     )
 
 
