@@ -423,7 +423,7 @@ def test_memory_holds_the_weights_of_one_head_unless_asked(average, limit):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/attention.py") as (module, sizes):
         sizes.update(batch=3, target=4, source=5, embed_dim=14, num_heads=2, head_dim=7)
         weights = {"in_proj_weight": np.ones((42, 14)), "out_proj.weight": np.ones((14, 14))}
         x, memory = np.ones((4, 3, 14)), np.ones((5, 3, 14))
@@ -517,6 +517,7 @@ def test_a_surplus_weight_is_named():
         (THREE, "q_proj_weight", (6, 7), (6, 6), ANOTHER),
         (THREE, "k_proj_weight", (7, 6), (6, 7), TRANSPOSED),
         (THREE, "v_proj_weight", (8, 6), (6, 8), TRANSPOSED),
+        (THREE, "k_proj_weight", (), (6, 1), ANOTHER),
         (THREE, "v_proj_weight", (), (6, 1), ANOTHER),
     ],
 )
