@@ -274,9 +274,9 @@ def norm_axes(label):
 
 # in_proj_weight of an attention with 4 features in 2 heads; the drawing follows head 1 of q.
 QKV = (
-    *((1, 0, 0, 1), (0, 1, 0, 0), (1, 0, 1, 0), (0, 0, 2, 0)),
+    *((1, 0, 0, 1), (1, 1, 0, 0), (1, 0, 1, 0), (0, 0, 2, 0)),
     *((0, 1, 1, 0), (2, 0, 0, 0), (0, 0, 0, 1), (0, 1, 0, 1)),
-    *((3, 0, 0, 0), (0, 0, 1, 1), (1, 1, 0, 0), (0, 2, 0, 0)),
+    *((3, 0, 0, 0), (0, 0, 1, 1), (1, 1, 1, 0), (0, 2, 1, 0)),
 )
 FEATURES = (1, 2, 3, 1)
 HEADS = 2
@@ -285,7 +285,7 @@ PICKED_HEAD = 1
 
 def heads(label):
     """Draw in_proj_weight as blocks of rows q, k, v, each cut into heads, and what they give."""
-    left, top, narrow, wide = 40, 112, 5, 20
+    left, top, narrow, wide = 40, 112, 6, 20
     size = len(FEATURES) // HEADS
     right = left + CELL * len(FEATURES)
     result = right + 44

@@ -128,7 +128,7 @@ def transformer_decoder_layer(
 
 
 def transformer_encoder(
-    src, weights, *, mask=None, src_key_padding_mask=None, layer_norm_eps=1e-5, **options
+    src, weights, *, nhead, mask=None, src_key_padding_mask=None, layer_norm_eps=1e-5, **options
 ):
     """Run ``nn.TransformerEncoder``, as many layers as the names of the weights tell.
 
@@ -139,12 +139,11 @@ def transformer_encoder(
     weights : mapping of str to array
         ``layers.0.``, ``layers.1.``, ... and below each the names of an encoder layer; norm.weight
         and norm.bias if there is a LayerNorm at the end.
+    nhead, layer_norm_eps, **options
+        As for the layers: also activation, norm_first and batch_first. The norm at the end has the
+        same layer_norm_eps.
     mask : array, optional
         The ``src_mask`` of every layer.
-    layer_norm_eps : float
-        Of the norm at the end, too.
-    **options
-        nhead, and activation, norm_first and batch_first of the layers.
 
     Returns
     -------
@@ -156,14 +155,15 @@ def transformer_encoder(
     KeyError, ValueError
         As for an encoder layer.
     """
+    options |= {"nhead": nhead, "layer_norm_eps": layer_norm_eps}
     options |= {"src_mask": mask, "src_key_padding_mask": src_key_padding_mask}
     x = src
     for layer in read_transformer_stack(weights):
-        x = transformer_encoder_layer(x, layer, layer_norm_eps=layer_norm_eps, **options)
+        x = transformer_encoder_layer(x, layer, **options)
     return transformer_end(x, weights, layer_norm_eps)
 
 
-def transformer_decoder(tgt, memory, weights, *, layer_norm_eps=1e-5, **options):
+def transformer_decoder(tgt, memory, weights, *, nhead, layer_norm_eps=1e-5, **options):
     """Run ``nn.TransformerDecoder``, as many layers as the names of the weights tell.
 
     Parameters
@@ -173,10 +173,9 @@ def transformer_decoder(tgt, memory, weights, *, layer_norm_eps=1e-5, **options)
     weights : mapping of str to array
         ``layers.0.``, ``layers.1.``, ... and below each the names of a decoder layer; norm.weight
         and norm.bias if there is a LayerNorm at the end.
-    layer_norm_eps : float
-        Of the norm at the end, too.
-    **options
-        nhead, and activation, norm_first, batch_first and the four masks of the layers.
+    nhead, layer_norm_eps, **options
+        As for the layers: also activation, norm_first, batch_first and the four masks. The norm at
+        the end has the same layer_norm_eps.
 
     Returns
     -------
@@ -187,9 +186,10 @@ def transformer_decoder(tgt, memory, weights, *, layer_norm_eps=1e-5, **options)
     KeyError, ValueError
         As for an encoder layer.
     """
+    options |= {"nhead": nhead, "layer_norm_eps": layer_norm_eps}
     x = tgt
     for layer in read_transformer_stack(weights):
-        x = transformer_decoder_layer(x, memory, layer, layer_norm_eps=layer_norm_eps, **options)
+        x = transformer_decoder_layer(x, memory, layer, **options)
     return transformer_end(x, weights, layer_norm_eps)
 
 
@@ -198,6 +198,7 @@ def transformer(
     tgt,
     weights,
     *,
+    nhead,
     src_mask=None,
     tgt_mask=None,
     memory_mask=None,
@@ -214,11 +215,11 @@ def transformer(
         As for the layers of encoder and decoder.
     weights : mapping of str to array
         ``encoder.`` and ``decoder.`` and below each the names of a stack.
+    nhead, **options
+        As for the layers: also activation, norm_first, layer_norm_eps and batch_first.
     src_mask, tgt_mask, memory_mask : array, optional
     src_key_padding_mask, tgt_key_padding_mask, memory_key_padding_mask : array, optional
         The padding of src hides nothing from the decoder: give it for the memory as well.
-    **options
-        nhead, and activation, norm_first, layer_norm_eps and batch_first.
 
     Returns
     -------
@@ -234,6 +235,7 @@ def transformer(
         raise ValueError(
             f"weights have {surplus} besides what lies below {own}: are they the model's?"
         )
+    options |= {"nhead": nhead}
     memory = transformer_encoder(
         src,
         under(weights, "encoder"),

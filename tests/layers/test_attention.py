@@ -423,7 +423,7 @@ def test_memory_holds_the_weights_of_one_head_unless_asked(average, limit):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/attention.py") as (module, sizes):
         sizes.update(batch=3, target=4, source=5, embed_dim=14, num_heads=2, head_dim=7)
         weights = {"in_proj_weight": np.ones((42, 14)), "out_proj.weight": np.ones((14, 14))}
         x, memory = np.ones((4, 3, 14)), np.ones((5, 3, 14))
@@ -517,6 +517,7 @@ def test_a_surplus_weight_is_named():
         (THREE, "q_proj_weight", (6, 7), (6, 6), ANOTHER),
         (THREE, "k_proj_weight", (7, 6), (6, 7), TRANSPOSED),
         (THREE, "v_proj_weight", (8, 6), (6, 8), TRANSPOSED),
+        (THREE, "k_proj_weight", (), (6, 1), ANOTHER),
         (THREE, "v_proj_weight", (), (6, 1), ANOTHER),
     ],
 )
@@ -526,10 +527,11 @@ def test_a_wrong_weight_is_told_the_likely_slip(weights, name, shape, expected, 
     )
 
 
-def test_a_bias_for_a_matrix_is_told():
+@pytest.mark.parametrize("shape", [(), (0, 6), (6, 0)])
+def test_a_weight_without_a_size_is_told(shape):
     refused(
-        f"out_proj.weight has shape (), expected (1, 1): {ANOTHER}",
-        PACKED | {"out_proj.weight": np.ones(())},
+        f"out_proj.weight has shape {shape}, expected (1, 1): {ANOTHER}",
+        THREE | {"out_proj.weight": np.ones(shape)},
     )
 
 

@@ -335,7 +335,7 @@ def test_what_sabotages_are_tried_on_agrees():
 def test_shape_comments():
     case = Case()
     model, src, tgt, _, _ = run_torch(case, "float64")
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/transformer.py") as (module, sizes):
         sizes.update(d_model=6, dim_feedforward=7)
         for norm_first in (True, False):
             module.transformer(
