@@ -232,11 +232,60 @@ def heads(label):
     return (360, y + 62), "".join(drawn)
 
 
+# Two samples of 4 rows and 3 columns; each norm takes one mean over the numbers of its picks.
+SAMPLES = (
+    ((9, 4, 5), (4, 0, 8), (5, 1, 0), (2, 6, 4)),
+    ((0, 3, 3), (2, 0, 4), (7, 1, 1), (3, 5, 4)),
+)
+PICKS = {  # name: (the picks in code, their samples, their rows)
+    "batch": ("x[:, 1]", (0, 1), (1,)),
+    "group": ("x[0, 0:2]", (0,), (0, 1)),
+    "instance": ("x[0, 1]", (0,), (1,)),
+    "layer": ("x[0, 1]", (0,), (1,)),
+}
+
+
+def norm_axes(label):
+    """Draw two samples, and which numbers of them one mean is over.
+
+    The label norm is one of PICKS; rows and columns name the axes of a sample.
+    """
+    norm = label("norm")
+    code, samples, rows = PICKS[norm]
+    # The channels are rows, but the features of a LayerNorm are the last axis.
+    down, across = ("batch", "out") if norm == "layer" else ("out", "batch")
+    left, top, gap = 104, 68, 24
+    height, width = CELL * len(SAMPLES[0]), CELL * len(SAMPLES[0][0])
+    names = label("sample"), label("rows"), label("columns")
+    drawn = [
+        f'<path class="{down}" d="M{left - 9} {top}V{top + height}"/>',
+        say(left - 17, top + height / 2 - 4, names[1], kind=down, anchor="end"),
+        say(left - 17, top + height / 2 + 15, f"= {len(SAMPLES[0])}", kind=down, anchor="end"),
+    ]
+    for n, sample in enumerate(SAMPLES):
+        x = left + n * (width + gap)
+        drawn += [
+            say(x + width / 2, 18, f"{names[0]} {n}"),
+            f'<path class="{across}" d="M{x} {top - 9}H{x + width}"/>',
+            say(x + width / 2, top - 18, f"{names[2]} = {len(sample[0])}", kind=across),
+            *(
+                cells(x, top + i * CELL, [row], "out", 0 if n in samples and i in rows else None)
+                for i, row in enumerate(sample)
+            ),
+        ]
+    picked = [number for n in samples for i in rows for number in SAMPLES[n][i]]
+    total, count = sum(picked), len(picked)
+    mean = f"{code}.mean() = {total} / {count} = {total // count}"
+    drawn.append(say(0, top + height + 40, mean, kind="code", anchor="start"))
+    return (360, top + height + 52), "".join(drawn)
+
+
 DRAWINGS = {
     "rows-are-outputs": rows_are_outputs,
     "strides": strides,
     "gates": gates,
     "heads": heads,
+    "norm-axes": norm_axes,
 }
 
 

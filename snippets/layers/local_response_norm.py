@@ -36,7 +36,8 @@ def local_response_norm(x, size, alpha=1e-4, beta=0.75, k=1.0):
     x = x.astype(np.promote_types(x.dtype, np.float32), copy=False)
     around = [(0, 0), (size // 2, (size - 1) // 2)] + [(0, 0)] * (x.ndim - 2)
     windows = sliding_window_view(np.pad(x * x, around), size, axis=1)
-    return x / (k + alpha * windows.mean(axis=-1)) ** beta
+    mean_square = windows.mean(axis=-1)  # shaped as x
+    return x / (k + alpha * mean_square) ** beta
 
 
 def check_local_response_norm(x, size):

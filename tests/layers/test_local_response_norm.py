@@ -52,8 +52,8 @@ SABOTAGES = {
     "neighbours in space": ("size, axis=1)", "size, axis=1).swapaxes(1, -2)"),
     "not squared": ("np.pad(x * x,", "np.pad(x,"),
     "k out of the power": (
-        "(k + alpha * windows.mean(axis=-1)) ** beta",
-        "(k + (alpha * windows.mean(axis=-1)) ** beta)",
+        "return x / (k + alpha * mean_square) ** beta",
+        "return x / (k + (alpha * mean_square) ** beta)",
     ),
     "another default alpha": ("alpha=1e-4", "alpha=1e-3"),
     "another default beta": ("beta=0.75", "beta=0.5"),

@@ -220,3 +220,39 @@ def test_the_heads_are_those_of_numpy():
     assert (w[first:last] @ x).tolist() == numbers
     picked = [int(t.text) for t, kind in drawn if "picked" in kind]
     assert sorted(picked) == sorted([*w[first:last].ravel(), *numbers])
+
+
+NORM = """\
+draw: norm-axes
+title: What one mean is over
+description: Two samples of four rows and three columns
+norm: {}
+sample: sample
+rows: channels
+columns: length
+"""
+
+
+@pytest.mark.parametrize("norm", figures.PICKS)
+def test_the_mean_is_that_of_numpy_over_the_picked(norm):
+    svg = ET.fromstring(figure(NORM.format(norm))).find("svg")
+    cells = [t for t in svg.iter("text") if "cell" in t.get("class")]
+    x = np.array([int(t.text) for t in cells]).reshape(2, 4, 3)
+    code, total, count, mean = re.fullmatch(
+        r"(.*)\.mean\(\) = (\d+) / (\d+) = (\d+)", texts(svg)[-1]
+    ).groups()
+    seen = eval(code, {"x": x})
+    assert (seen.sum(), seen.size, seen.mean()) == (int(total), int(count), int(mean))
+    picked = [int(t.text) for t in cells if "picked" in t.get("class")]
+    assert picked == seen.ravel().tolist()
+
+
+@pytest.mark.parametrize(
+    ("norm", "axes"), [("batch", (0, 2)), ("instance", (2,)), ("layer", (-1,)), ("group", (2, 3))]
+)
+def test_each_norm_picks_its_own_axes(norm, axes):
+    x = np.array(figures.SAMPLES)
+    x = x.reshape(2, 2, 2, 3) if norm == "group" else x
+    code = figures.PICKS[norm][0]
+    assert eval(code, {"x": np.array(figures.SAMPLES)}).mean() in x.mean(axes)
+    assert eval(code, {"x": np.array(figures.SAMPLES)}).size == x.size // x.mean(axes).size
