@@ -45,6 +45,8 @@ LABELS = {
     "num_parameters": "channels",
     "normalized_shape": "features",
     "dim_feedforward": "feedforward",
+    "cutoffs": "out",
+    "div_value": "proj",
 }
 
 CODE = re.compile(r"<code>(\([^<>()]*\))</code>")
@@ -59,7 +61,7 @@ def axes(shape):
     name is the label of a number ("12 in"), otherwise empty.
     """
     found = []
-    for axis in filter(None, (part.strip() for part in shape.strip("()").split(","))):
+    for axis in filter(None, (part.strip() for part in shape[1:-1].split(","))):
         label = LABELLED.fullmatch(axis)
         names = NAME.findall(axis)
         if any(name not in HUE for name in names):

@@ -142,7 +142,7 @@ def test_an_untrue_table_fails(old, new):
         ),
         (
             "nn.AdaptiveLogSoftmaxWithLoss(200, 23, cutoffs=[5])",
-            "| `head.weight` | `(6, 200 in)`<br>"
+            "| `head.weight` | `(6 out, 200 in)`<br>"
             "in general `(cutoffs[0] + n_clusters, in_features)` "
             "| one frequent class, or below these one cluster of rare ones |",
         ),
