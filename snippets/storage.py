@@ -575,9 +575,9 @@ def lazy(name):
 
 # Classes that store nothing, by the recipe that runs them.
 RUN_BY = {
-    "activation": "CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid"
-    " LogSoftmax Mish ReLU ReLU6 RReLU SELU SiLU Sigmoid Softmax Softmax2d Softmin Softplus"
-    " Softshrink Softsign Tanh Tanhshrink Threshold",
+    "activation": "CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh Identity LeakyReLU"
+    " LogSigmoid LogSoftmax Mish ReLU ReLU6 RReLU SELU SiLU Sigmoid Softmax Softmax2d Softmin"
+    " Softplus Softshrink Softsign Tanh Tanhshrink Threshold",
     "distance": "CosineSimilarity PairwiseDistance",
     "flatten": "Flatten Unflatten",
     "fold": "Fold Unfold",
@@ -601,7 +601,6 @@ NOT_RUN = {
     " ParameterDict ParameterList Sequential",
     "training only: returns its input in eval mode": "AlphaDropout Dropout Dropout1d Dropout2d"
     " Dropout3d FeatureAlphaDropout",
-    "returns its input": "Identity",
     # Once it is past the first window, its sum keeps the first channel for good.
     "superseded by LocalResponseNorm, which gives other numbers": "CrossMapLRN2d",
 }

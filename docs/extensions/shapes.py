@@ -17,11 +17,11 @@ AXES = {
     " num_parameters num_classes cutoffs n_clusters embedding_dim dim channels features",
     "in": "in in_features in1_features in2_features input_size dim_input in_channels"
     " num_embeddings ids in1 in2 kdim vdim",
-    "batch": "batch time",
+    "batch": "batch time length depth height width rows columns num_ids target source planes",
     "hidden": "hidden hidden_size dim_recurrent groups num_directions proj_size gate_size"
-    " num_chunks embed_dim div_value cluster h_out num_layers gates qkv embed proj"
-    " d_model dim_feedforward feedforward num_groups",
-    "kernel": "kernel kernel_size",
+    " num_chunks embed_dim div_value cluster h_out num_layers gates qkv embed proj d_model"
+    " dim_feedforward feedforward num_groups num_heads head_dim value_dim",
+    "kernel": "kernel kernel_size kh kw r",
 }
 HUE = {name: hue for hue, names in AXES.items() for name in names.split()}
 
@@ -45,6 +45,8 @@ LABELS = {
     "num_parameters": "channels",
     "normalized_shape": "features",
     "dim_feedforward": "feedforward",
+    "cutoffs": "out",
+    "div_value": "proj",
 }
 
 CODE = re.compile(r"<code>(\([^<>()]*\))</code>")
@@ -59,7 +61,7 @@ def axes(shape):
     name is the label of a number ("12 in"), otherwise empty.
     """
     found = []
-    for axis in filter(None, (part.strip() for part in shape.strip("()").split(","))):
+    for axis in filter(None, (part.strip() for part in shape[1:-1].split(","))):
         label = LABELLED.fullmatch(axis)
         names = NAME.findall(axis)
         if any(name not in HUE for name in names):

@@ -65,6 +65,8 @@ def filled(text):
     """Return a page with its stored fences as typed tables."""
 
     def typed(m):
+        if m["kind"] != "stored":
+            return m[0]
         return f"<!-- shapes: {m['source'].splitlines()[0]} -->\n\n{table(m['source'])}"
 
     return FENCE.sub(typed, text)
@@ -142,7 +144,7 @@ def test_an_untrue_table_fails(old, new):
         ),
         (
             "nn.AdaptiveLogSoftmaxWithLoss(200, 23, cutoffs=[5])",
-            "| `head.weight` | `(6, 200 in)`<br>"
+            "| `head.weight` | `(6 out, 200 in)`<br>"
             "in general `(cutoffs[0] + n_clusters, in_features)` "
             "| one frequent class, or below these one cluster of rare ones |",
         ),

@@ -1,0 +1,442 @@
+"""Each activation against torch.nn.functional and its torch.nn class, and what wrong input gets."""
+
+import ast
+import inspect
+import itertools
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snippets.layers import activation
+from snippets.storage import REGISTRY
+from tests import ROOT, SNIPPETS_DIR
+from tests.parity import FLOAT32, FLOAT64, assert_parity
+from tests.sabotage import sabotaged
+from tests.shape_comments import executed
+
+torch = pytest.importorskip("torch")
+PATH = SNIPPETS_DIR / "layers/activation.py"
+
+# The class of torch.nn by the name of the function, and arguments to try besides the defaults.
+CLASSES = {
+    "celu": ("CELU", {"alpha": [0.5, 3.0, -2.0]}),
+    "elu": ("ELU", {"alpha": [0.5, 3.0, -2.0]}),
+    "gelu": ("GELU", {"approximate": ["none", "tanh"]}),
+    "glu": ("GLU", {"dim": [-3, -1, 0, 1]}),
+    "hardshrink": ("Hardshrink", {"lambd": [0.0, 1.5]}),
+    "hardsigmoid": ("Hardsigmoid", {}),
+    "hardswish": ("Hardswish", {}),
+    "hardtanh": ("Hardtanh", {"min_val": [-2.5, 0.0], "max_val": [0.5, 3.0]}),
+    "identity": ("Identity", {}),
+    "leaky_relu": ("LeakyReLU", {"negative_slope": [-0.2, 0.0, 3.0]}),
+    "log_softmax": ("LogSoftmax", {"dim": [-3, -1, 0, 1, 2]}),
+    "logsigmoid": ("LogSigmoid", {}),
+    "mish": ("Mish", {}),
+    "relu": ("ReLU", {}),
+    "relu6": ("ReLU6", {}),
+    "rrelu": ("RReLU", {"lower": [0.25, -1.0], "upper": [0.5, 2.0]}),
+    "selu": ("SELU", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "silu": ("SiLU", {}),
+    "softmax": ("Softmax", {"dim": [-3, -1, 0, 1, 2]}),
+    "softmax2d": ("Softmax2d", {}),
+    "softmin": ("Softmin", {"dim": [-3, -1, 0, 1, 2]}),
+    "softplus": ("Softplus", {"beta": [0.5, 2, -1.5], "threshold": [1, 4.0, -2]}),
+    "softshrink": ("Softshrink", {"lambd": [0.0, 1.5]}),
+    "softsign": ("Softsign", {}),
+    "tanh": ("Tanh", {}),
+    "tanhshrink": ("Tanhshrink", {}),
+    "threshold": ("Threshold", {"threshold": [-1.0, 0.5], "value": [-7.0, 2.5]}),
+}
+REQUIRED = {"log_softmax", "softmax", "softmin", "threshold"}
+ALONG = {"glu", "log_softmax", "softmax", "softmax2d", "softmin"}
+ELEMENTWISE = sorted(CLASSES.keys() - ALONG)
+
+
+def torchs(name, x, arguments):
+    """Return what the class of torch.nn gives, in eval mode."""
+    return getattr(torch.nn, CLASSES[name][0])(**arguments).eval()(torch.from_numpy(x))
+
+
+def agree(recipe, name, x, arguments, tolerance=FLOAT64):
+    assert_parity(recipe(x, **arguments), torchs(name, x, arguments), tolerance)
+
+
+@st.composite
+def cases(draw):
+    name = draw(st.sampled_from(sorted(CLASSES)))
+    options = CLASSES[name][1]
+    given = name in REQUIRED or draw(st.booleans())
+    arguments = {key: draw(st.sampled_from(v)) for key, v in options.items()} if given else {}
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    x = rng.normal(scale=3, size=draw(st.permutations([2, 4, 6])))
+    # Half of the numbers lie where the bends are: it matters to which side a bend belongs.
+    return name, np.where(rng.random(x.shape) < 0.5, np.round(2 * x) / 2, x), arguments
+
+
+@settings(deadline=None, max_examples=400)
+@given(case=cases())
+def test_equals_torch(case):
+    name, x, arguments = case
+    agree(getattr(activation, name), name, x, arguments)
+    agree(getattr(activation, name), name, x.astype(np.float32), arguments, FLOAT32)
+
+
+def test_every_class_is_here():
+    mine = {name for name, layer in REGISTRY.items() if layer.recipe == "activation"}
+    assert mine == {cls for cls, _ in CLASSES.values()} | {"PReLU"}
+
+
+# The two last are old names. A class without arguments shows Module's, or takes anything.
+NOT_OURS = {"inplace", "args", "kwargs", "min_value", "max_value"}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_arguments_and_defaults_are_those_of_torch(name):
+    parameters = inspect.signature(getattr(torch.nn, CLASSES[name][0])).parameters.values()
+    theirs = {p.name: p.default for p in parameters if p.name not in NOT_OURS}
+    parameters = list(inspect.signature(getattr(activation, name)).parameters.values())
+    ours = {p.name: p.default for p in parameters[1:]}
+    if name in REQUIRED:
+        assert list(ours.items()) == [(key, inspect.Parameter.empty) for key in theirs]
+    else:
+        assert list(ours.items()) == list(theirs.items())
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES.keys() - {"identity", "softmax2d"}))
+def test_the_function_of_torch_takes_the_same_arguments(name):
+    x = np.random.default_rng(0).normal(scale=3, size=(2, 4, 6))
+    values = [options[0] for options in CLASSES[name][1].values()]
+    arguments = dict(zip(CLASSES[name][1], values, strict=True))
+    function = getattr(torch.nn.functional, name)
+    reference = function(torch.from_numpy(x), **arguments)
+    assert_parity(getattr(activation, name)(x, *values), reference)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (0,), (3, 0), (0, 3), (1, 1, 1)], ids=str)
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_any_shape(name, shape):
+    arguments = {key: options[0] for key, options in CLASSES[name][1].items()}
+    agree(getattr(activation, name), name, np.full(shape, -0.75), arguments)
+
+
+LARGE = [("float64", 1e308, 1e-15), ("float32", 1e38, 1e-6)]
+
+
+@pytest.mark.parametrize(("dtype", "largest", "tolerance"), LARGE, ids=["float64", "float32"])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        *((name, {}) for name in ELEMENTWISE if name != "threshold"),
+        ("threshold", {"threshold": 0.5, "value": 2.5}),
+        ("gelu", {"approximate": "tanh"}),
+        ("celu", {"alpha": 0.5}),
+        ("softplus", {"beta": 2}),
+        ("softplus", {"beta": 0.5}),
+    ],
+)
+def test_large_numbers(name, arguments, dtype, largest, tolerance):
+    """No warning, which would be an error here, and no number loses its own digits."""
+    x = np.array([-largest, -1e30, -800, -40, -1, 0, 1, 40, 800, 1e30, largest], dtype)
+    if name == "hardswish":  # PyTorch's own is inf at the end: it multiplies by 6 first
+        assert activation.hardswish(x[-1]) == x[-1]
+        x = x[:-1]
+    y = getattr(activation, name)(x, **arguments)
+    assert np.isfinite(y).all()
+    assert y.dtype == dtype
+    np.testing.assert_allclose(y, torchs(name, x, arguments), 10 * tolerance, tolerance)
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_infinity_and_nan(name):
+    x = np.array([-np.inf, np.inf, np.nan])
+    arguments = {key: options[0] for key, options in CLASSES[name][1].items()}
+    with np.errstate(invalid="ignore"):  # where PyTorch's result is NaN as well
+        y = getattr(activation, name)(x, **arguments)
+    np.testing.assert_array_equal(y, torchs(name, x, arguments))
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES.keys() - ALONG - {"sigmoid"}))
+def test_takes_lists(name):
+    arguments = {key: options[0] for key, options in CLASSES[name][1].items()}
+    np.testing.assert_allclose(
+        getattr(activation, name)([[-1, 0, 3]], **arguments),
+        torchs(name, np.array([[-1.0, 0.0, 3.0]]), arguments),
+        rtol=1e-11,
+    )
+
+
+def test_sigmoid_has_no_digits_left_below_the_last_of_one_half():
+    assert activation.sigmoid(-40.0) == 0 != torch.sigmoid(torch.tensor(-40.0).double())
+
+
+# ---- Along an axis ----
+
+INF = np.inf
+ROWS = {
+    "a mask": [0.5, -INF, 1.5, -INF],
+    "all but one": [-INF, -INF, -3.0],
+    "all": [-INF, -INF, -INF],
+    "infinity": [1.0, INF, 2.0],
+    "two infinities": [INF, INF, 2.0],
+    "both infinities": [INF, -INF],
+    "NaN": [1.0, np.nan],
+    "large": [1e308, -1e308, 0.0],
+    "equal and large": [1e308, 1e308],
+    "equal and small": [-1e308, -1e308],
+    "far apart": [-1000.0, 0.0, -1001.0],
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
+def test_softmax_of_large_numbers_infinity_and_nan(name, row):
+    """Without a warning, unlike NumPy's own: a mask of -inf is no mistake."""
+    x = np.array([row, row[::-1]])
+    y = getattr(activation, name)(x, 1)
+    np.testing.assert_allclose(y, torchs(name, x, {"dim": 1}), rtol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (0,), (3, 0), (0, 3), (3, 1), (2, 0, 3)], ids=str)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
+def test_softmax_of_any_shape(name, shape):
+    for dim in range(-len(shape), max(len(shape), 1)):
+        agree(getattr(activation, name), name, np.full(shape, -0.75), {"dim": dim})
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
+def test_softmax_takes_lists(name):
+    y = getattr(activation, name)([[1, 2], [4, 8]], 0)
+    x = np.array([[1.0, 2.0], [4.0, 8.0]])
+    np.testing.assert_allclose(y, torchs(name, x, {"dim": 0}), rtol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(5, 2, 3), (4, 5, 2, 3), (0, 5, 2, 3), (4, 0, 2, 3)], ids=str)
+def test_softmax2d_is_over_the_channels(shape):
+    x = np.random.default_rng(0).normal(size=shape)
+    agree(activation.softmax2d, "softmax2d", x, {})
+
+
+@pytest.mark.parametrize("shape", [(2,), (4, 0), (0, 4), (2, 1), (1, 6)], ids=str)
+def test_glu_of_any_shape(shape):
+    for dim in (dim for dim in range(-len(shape), len(shape)) if shape[dim] % 2 == 0):
+        agree(activation.glu, "glu", np.full(shape, -0.75), {"dim": dim})
+
+
+# ---- PReLU ----
+
+
+def prelu_twins(shape, num_parameters, seed=0, dtype="float64"):
+    """Return the outputs of the recipe and of torch on random slopes."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=shape).astype(dtype)
+    weight = rng.uniform(-1, 1, num_parameters).astype(dtype)
+    layer = torch.nn.PReLU(num_parameters)
+    layer.weight.data = torch.from_numpy(weight)
+    return activation.prelu(x, weight), layer(torch.from_numpy(x))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    shape=st.integers(2, 5).flatmap(lambda n: st.permutations(range(2, 7)).map(lambda p: p[:n])),
+    shared=st.booleans(),
+    seed=st.integers(0, 2**32),
+    dtype=st.sampled_from([("float64", FLOAT64), ("float32", FLOAT32)]),
+)
+def test_prelu_equals_torch(shape, shared, seed, dtype):
+    assert_parity(*prelu_twins(shape, 1 if shared else shape[1], seed, dtype[0]), dtype[1])
+
+
+@pytest.mark.parametrize(
+    ("shape", "num_parameters"),
+    [
+        ((), 1),
+        ((5,), 1),
+        ((0,), 1),
+        ((2, 0), 1),
+        ((2, 0), 0),
+        ((0, 3), 3),
+        ((2, 3, 0), 3),
+        ((1, 3), 3),
+        ((2, 1, 3), 1),
+    ],
+)
+def test_prelu_of_any_shape(shape, num_parameters):
+    assert_parity(*prelu_twins(shape, num_parameters))
+
+
+@pytest.mark.parametrize(
+    ("x", "weight", "message"),
+    [
+        (
+            (2, 4, 4, 3),
+            (3,),
+            "weight has shape (3,), but x (2, 4, 4, 3) has 4 channels: "
+            "the channels are axis 1; are the axes of x in another order?",
+        ),
+        (
+            (3,),
+            (3,),
+            "weight has shape (3,), but x (3,) has 1 channels: "
+            "the channels are axis 1; are the axes of x in another order?",
+        ),
+        (
+            (2, 3),
+            (3, 1),
+            "weight has shape (3, 1), but x (2, 3) has 3 channels: was an axis added?",
+        ),
+        ((2, 3), (), "weight has shape (), but x (2, 3) has 3 channels: was an axis added?"),
+        (
+            (2, 3),
+            (5,),
+            "weight has shape (5,), but x (2, 3) has 3 channels: is it another layer's?",
+        ),
+        (
+            (2, 0),
+            (5,),
+            "weight has shape (5,), but x (2, 0) has 0 channels: is it another layer's?",
+        ),
+    ],
+)
+def test_prelu_says_what_does_not_fit(x, weight, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        activation.prelu(np.ones(x), np.ones(weight))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("gelu", {"approximate": True}, 'approximate is True, expected "none" or "tanh"'),
+        ("gelu", {"approximate": "erf"}, 'approximate is \'erf\', expected "none" or "tanh"'),
+        ("hardtanh", {"min_val": 2, "max_val": 1}, "min_val is 2, max_val 1: were they swapped?"),
+        ("softshrink", {"lambd": -1}, "lambd is -1, expected 0 or more: is its sign right?"),
+        ("glu", {}, "x has shape (4, 3), its axis -1 an odd size: is dim another axis?"),
+        ("softmax2d", {}, "x has shape (4, 3), expected 3 or 4 axes: use softmax(x, dim)"),
+    ],
+)
+def test_what_torch_refuses_is_refused(name, arguments, message):
+    x = np.ones((4, 3))
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        getattr(activation, name)(x, **arguments)
+    if arguments.get("approximate") is not True:  # PyTorch has a TypeError there
+        with pytest.raises((RuntimeError, ValueError, AssertionError)):
+            torchs(name, x, arguments)
+
+
+def test_hardtanh_may_have_one_value():
+    np.testing.assert_array_equal(activation.hardtanh([-1.0, 5.0], 2, 2), [2, 2])
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_nothing_it_is_given_changes(name):
+    x = np.linspace(-5, 5, 24).reshape(2, 3, 4)
+    before = x.copy()
+    getattr(activation, name)(x, *(options[0] for options in CLASSES[name][1].values()))
+    np.testing.assert_array_equal(x, before)
+
+
+# ---- Sabotage: each is caught ----
+
+BENDS = np.random.default_rng(0).permutation(np.arange(-24, 24) / 4).reshape(2, 4, 6)
+
+SABOTAGES = {
+    "gelu: tanh for exact": ("gelu", 'if approximate == "none"', 'if approximate == "exact"'),
+    "gelu: exact for tanh": ("gelu", "0.044715 * x**2", "0.0446 * x**2"),
+    "gelu: the root of 2 forgotten": ("gelu", "erf(x / math.sqrt(2))", "erf(x)"),
+    "softmax: the last axis": ("softmax", "e / e.sum(axis=dim", "e / e.sum(axis=-1"),
+    "log_softmax: the last axis": (
+        "log_softmax",
+        "np.exp(v).sum(axis=dim",
+        "np.exp(v).sum(axis=-1",
+    ),
+    "softmax2d: the rows": ("softmax2d", "softmax(x, -3)", "softmax(x, -2)"),
+    "softmin: the sign": ("softmin", "softmax(np.negative(x), dim)", "softmax(x, dim)"),
+    "glu: the wrong half": ("glu", "first * sigmoid(second)", "sigmoid(first) * second"),
+    "glu: every other one": ("glu", "np.split(x, 2, axis=dim)", "x[..., ::2], x[..., 1::2]"),
+    "leaky_relu: the sign": ("leaky_relu", "negative_slope * np.min", "-negative_slope * np.min"),
+    "prelu: the last axis": ("prelu", "if axis == 1", "if axis == x.ndim - 1"),
+    "prelu: the first weight": ("prelu", "weight.reshape(channels)", "weight[0]"),
+    "threshold: at the threshold": ("threshold", "x <= threshold", "x < threshold"),
+    "threshold: moved": ("threshold", "x <= threshold", "x <= threshold + 0.5"),
+    "hardshrink: at lambd": ("hardshrink", "x <= lambd", "x < lambd"),
+    "hardshrink: at -lambd": ("hardshrink", "x >= -lambd", "x > -lambd"),
+    "softplus: at the threshold": ("softplus", "v > threshold", "v >= threshold"),
+    "softplus: the threshold of x": (
+        "softplus",
+        "np.where(v > threshold",
+        "np.where(x > threshold",
+    ),
+    "softplus: not over beta": ("softplus", "threshold))) / beta", "threshold)))"),
+    "hardsigmoid: moved": ("hardsigmoid", "np.add(x, 3)", "np.add(x, 2.5)"),
+    "rrelu: not the mean": ("rrelu", "(lower + upper) / 2", "lower"),
+    "celu: not over alpha": ("celu", "np.minimum(x, 0) / alpha", "np.minimum(x, 0)"),
+    "selu: no scale": ("selu", "1.0507009873554805 * ", ""),
+}
+
+
+def agree_everywhere(module, name):
+    """Compare with torch on all arguments, on numbers with the bends among them."""
+    if name == "prelu":
+        weight = np.array([0.5, -2, 3, 0.25])
+        reference = torch.nn.functional.prelu(*map(torch.from_numpy, (BENDS, weight)))
+        assert_parity(module.prelu(BENDS, weight), reference)
+        return
+    options = CLASSES[name][1]
+    for values in itertools.product(*options.values()):
+        agree(getattr(module, name), name, BENDS, dict(zip(options, values, strict=True)))
+
+
+@pytest.mark.parametrize(("name", "old", "new"), SABOTAGES.values(), ids=SABOTAGES)
+def test_sabotage_is_caught(name, old, new):
+    agree_everywhere(activation, name)
+    broken = sabotaged(PATH, old, new)
+    with pytest.raises((AssertionError, ValueError)):
+        agree_everywhere(broken, name)
+
+
+def test_shape_comments():
+    with executed(PATH) as (module, sizes):
+        sizes.update(num_parameters=3)
+        module.prelu(np.ones((2, 3, 4)), np.ones(3))
+
+
+# ---- The tables of the page: class, call, formula ----
+
+PAGE = (ROOT / "docs/en/layers/activation.md").read_text("utf-8")
+ROWS_OF_PAGE = re.findall(r"^\| `(\w+)`.*? \| `((\w+)\((.+)\))` \| `(.+?)`", PAGE, re.M)
+GIVEN = {"weight": "np.array([0.3])", "threshold": "0.5", "value": "-2.0", "dim": "0"}
+BARE = re.compile(rf"\b({'|'.join(GIVEN)})(?=[,)])")  # what is given without a default
+
+
+@pytest.mark.parametrize(("cls", "call", "name", "arguments", "_"), ROWS_OF_PAGE)
+def test_a_call_has_the_arguments_and_defaults(cls, call, name, arguments, _):
+    assert name == "prelu" or CLASSES[name][0] == cls
+    told = inspect.signature(eval(f"lambda {arguments}: 0".replace('"tanh"', '"none"')))
+    ours = inspect.signature(getattr(activation, name))
+    assert list(told.parameters.values())[1:] == list(ours.parameters.values())[1:]
+
+
+@pytest.mark.parametrize(("cls", "call", "name", "arguments", "formula"), ROWS_OF_PAGE)
+def test_a_formula_is_true(cls, call, name, arguments, formula):
+    x = np.array([-7.0, -1.5, -0.75, -0.25, 0.25, 0.75, 1.5, 21.0])
+    given = BARE.sub(lambda m: GIVEN[m[1]], call)
+    ours = eval(given, vars(activation) | {"x": x[:, None, None] if "2d" in name else x})
+    if name in ALONG:
+        words = {"exp": np.exp, "log": np.log, "sum": np.sum, "sigmoid": activation.sigmoid}
+        words |= {"first_half": lambda x: x[:4], "second_half": lambda x: x[4:]}
+        expected = eval(formula, words | {"x": x})
+    else:
+        keywords = ast.parse(call, mode="eval").body.keywords
+        words = vars(math) | {name: eval(value) for name, value in GIVEN.items()}
+        words |= {k.arg: eval(ast.unparse(k.value)) for k in keywords}
+        expected = np.ravel([eval(formula, words | {"x": float(number)}) for number in x])
+    np.testing.assert_allclose(ours.ravel(), expected, rtol=3e-5)
+
+
+def test_the_tables_have_every_class():
+    listed = sorted(row[0] for row in ROWS_OF_PAGE)
+    assert listed == sorted([*(cls for cls, _ in CLASSES.values()), "PReLU", "GELU"])
