@@ -4,7 +4,8 @@ import re
 import textwrap
 from typing import NamedTuple
 
-from docs.extensions.named_snippets import source_of
+from docs.extensions.named_snippets import source_of, without_siblings
+from docs.extensions.tables import LISTS
 from tests import ROOT, SNIPPETS_DIR
 
 PAGES = sorted(p for folder in ("en", "zh") for p in (ROOT / "docs" / folder).rglob("*.md"))
@@ -18,6 +19,9 @@ HIDDEN = re.compile(
     r"^(?P<indent>[ \t]*)<!--[ \t]*\n(?P<body>[ \t]*>>> .*?)^[ \t]*-->", re.M | re.S
 )
 INCLUDE = re.compile(r'--8<-- "(?P<path>[^":]+)(?::(?P<name>[\w.]+))?"\n')
+
+# Tables filled from the registry, proved in tests/pages/test_tables.py.
+TABLES = {"stored", *LISTS}
 
 
 class Fence(NamedTuple):
@@ -53,7 +57,7 @@ def included(fence):
     if not m:
         return None
     code = (SNIPPETS_DIR / m["path"]).read_text("utf-8")
-    return source_of(code, m["name"]) if m["name"] else code
+    return source_of(code, m["name"]) if m["name"] else without_siblings(code)
 
 
 def line_of(page, position):

@@ -8,5 +8,6 @@ def sabotaged(path, old, new):
     source = path.read_text("utf-8")
     assert source.count(old) == 1, f"{path.name} has {old!r} {source.count(old)} times"
     module = types.ModuleType(f"sabotaged_{path.stem}")
+    module.__package__ = f"snippets.{path.parent.name}"  # for what it imports relatively
     exec(compile(source.replace(old, new), f"sabotaged {path.name}", "exec"), module.__dict__)
     return module

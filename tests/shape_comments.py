@@ -109,7 +109,9 @@ def executed(path):
         check(f"{path.name}:{line}", comments[line], values, sizes)
         reached.add(line)
 
-    spec = importlib.util.spec_from_file_location(f"instrumented_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(
+        f"snippets.{path.parent.name}.instrumented_{path.stem}", path
+    )
     module = importlib.util.module_from_spec(spec)
     module.__check_shapes__ = check_shapes
     exec(compile(tree, str(path), "exec"), module.__dict__)

@@ -174,7 +174,170 @@ def gates(label):
     return (360, bottom + 66), "".join(drawn)
 
 
-DRAWINGS = {"rows-are-outputs": rows_are_outputs, "strides": strides, "gates": gates}
+# One channel of 3 numbers, a kernel of 3, a stride of 2; the drawing follows one output.
+KERNEL = (1, 4, 2)
+STRIDE = 2
+PICKED_OUTPUT = 4
+
+
+def transposed_convolution(label):
+    """Draw one line for each number of x, the kernel times it at its place, and their sums."""
+    columns = (len(X) - 1) * STRIDE + len(KERNEL)
+    picked = PICKED_OUTPUT
+    # {column: number} of each stamp.
+    stamps = [{i * STRIDE + u: v * w for u, w in enumerate(KERNEL)} for i, v in enumerate(X)]
+    y = [sum(stamp.get(j, 0) for stamp in stamps) for j in range(columns)]
+    left, grid, top = 16, 86, 106
+    bottom = top + CELL * len(X) + 20
+
+    def line(numbers, top, kind):
+        """Draw numbers in their columns, the one that the drawing follows filled."""
+        return "".join(
+            cells(grid + CELL * j, top, [(number,)], kind, 0 if j == picked else None)
+            for j, number in numbers.items()
+        )
+
+    drawn = [
+        say(grid - 14, 28 + CELL / 2 + 5.5, label("w"), anchor="end"),
+        cells(grid, 28, [KERNEL], "weight"),
+        say(left + CELL / 2, top - 12, label("x"), kind="in"),
+    ]
+    for i, stamp in enumerate(stamps):
+        y_i = top + CELL * i
+        drawn += [
+            cells(left, y_i, [(X[i],)], "in"),
+            say((left + CELL + grid) / 2, y_i + CELL / 2 + 5.5, "· w"),
+            line(stamp, y_i, "weight"),
+        ]
+    drawn += [
+        say(grid - 14, bottom + CELL / 2 + 5.5, label("y"), kind="out", anchor="end"),
+        line(dict(enumerate(y)), bottom, "out"),
+    ]
+    met = [(i, picked - i * STRIDE) for i, stamp in enumerate(stamps) if picked in stamp]
+    names = " + ".join(f"x[{i}]·w[{u}]" for i, u in met)
+    numbers = " + ".join(f"{X[i]}·{KERNEL[u]}" for i, u in met)
+    under = bottom + CELL
+    drawn += [
+        say(0, under + 42, f"y[{picked}] = {names}", kind="code", anchor="start"),
+        say(5 * 9.6, under + 67, f"= {numbers} = {y[picked]}", kind="code", anchor="start"),
+    ]
+    return (360, under + 82), "".join(drawn)
+
+
+# Two samples of 4 rows and 3 columns; each norm takes one mean over the numbers of its picks.
+SAMPLES = (
+    ((9, 4, 5), (4, 0, 8), (5, 1, 0), (2, 6, 4)),
+    ((0, 3, 3), (2, 0, 4), (7, 1, 1), (3, 5, 4)),
+)
+PICKS = {  # name: (the picks in code, their samples, their rows)
+    "batch": ("x[:, 1]", (0, 1), (1,)),
+    "group": ("x[0, 0:2]", (0,), (0, 1)),
+    "instance": ("x[0, 1]", (0,), (1,)),
+    "layer": ("x[0, 1]", (0,), (1,)),
+}
+
+
+def norm_axes(label):
+    """Draw two samples, and which numbers of them one mean is over.
+
+    The label norm is one of PICKS; rows and columns name the axes of a sample.
+    """
+    norm = label("norm")
+    code, samples, rows = PICKS[norm]
+    # The channels are rows, but the features of a LayerNorm are the last axis.
+    down, across = ("batch", "out") if norm == "layer" else ("out", "batch")
+    left, top, gap = 104, 68, 24
+    height, width = CELL * len(SAMPLES[0]), CELL * len(SAMPLES[0][0])
+    names = label("sample"), label("rows"), label("columns")
+    drawn = [
+        f'<path class="{down}" d="M{left - 9} {top}V{top + height}"/>',
+        say(left - 17, top + height / 2 - 4, names[1], kind=down, anchor="end"),
+        say(left - 17, top + height / 2 + 15, f"= {len(SAMPLES[0])}", kind=down, anchor="end"),
+    ]
+    for n, sample in enumerate(SAMPLES):
+        x = left + n * (width + gap)
+        drawn += [
+            say(x + width / 2, 18, f"{names[0]} {n}"),
+            f'<path class="{across}" d="M{x} {top - 9}H{x + width}"/>',
+            say(x + width / 2, top - 18, f"{names[2]} = {len(sample[0])}", kind=across),
+            *(
+                cells(x, top + i * CELL, [row], "out", 0 if n in samples and i in rows else None)
+                for i, row in enumerate(sample)
+            ),
+        ]
+    picked = [number for n in samples for i in rows for number in SAMPLES[n][i]]
+    total, count = sum(picked), len(picked)
+    mean = f"{code}.mean() = {total} / {count} = {total // count}"
+    drawn.append(say(0, top + height + 40, mean, kind="code", anchor="start"))
+    return (360, top + height + 52), "".join(drawn)
+
+
+# in_proj_weight of an attention with 4 features in 2 heads; the drawing follows head 1 of q.
+QKV = (
+    *((1, 0, 0, 1), (0, 1, 0, 0), (1, 0, 1, 0), (0, 0, 2, 0)),
+    *((0, 1, 1, 0), (2, 0, 0, 0), (0, 0, 0, 1), (0, 1, 0, 1)),
+    *((3, 0, 0, 0), (0, 0, 1, 1), (1, 1, 0, 0), (0, 2, 0, 0)),
+)
+FEATURES = (1, 2, 3, 1)
+HEADS = 2
+PICKED_HEAD = 1
+
+
+def heads(label):
+    """Draw in_proj_weight as blocks of rows q, k, v, each cut into heads, and what they give."""
+    left, top, narrow, wide = 40, 112, 5, 20
+    size = len(FEATURES) // HEADS
+    right = left + CELL * len(FEATURES)
+    result = right + 44
+    made = linear(FEATURES, QKV, [0] * len(QKV))
+    drawn = [
+        say(left, 18, label("x"), anchor="start", kind="in"),
+        cells(left, 28, [FEATURES], "in"),
+        f'<path class="in" d="M{left} {top - 9}H{right}"/>',
+        say((left + right) / 2, top - 18, f"in = {len(FEATURES)}", kind="in"),
+    ]
+    head, y = label("head"), top
+    for k, name in enumerate("qkv"):
+        start = y
+        for h in range(HEADS):
+            first = (k * HEADS + h) * size
+            picked = ("weight hidden", 0) if (k, h) == (0, PICKED_HEAD) else ("weight", None)
+            for i in range(first, first + size):
+                drawn += [
+                    cells(left, y, [QKV[i]], *picked),
+                    cells(result, y, [(made[i],)], "hidden", picked[1]),
+                ]
+                y += CELL
+            middle = y - CELL * size / 2 + 5.5
+            drawn += [
+                say((right + result) / 2, middle, "="),
+                say(result + CELL + 10, middle, f"{head} {h}", anchor="start"),
+            ]
+            y += narrow
+        y -= narrow
+        drawn += [
+            f'<path class="hidden" d="M{left - 9} {start}V{y}"/>',
+            say(left - 17, (start + y) / 2 + 5.5, name, kind="hidden", anchor="end"),
+        ]
+        y += wide
+    first, last = PICKED_HEAD * size, (PICKED_HEAD + 1) * size
+    numbers = ", ".join(str(v) for v in made[first:last])
+    rows = f"W[{first}:{last}] @ x"
+    drawn += [
+        say(left, y + 10, label("W"), anchor="start"),
+        say(0, y + 52, f"q[{first}:{last}] = {rows} = {numbers}", kind="code", anchor="start"),
+    ]
+    return (360, y + 62), "".join(drawn)
+
+
+DRAWINGS = {
+    "rows-are-outputs": rows_are_outputs,
+    "strides": strides,
+    "gates": gates,
+    "transposed-convolution": transposed_convolution,
+    "norm-axes": norm_axes,
+    "heads": heads,
+}
 
 
 def draw(source, language, css_class, options, md, **_):

@@ -1,6 +1,9 @@
 """pymdownx.snippets, taught names, so that no marker comment stands in a file people copy.
 
 --8<-- "question/torch_rnn.py:RNN.forward"    a function, class, method or constant
+--8<-- "layers/transformer.py"                the file, without what it imports relatively
+
+A page shows the files that a recipe imports from beside it, and has to run where no folder is.
 """
 
 import ast
@@ -9,6 +12,7 @@ import textwrap
 
 from pymdownx import snippets
 
+RELATIVE = re.compile(r"^from \.+[\w.]* import .+\n", re.M)
 NAMED = re.compile(r"(.+\.py):([A-Za-z_]\w*(?:\.\w+)*)")
 
 
@@ -22,12 +26,20 @@ class Preprocessor(snippets.SnippetPreprocessor):
 
     def select_snippet_lines(self, lines, target):
         """Return the source of the name, decorators included."""
-        if not target["section"] or not target["path"].endswith(".py"):
+        if not target["path"].endswith(".py"):
             return super().select_snippet_lines(lines, target)
+        if not target["section"]:
+            lines = super().select_snippet_lines(lines, target)
+            return without_siblings("\n".join(lines)).split("\n")
         code = source_of("\n".join(lines), target["section"])
         if code is None:
             raise snippets.SnippetMissingError(f"no {target['section']} in {target['path']}")
         return code.split("\n")
+
+
+def without_siblings(code):
+    """Return a module's code without its relative imports."""
+    return re.sub("\n{4,}", "\n\n\n", RELATIVE.sub("", code))
 
 
 def source_of(code, name):

@@ -1,4 +1,4 @@
-"""Tables of what a layer stores: a ``stored`` fence becomes a table, filled from the registry.
+"""Tables filled from the registry of what each layer stores.
 
 ```stored
 nn.Linear(12, 100)
@@ -7,18 +7,26 @@ weight: what one output reads of the input
 
 The first line makes the module. The others, where a page has better words than the registry or
 another language, say what one row of a tensor is.
+
+```stored-names
+name | shape | class
+```
+
+lists every tensor, ``stored-classes`` every class with its page and ``stored-reasons`` those that
+have none; the line is the column titles.
 """
 
 import ast
+import json
 import re
 
 from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 
 from docs.extensions.shapes import LABELS
-from snippets.storage import held, layer_of, split_axes
+from snippets.storage import REGISTRY, Tensor, entries, held, layer_of, pattern, split_axes
 
-FENCE = re.compile(r"^```stored\n(?P<source>.*?)^```$", re.M | re.S)
+FENCE = re.compile(r"^```(?P<kind>stored[a-z-]*)\n(?P<source>.*?)^```$", re.M | re.S)
 STACKED = {("q", "k", "v"): "qkv"}  # all others are gates
 WORDS = ("parameter", "in general", "one row is", "buffer")
 
@@ -74,6 +82,82 @@ def table(source, words=WORDS, translated=False):
     return "\n".join(rows) + "\n"
 
 
+def link(name):
+    """Return a class as a link to the page that runs it."""
+    return f"[`nn.{name}`]({page_of(name)}.md)"
+
+
+def page_of(name):
+    """Return the stem of the page that runs a class."""
+    return layer_of(name).recipe.replace("_", "-")
+
+
+def tensors():
+    """Return [(class, Tensor)] of all that the classes with a recipe store themselves."""
+    return [
+        (name, entry)
+        for name, layer in REGISTRY.items()
+        for entry in (entries(name) if layer.recipe else ())
+        if isinstance(entry, Tensor)
+    ]
+
+
+def names_table(columns):
+    """Return the table of all tensors by name and shape, and the same as data for the finder."""
+    found = {}
+    for name, tensor in tensors():
+        found.setdefault((tensor.name, tensor.shape), []).append(link(name))
+    rows = [columns, "| --- | --- | --- |"]
+    for (name, axes), classes in sorted(found.items(), key=lambda item: order(*item[0])):
+        rows.append(f"| `{name}` | `{axes}` | {', '.join(classes)} |")
+    data = [
+        [name, page_of(name), pattern(tensor), tensor.shape, layer_of(name).spatial]
+        for name, tensor in tensors()
+    ]
+    # An HTML block ends at an empty line; no text in the registry has a "<".
+    return (
+        "\n".join(rows)
+        + f'\n\n<script type="application/json" id="stored">{json.dumps(data)}</script>\n'
+    )
+
+
+def order(name, axes):
+    """Sort by name, and then the shapes with fewer axes first."""
+    return name, axes.count(","), axes
+
+
+def grouped(columns, key):
+    """Return the table of all classes for which key gives a text, by that text."""
+    found = {}
+    for name, layer in REGISTRY.items():
+        if key(layer):
+            found.setdefault(key(layer), []).append(f"`nn.{name}`")
+    rows = [f"| {text} | {', '.join(sorted(names))} |" for text, names in sorted(found.items())]
+    return "\n".join([columns, "| --- | --- |", *rows]) + "\n"
+
+
+def classes_table(columns):
+    """Return the table of all pages with the classes that they run."""
+    return grouped(columns, lambda layer: layer.recipe and page_link(layer.recipe))
+
+
+def page_link(recipe):
+    """Return a link to the page of a recipe."""
+    return f"[{recipe.replace('_', ' ')}]({recipe.replace('_', '-')}.md)"
+
+
+def reasons_table(columns):
+    """Return the table of the classes without a recipe, by the reason."""
+    return grouped(columns, lambda layer: layer.reason)
+
+
+LISTS = {
+    "stored-names": names_table,
+    "stored-classes": classes_table,
+    "stored-reasons": reasons_table,
+}
+
+
 class Expand(Preprocessor):
     """Replaces the fences before any other is read."""
 
@@ -83,8 +167,13 @@ class Expand(Preprocessor):
 
     def run(self, lines):
         """Return the page's lines with tables in place of the fences."""
-        text = FENCE.sub(lambda m: table(m["source"], **self.options), "\n".join(lines))
-        return text.split("\n")
+        return FENCE.sub(self.expand, "\n".join(lines)).split("\n")
+
+    def expand(self, fence):
+        """Return what stands in place of one fence."""
+        if fence["kind"] == "stored":
+            return table(fence["source"], **self.options)
+        return LISTS[fence["kind"]](fence["source"].strip())
 
 
 class Tables(Extension):

@@ -3,15 +3,15 @@
 import re
 
 import pytest
+from bs4 import BeautifulSoup
 from playwright.sync_api import expect
 
-from tests.browser import ADDRESSES, ALIKE
+from tests.browser import ADDRESSES, CHOSEN
 
-pages = pytest.mark.parametrize("address", ADDRESSES)
-alike = pytest.mark.parametrize("address", ALIKE)
+chosen = pytest.mark.parametrize("address", CHOSEN)
 
 
-@alike
+@chosen
 def test_no_click_calls_another_host_or_logs_an_error(page, base_url, address):
     called, said = [], []
     page.on("request", lambda request: called.append(request.url))
@@ -31,14 +31,14 @@ def test_no_click_calls_another_host_or_logs_an_error(page, base_url, address):
     assert [text for kind, text in said if kind == "error"] == []
 
 
-@pages
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_no_page_scrolls_sideways_on_a_small_phone(page, base_url, address):
     page.set_viewport_size({"width": 320, "height": 640})
     page.goto(base_url + address)
     assert page.evaluate("document.scrollingElement.scrollWidth") == 320
 
 
-@alike
+@chosen
 def test_without_javascript_the_page_is_all_there(new_context, base_url, address):
     page = new_context(java_script_enabled=False).new_page()
     page.goto(base_url + address)
@@ -49,6 +49,22 @@ def test_without_javascript_the_page_is_all_there(new_context, base_url, address
                 expect(item).to_be_visible()
     page.locator("nav.md-tabs a, .md-nav--primary a").first.click()
     expect(page.locator("article h1")).to_be_visible()
+
+
+def kinds(site, address):
+    """Return the elements of a page's article with their classes, those within code left out."""
+    article = BeautifulSoup(
+        (site / address / "index.html").read_text("utf-8"), "html.parser"
+    ).article
+    for inner in article.select("pre *, math *, svg *, .axis"):
+        inner.extract()
+    return {(e.name, *sorted(e.get("class", []))) for e in article.find_all(True)}
+
+
+def test_the_chosen_pages_have_every_kind_of_element(site):
+    found = {address: kinds(site, address) for address in ADDRESSES}
+    tried = set().union(*(found[address] for address in CHOSEN))
+    assert {address: new - tried for address, new in found.items() if new - tried} == {}
 
 
 def focused(page):
@@ -64,7 +80,7 @@ def focused(page):
     )
 
 
-@alike
+@chosen
 def test_the_keyboard_reaches_every_control_and_shows_where_it_is(page, base_url, address):
     page.goto(base_url + address)
     wanted = page.evaluate(
@@ -91,7 +107,7 @@ def test_the_keyboard_reaches_every_control_and_shows_where_it_is(page, base_url
     assert hidden == []
 
 
-@pages
+@chosen
 def test_the_language_switch_leads_to_the_same_page(page, base_url, address):
     page.goto(base_url + address)
     page.locator(".language-switch").click()

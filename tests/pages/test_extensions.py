@@ -7,6 +7,7 @@ import pytest
 from pymdownx.snippets import SnippetMissingError
 
 from docs.extensions import hook
+from docs.extensions.named_snippets import without_siblings
 from docs.extensions.shapes import AXES, axes, colour_shapes
 from tests import SNIPPETS_DIR
 
@@ -73,6 +74,14 @@ def test_a_method_is_included_by_its_name_and_dedented():
     assert text.startswith("<p>def forward(self, x, h0=None):")
     assert "dim_input)" in text
     assert "super()" not in text
+
+
+def test_a_file_is_included_without_its_relative_imports():
+    text = convert('--8<-- "layers/transformer.py"', "docs.extensions.named_snippets")
+    assert "import numpy as np" in text
+    assert "from ." not in text
+    code = "import numpy as np\n\nfrom ..a import b\nfrom .linear import linear\n\nG = 3\n"
+    assert without_siblings(code) == "import numpy as np\n\n\nG = 3\n"
 
 
 def test_a_constant_is_included_by_its_name():

@@ -9,7 +9,7 @@ from itertools import pairwise, zip_longest
 import pytest
 
 from tests import ROOT, address_of
-from tests.fences import PAGES, fences, included
+from tests.fences import PAGES, TABLES, fences, included
 
 # What no test can run, each with its reason: {(page, first line of the fence): reason}.
 STRIDES = "docs/{}/why/memory-and-strides.md"
@@ -60,7 +60,7 @@ def problems(text, page=""):
             if block is blocks[0] or "wrong" not in before.classes:
                 found.append((block.line, "a result follows the wrong block it belongs to"))
         elif (
-            block.language not in {"figure", "stored"}
+            block.language not in TABLES | {"figure"}
             and (page, block.text.split("\n")[0]) not in LISTED
         ):
             found.append((block.line, f"{block.language or 'a bare fence'} is not listed"))

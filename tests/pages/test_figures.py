@@ -186,3 +186,119 @@ def test_the_gates_are_those_of_numpy(source):
     assert (w[first:last] @ x).tolist() == numbers
     picked = [int(t.text) for t, kind in drawn if "picked" in kind]
     assert sorted(picked) == sorted([*w[first:last].ravel(), *numbers])
+
+
+TRANSPOSED = """\
+draw: transposed-convolution
+title: Three stamps
+description: Three numbers, a kernel, their sums
+x: x
+w: w
+y: y
+"""
+
+
+def test_the_stamps_are_those_of_numpy():
+    svg = ET.fromstring(figure(TRANSPOSED)).find("svg")
+    drawn = [
+        ((float(t.get("y")), float(t.get("x"))), int(t.text), set(t.get("class").split()))
+        for t in svg.iter("text")
+        if "cell" in t.get("class")
+    ]
+
+    def line(kind):
+        return [(place, number) for place, number, kinds in sorted(drawn) if kind in kinds]
+
+    x = [number for _, number in line("in")]
+    w = [number for (y, _), number in line("weight") if y == min(line("weight"))[0][0]]
+    columns = {x: j for j, ((_, x), _) in enumerate(line("out"))}
+    y = [number for _, number in line("out")]
+    stride = 2
+    expected = np.zeros((len(x), stride * (len(x) - 1) + len(w)), int)
+    for i, v in enumerate(x):
+        expected[i, stride * i : stride * i + len(w)] = v * np.array(w)
+    rows = sorted({place[0] for place, _ in line("in")})
+    stamped = np.zeros_like(expected)
+    for (top, left), number in line("weight"):
+        if top in rows:
+            stamped[rows.index(top), columns[left]] = number
+    assert stamped.tolist() == expected.tolist()
+    assert y == expected.sum(0).tolist()
+
+    claim, sums = texts(svg)[-2:]
+    j = int(re.match(r"y\[(\d)\] = ", claim)[1])
+    pairs = [tuple(map(int, pair)) for pair in re.findall(r"x\[(\d)\]·w\[(\d)\]", claim)]
+    assert pairs == [(i, j - stride * i) for i in range(len(x)) if 0 <= j - stride * i < len(w)]
+    assert sums == f"= {' + '.join(f'{x[i]}·{w[u]}' for i, u in pairs)} = {y[j]}"
+    picked = [(columns[left], number) for (_, left), number in line("picked")]
+    assert picked == [(j, x[i] * w[u]) for i, u in pairs] + [(j, y[j])]
+
+
+NORM = """\
+draw: norm-axes
+title: What one mean is over
+description: Two samples of four rows and three columns
+norm: {}
+sample: sample
+rows: channels
+columns: length
+"""
+
+
+@pytest.mark.parametrize("norm", figures.PICKS)
+def test_the_mean_is_that_of_numpy_over_the_picked(norm):
+    svg = ET.fromstring(figure(NORM.format(norm))).find("svg")
+    cells = [t for t in svg.iter("text") if "cell" in t.get("class")]
+    x = np.array([int(t.text) for t in cells]).reshape(2, 4, 3)
+    code, total, count, mean = re.fullmatch(
+        r"(.*)\.mean\(\) = (\d+) / (\d+) = (\d+)", texts(svg)[-1]
+    ).groups()
+    seen = eval(code, {"x": x})
+    assert (seen.sum(), seen.size, seen.mean()) == (int(total), int(count), int(mean))
+    picked = [int(t.text) for t in cells if "picked" in t.get("class")]
+    assert picked == seen.ravel().tolist()
+
+
+@pytest.mark.parametrize(
+    ("norm", "axes"), [("batch", (0, 2)), ("instance", (2,)), ("layer", (-1,)), ("group", (2, 3))]
+)
+def test_each_norm_picks_its_own_axes(norm, axes):
+    x = np.array(figures.SAMPLES)
+    x = x.reshape(2, 2, 2, 3) if norm == "group" else x
+    code = figures.PICKS[norm][0]
+    assert eval(code, {"x": np.array(figures.SAMPLES)}).mean() in x.mean(axes)
+    assert eval(code, {"x": np.array(figures.SAMPLES)}).size == x.size // x.mean(axes).size
+
+
+HEADS = """\
+draw: heads
+title: Three blocks of rows, each of two heads
+description: Twelve rows in three blocks of two heads
+x: x
+W: W
+head: head
+"""
+
+
+def test_the_heads_are_those_of_numpy():
+    svg = ET.fromstring(figure(HEADS)).find("svg")
+    drawn = [(t, set(t.get("class").split())) for t in svg.iter("text")]
+    x = np.array([int(t.text) for t, kind in drawn if {"cell", "in"} <= kind])
+    w = np.array([int(t.text) for t, kind in drawn if "weight" in kind]).reshape(-1, 4)
+    made = [t for t, kind in drawn if {"cell", "hidden"} <= kind and "weight" not in kind]
+    assert w.shape == (3 * 4, 4)
+    assert (w @ x).tolist() == [int(t.text) for t in made]
+    assert len({tuple(row) for row in w}) == len(w)
+
+    # Two rows a head, a gap between heads, a wider one between q, k and v.
+    near, narrow, _, wide, *_ = steps = np.diff([float(t.get("y")) for t in made]).tolist()
+    assert 0 < near < narrow < wide
+    assert steps == ([near, narrow, near, wide] * 3)[:-1]
+    assert [t.text for t, kind in drawn if kind == {"hidden"}] == ["q", "k", "v"]
+    assert [text for text in texts(svg) if "head" in text] == ["head 0", "head 1"] * 3
+
+    claim = re.fullmatch(r"q\[(\d):(\d)\] = W\[\1:\2\] @ x = (\d+), (\d+)", texts(svg)[-1])
+    first, last, *numbers = map(int, claim.groups())
+    assert (w[first:last] @ x).tolist() == numbers
+    picked = [int(t.text) for t, kind in drawn if "picked" in kind]
+    assert sorted(picked) == sorted([*w[first:last].ravel(), *numbers])

@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests import SITE_URL, address_of
-from tests.fences import PAGES, fences, included
+from tests.fences import PAGES, TABLES, fences, included
 
 LOADS = {"src", "srcset", "data", "poster"}
 NOT_LOADED = {"canonical", "alternate", "prev", "next", "edit"}
@@ -86,12 +86,24 @@ def test_both_languages_are_built(site):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
+def test_the_language_switch_leads_to_the_same_page_or_home(site, path):
+    address = address_of(path)
+    page = (site / address / "index.html").read_text("utf-8")
+    (switch,) = BeautifulSoup(page, "html.parser").select(".language-switch")
+    other = address.removeprefix("zh/") if address.startswith("zh/") else f"zh/{address}"
+    known = {address_of(p) for p in PAGES}
+    there = other if other in known else "zh/"
+    led = resolve(site, f"{address}index.html", switch["href"])
+    assert led == (f"{there}index.html", "")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_no_block_escapes_the_fences(site, path):
     page = (site / address_of(path) / "index.html").read_text("utf-8")
     article = BeautifulSoup(page, "html.parser").article
     blocks = fences(path.read_text("utf-8"))
     shown = [pre.get_text().split() for pre in article.select("pre")]
-    code = [f for f in blocks if f.language not in {"figure", "stored"}]
+    code = [f for f in blocks if f.language not in TABLES | {"figure"}]
     assert shown == [(included(f) or f.text).split() for f in code]
     figures = [f for f in blocks if f.language == "figure"]
     assert len(article.select("figure svg")) == len(figures)

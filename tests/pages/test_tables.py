@@ -25,7 +25,9 @@ def stored(row):
     found = []
     for code in CODE.findall(row):
         told = (axes(code) or []) if code.startswith("(") else []
-        if told and all(text.isdecimal() for text, _, _ in told):
+        if code == "()":  # a count, such as num_batches_tracked
+            found.append([])
+        elif told and all(text.isdecimal() for text, _, _ in told):
             found.append([(int(text), label) for text, label, _ in told])
     return found
 
@@ -63,6 +65,8 @@ def filled(text):
     """Return a page with its stored fences as typed tables."""
 
     def typed(m):
+        if m["kind"] != "stored":
+            return m[0]
         return f"<!-- shapes: {m['source'].splitlines()[0]} -->\n\n{table(m['source'])}"
 
     return FENCE.sub(typed, text)
@@ -88,6 +92,12 @@ def test_a_true_table_passes():
         ("nn.Linear(3, 2)", [("weight", [(2, "out"), (3, "in")]), ("bias", [(2, "out")])])
     ]
     check(GOOD)
+
+
+def test_a_count_has_a_shape_without_axes():
+    text = filled("```stored\nnn.BatchNorm1d(3)\n```\n")
+    assert ("num_batches_tracked", []) in tables(text)[0][1]
+    check(text)
 
 
 @pytest.mark.parametrize(

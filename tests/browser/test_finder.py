@@ -1,0 +1,74 @@
+"""The box on the page of all layers finds what candidates() of snippets/storage.py finds."""
+
+import pytest
+from playwright.sync_api import expect
+
+from snippets.storage import candidates
+
+TENSORS = [
+    ("lstm.weight_ih_l0", (400, 12)),
+    ("lstm.weight_hh_l1_reverse", (400, 100)),
+    ("weight_ih_l0", (401, 12)),
+    ("fc.weight", (100, 12)),
+    ("fc.weight", (100,)),
+    ("conv.weight", (8, 4, 3)),
+    ("conv.weight", (8, 4, 3, 3)),
+    ("conv.weight", (8, 4, 3, 3, 3)),
+    ("bn.num_batches_tracked", ()),
+    ("attn.in_proj_weight", (36, 12)),
+    ("attn.in_proj_weight", (36, 13)),
+    ("attn.bias_k", (1, 1, 12)),
+    ("attn.bias_k", (1, 2, 12)),
+    ("out.tail.2.1.weight", (5, 9)),
+    ("pool._random_samples", (5, 3, 2)),
+    ("nobody.knows", (3,)),
+]
+
+
+def found(page, text):
+    """Return [(class, sizes)] that the page finds for a line."""
+    page.get_by_label("name and shape").fill(text)
+    items = page.locator(".finder li")
+    return [
+        (item.locator("a").inner_text(), item.inner_text().split(" ", 1)[1].split(" (")[0])
+        for item in items.all()
+    ]
+
+
+def test_the_box_finds_what_the_registry_holds(page, base_url):
+    page.goto(f"{base_url}layers/")
+    for name, shape in TENSORS:
+        expected = [
+            (f"nn.{layer}", ", ".join(f"{size}={n}" for size, n in sizes.items()))
+            for layer, _, sizes in candidates(name, shape)
+        ]
+        ours = [
+            (layer, sizes.removesuffix(" ()")) for layer, sizes in found(page, f"{name} {shape}")
+        ]
+        assert sorted(layer for layer, _ in ours) == sorted(layer for layer, _ in expected), name
+        assert all(pair in ours for pair in expected if pair[1]), name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lstm.weight_ih_l0 (400, 12)",
+        "lstm.weight_ih_l0: torch.Size([400, 12])",
+        "('lstm.weight_ih_l0', (400, 12))",
+        "lstm.weight_ih_l0 float32 (400, 12)",
+    ],
+)
+def test_the_box_takes_a_line_as_it_is_printed(page, base_url, text):
+    page.goto(f"{base_url}layers/")
+    assert found(page, text) == [
+        ("nn.RNN", "hidden_size=400, input_size=12"),
+        ("nn.LSTM", "hidden_size=100, input_size=12"),
+    ]
+    page.locator(".finder a").last.click()
+    expect(page).to_have_url(f"{base_url}layers/lstm/")
+
+
+def test_the_box_says_what_no_layer_stores(page, base_url):
+    page.goto(f"{base_url}layers/")
+    assert found(page, "fc.wieght (100, 12)") == []
+    expect(page.locator(".finder output")).to_contain_text("No layer")

@@ -1,0 +1,136 @@
+"""Promise 4: what a reader copies runs, page by page, block by block, where nothing else is."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from bs4 import BeautifulSoup
+
+from tests import ROOT, address_of
+from tests.fences import PAGES
+
+# Reads pages, a line each: a folder and blocks [[code, alone, packages it may not import]]. Writes
+# what each block prints or raises. A page has a namespace of its own, not a process: to load torch
+# takes longer than to run a page.
+RUNNER = """
+import builtins, contextlib, io, json, os, sys
+
+real_import, hidden = builtins.__import__, ()
+
+def import_what_is_there(name, *args, **kwargs):
+    if name.split(".")[0] in hidden:
+        raise ModuleNotFoundError(f"No module named {name!r}")
+    return real_import(name, *args, **kwargs)
+
+builtins.__import__ = import_what_is_there
+for line in sys.stdin:
+    folder, blocks = json.loads(line)
+    os.chdir(folder)
+    page, results = {"__name__": "__main__"}, []
+    for code, alone, hidden in blocks:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            try:
+                exec(compile(code, "block", "exec"), {"__name__": "__main__"} if alone else page)
+            except Exception as error:
+                print(f"{type(error).__name__}: {error}")
+                raised = True
+            else:
+                raised = False
+        results.append([raised, printed.getvalue().rstrip()])
+    hidden = ()
+    print(json.dumps(results), flush=True)
+"""
+
+CODE = ":is(.language-python, .language-pycon)"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Return a function that runs the blocks of one page, in a folder with the files offered."""
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-c", RUNNER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def run_page(blocks):
+        folder = tmp_path_factory.mktemp("page")
+        for file in ROOT.glob("docs/en/notebooks/*.npz"):
+            shutil.copy(file, folder)
+        print(json.dumps([str(folder), blocks]), file=process.stdin, flush=True)
+        return json.loads(process.stdout.readline())
+
+    with process:
+        yield run_page
+        process.stdin.close()
+
+
+def copied(text, console):
+    """Return what the copy button of a block takes: of a console, its prompt lines."""
+    if not console:
+        return text
+    lines, before = [], ""
+    for line in text.split("\n"):
+        goes_on = before and (line == "..." or line.startswith("... "))
+        prompt = line[:3] if line.startswith(">>>") or goes_on else ""
+        if prompt == ">>>" and before == "...":
+            lines.append("")  # a REPL ends a block at an empty line
+        if prompt:
+            lines.append(line[4:])
+        before = prompt
+    return "\n".join(lines)
+
+
+def blocks_of(site, address):
+    """Return [(classes, what is copied)] of a page's blocks of Python, and the results it shows."""
+    soup = BeautifulSoup((site / address / "index.html").read_text("utf-8"), "html.parser")
+    blocks = [
+        (block["class"], copied(block.code.get_text(), "language-pycon" in block["class"]).strip())
+        for block in soup.select(f"article {CODE}")
+    ]
+    return blocks, [code.get_text().strip() for code in soup.select("article .result code")]
+
+
+# A Chinese twin has the same code, by its own test: one stands for all.
+ADDRESSES = [a for a in map(address_of, PAGES) if not a.startswith("zh/") or a == "zh/"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_the_blocks_of_a_page_run_as_copied(site, run, address):
+    pytest.importorskip("torch")
+    blocks, shown = blocks_of(site, address)
+    results = run(
+        [
+            [code, "wrong" in classes, ["snippets"] + ["torch"] * ("torch" not in classes)]
+            for classes, code in blocks
+        ]
+    )
+    shown = iter(shown)
+    for (classes, code), (raised, printed) in zip(blocks, results, strict=True):
+        assert code
+        assert ">>>" not in code
+        if "wrong" in classes:
+            assert "\n".join(line.rstrip() for line in printed.splitlines()) == next(shown)
+        else:
+            assert not raised, f"{code}\n{printed}"
+
+
+def test_nothing_else_is_there(run):
+    hidden = ["snippets", "torch"]
+    blocks = [["import snippets", False, hidden], ["import torch.nn", False, hidden]]
+    blocks += [
+        ["x = 1", True, []],
+        ["x", False, []],
+        ["import numpy", False, hidden],
+        ["y = 1", False, []],
+    ]
+    assert [raised for raised, _ in run(blocks)] == [True, True, False, True, False, False]
+    assert run([["y", False, []], ["open('w', 'w')", False, []]]) == [
+        [True, "NameError: name 'y' is not defined"],
+        [False, ""],
+    ]
+    assert run([["open('w')", False, []]])[0][0]
