@@ -208,7 +208,7 @@ def test_sabotage_is_caught(name):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/embedding.py") as (module, sizes):
         sizes.update(batch=2, time=4, num_ids=8, num_embeddings=5, embedding_dim=3)
         weight = np.ones((5, 3))
         for shape in [(), (8,), (2, 4)]:
