@@ -85,7 +85,7 @@ def targets(node):
 
 
 def mutants(source):
-    """Yield (line, old, new, mutated source)."""
+    """Yield ("line:column", old, new, mutated source)."""
     data = source.encode()
     starts = [0]
     for line in data.splitlines(keepends=True):
@@ -95,7 +95,8 @@ def mutants(source):
             begin = starts[part.lineno - 1] + part.col_offset
             end = starts[part.end_lineno - 1] + part.end_col_offset
             mutated = data[:begin] + f"({new})".encode() + data[end:]
-            yield part.lineno, ast.unparse(part), new, mutated.decode()
+            where = f"{part.lineno}:{part.col_offset + 1}"
+            yield where, ast.unparse(part), new, mutated.decode()
 
 
 def run(path, source):
@@ -140,9 +141,9 @@ def report(path):
     timeout = 10 + 10 * (time.monotonic() - begin)
     found = list(mutants(source))
     codes = exit_codes(path, [mutated for *_, mutated in found], timeout)
-    for (line, old, new, _), code in zip(found, codes, strict=True):
+    for (where, old, new, _), code in zip(found, codes, strict=True):
         if code == 0:
-            print(f"{name}:{line}: {old} -> {new}")
+            print(f"{name}:{where}: {old} -> {new}")
     survived, hung, seconds = codes.count(0), codes.count(-9), time.monotonic() - begin
     print(f"{name}: {len(codes)} mutants, {survived} survived, {hung} hung, {seconds:.0f} s")
     return survived
