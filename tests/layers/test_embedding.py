@@ -248,6 +248,7 @@ def test_wrong_ids_are_told_the_likely_slip(ids, weight, message):
         (-1, 2, 3, "PyTorch refuses a negative id, NumPy would count it from the end"),
         (-1, 9, 3, "PyTorch refuses a negative id, NumPy would count it from the end"),
         (1, 4, 3, "do they count from 1?"),
+        (0, 4, 3, "are they another vocabulary's?"),
         (2, 5, 3, "are they another vocabulary's?"),
         (2, 5, 6, "was it transposed?"),
         (2, 6, 6, "are they another vocabulary's?"),
