@@ -152,10 +152,11 @@ def recurrent(recipe, rows, stacked, projects=False):
     outputs = {"hidden_size": "True"}
     projection = ()
     if projects:
-        outputs = {"hidden_size": "proj_size == 0", "proj_size": "proj_size > 0"}
+        projected = "0 < proj_size < hidden_size"
+        outputs = {"hidden_size": "proj_size == 0", "proj_size": projected}
         row = "one output, from the hidden state"
         shape = "(proj_size, hidden_size)"
-        projection = (Tensor("weight_hr_l{k}{suffix}", shape, row, "proj_size > 0"),)
+        projection = (Tensor("weight_hr_l{k}{suffix}", shape, row, projected),)
     from_input = Tensor(
         "weight_ih_l0{suffix}",
         f"({rows}, input_size)",
@@ -731,9 +732,15 @@ def candidates(key, shape):
         for entry in entries(name) if layer.recipe else ():
             if isinstance(entry, Tensor) and re.search(pattern(entry), key):
                 sizes = solve(entry.shape, tuple(shape), layer.spatial)
-                if sizes is not None:
+                if sizes is not None and exists(entry, sizes):
                     found.append((name, entry, sizes))
     return sorted(found, key=lambda item: -len(item[1].name))
+
+
+def exists(tensor, sizes):
+    """Return whether a tensor can have these sizes, as far as they tell."""
+    names = set(re.findall(r"\b[a-z]\w*", tensor.when))
+    return not names <= sizes.keys() or evaluate(tensor.when, sizes)
 
 
 def pattern(tensor):

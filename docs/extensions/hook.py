@@ -7,11 +7,14 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.structure.files import File
 from mkdocs.structure.toc import get_toc
+from mkdocs.utils import get_relative_url
 
 from docs.extensions.notebooks import polish
 
 ROOT = pathlib.Path(__file__).parents[2]
 OTHER = {"en": "zh", "zh": "en"}
+SNIPPETS = sorted(ROOT.glob("snippets/**/*.py"))
+TITLE = re.compile(r'<span class="filename">([\w.]+)</span>')
 
 
 def on_config(config):
@@ -26,7 +29,7 @@ def on_config(config):
 
 def on_files(files, config):
     """Offer downloads on both sites: the snippets, and what docs/en/notebooks holds."""
-    downloads = [(ROOT, path) for path in sorted(ROOT.glob("snippets/*/*.py"))]
+    downloads = [(ROOT, path) for path in SNIPPETS]
     downloads += [(ROOT / "docs/en", path) for path in sorted(ROOT.glob("docs/en/notebooks/*"))]
     for folder, path in downloads:
         uri = path.relative_to(folder).as_posix()
@@ -36,12 +39,22 @@ def on_files(files, config):
 
 
 def on_page_content(html, page, files, **_):
-    """Bring a notebook's HTML into the shape of the other pages."""
+    """Link the file that a block is; bring a notebook's HTML into the shape of the other pages."""
+    html = TITLE.sub(lambda title: downloadable(title, page.url), html)
     if page.file.src_uri.endswith(".ipynb"):
         html, tokens = polish(html, page, files)
         page.toc = get_toc(tokens)
         page.title = tokens[0]["name"]
     return html
+
+
+def downloadable(title, url):
+    """Return the title of a block as a link to the file of that name, if there is one."""
+    for path in SNIPPETS:
+        if path.name == title[1]:
+            link = get_relative_url(path.relative_to(ROOT).as_posix(), url)
+            return f'<span class="filename"><a href="{link}" download>{title[1]}</a></span>'
+    return title[0]
 
 
 def on_page_context(context, page, config, **_):

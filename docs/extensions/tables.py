@@ -111,7 +111,7 @@ def names_table(columns):
     for (name, axes), classes in sorted(found.items(), key=lambda item: order(*item[0])):
         rows.append(f"| `{name}` | `{axes}` | {', '.join(classes)} |")
     data = [
-        [name, page_of(name), pattern(tensor), tensor.shape, layer_of(name).spatial]
+        [name, page_of(name), pattern(tensor), tensor.shape, tensor.when, layer_of(name).spatial]
         for name, tensor in tensors()
     ]
     # An HTML block ends at an empty line; no text in the registry has a "<".

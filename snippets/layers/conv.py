@@ -126,7 +126,7 @@ def conv_pad(x, spans, stride, padding, mode):
     if any(e > m for e, m in zip(spans, x.shape[2:], strict=True)):
         raise ValueError(
             f"x has sizes {sizes}, padded {x.shape[2:]}, but the kernel covers {tuple(spans)}: "
-            "are the axes in another order?"
+            "is x too small, or are its axes in another order?"
         )
     return x
 
@@ -135,7 +135,7 @@ def conv_sizes(name, value, n, least):
     """Return an argument as n integers, one for each axis."""
     values = np.ravel(value).tolist()
     values = values * n if len(values) == 1 else values
-    if len(values) != n or not all(isinstance(v, int) and v >= least for v in values):
+    if len(values) != n or not all(type(v) is int and v >= least for v in values):
         axes = f"one for each of {CONV_AXES[n]}"
         raise ValueError(f"{name} is {value!r}, expected an integer from {least} on, or {axes}")
     return values

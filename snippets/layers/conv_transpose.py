@@ -134,7 +134,7 @@ def conv_sizes(name, value, n, least):
     """Return an argument as n integers, one for each axis."""
     values = np.ravel(value).tolist()
     values = values * n if len(values) == 1 else values
-    if len(values) != n or not all(isinstance(v, int) and v >= least for v in values):
+    if len(values) != n or not all(type(v) is int and v >= least for v in values):
         axes = f"one for each of {CONV_AXES[n]}"
         raise ValueError(f"{name} is {value!r}, expected an integer from {least} on, or {axes}")
     return values

@@ -1,5 +1,7 @@
 """``nn.Linear`` in plain NumPy, its weight as ``state_dict()`` holds it."""
 
+import math
+
 import numpy as np
 
 
@@ -47,6 +49,8 @@ def check_shapes(x, weight, bias):
                 "PyTorch stores Linear weights as (out_features, in_features); "
                 "was this one transposed?"
             )
+        elif len(x) > 2 and math.prod(x[1:]) == in_features:
+            slip = f"{'*'.join(map(str, x[1:]))} = {in_features}: take x.reshape(len(x), -1)"
         elif in_features in x:
             slip = f"x has shape {x}; are its axes in another order?"
         else:

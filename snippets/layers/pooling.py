@@ -509,7 +509,8 @@ def pool_axes(name, value, n, least=1):
     """Return one number for each of n axes."""
     values = tuple(value) if np.ndim(value) else (value,)
     values = values * n if len(values) == 1 else values
-    if len(values) != n or min(values) < least:
+    # A True would be ceil_mode, one argument too early.
+    if len(values) != n or min(values) < least or bool in map(type, values):
         raise ValueError(f"{name} is {value}, expected a number from {least}, or {n} of them")
     return values
 

@@ -295,7 +295,8 @@ def read_transformer_stack(weights):
     own += ["norm."] if "norm.weight" in weights else []
     if surplus := [name for name in weights if not name.startswith(tuple(own))]:
         raise ValueError(
-            f"weights have {surplus} besides what lies below {own}: is a layer missing?"
+            f"weights have {surplus} besides what lies below {own}: is a layer missing? "
+            'Of a whole model, take its part: under(state, "encoder")'
         )
     return [under(weights, f"layers.{k}") for k in range(count)]
 

@@ -8,6 +8,9 @@ from snippets.storage import candidates
 TENSORS = [
     ("lstm.weight_ih_l0", (400, 12)),
     ("lstm.weight_hh_l1_reverse", (400, 100)),
+    ("lstm.weight_hh_l1_reverse", (400, 20)),
+    ("lstm.weight_hr_l0", (20, 100)),
+    ("lstm.weight_hr_l0", (100, 100)),
     ("weight_ih_l0", (401, 12)),
     ("fc.weight", (100, 12)),
     ("fc.weight", (100,)),
@@ -72,3 +75,6 @@ def test_the_box_says_what_no_layer_stores(page, base_url):
     page.goto(f"{base_url}layers/")
     assert found(page, "fc.wieght (100, 12)") == []
     expect(page.locator(".finder output")).to_contain_text("No layer")
+    for half in ["fc.weight", "(100, 12)", "100x12"]:
+        assert found(page, half) == []
+        expect(page.locator(".finder output")).to_contain_text("a name and a shape")

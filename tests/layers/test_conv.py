@@ -375,11 +375,17 @@ def say(message):
             "x has sizes (2, 11), too small for circular padding of [(3, 3), (1, 1)]",
         ),
         (
+            (5, 4, 9, 11),
+            (8, 4, 3, 2),
+            {"stride": True},
+            "stride is True, expected an integer from 1 on, or one for each of height, width",
+        ),
+        (
             (5, 4, 2, 11),
             (8, 4, 3, 2),
             {"padding": (1, 0), "dilation": 2},
             "x has sizes (2, 11), padded (4, 11), but the kernel covers (5, 3): "
-            "are the axes in another order?",
+            "is x too small, or are its axes in another order?",
         ),
     ],
 )

@@ -121,6 +121,20 @@ TRANSPOSED = (
             "weight has shape (100, 12), but x has 7 features in its last axis: "
             "this layer reads 12; is x or the weight another layer's?",
         ),
+        (
+            (5, 2, 3, 4),
+            (100, 24),
+            (100,),
+            "weight has shape (100, 24), but x has 4 features in its last axis: "
+            "2*3*4 = 24: take x.reshape(len(x), -1)",
+        ),
+        (
+            (5, 24, 1),
+            (100, 24),
+            (100,),
+            "weight has shape (100, 24), but x has 1 features in its last axis: "
+            "24*1 = 24: take x.reshape(len(x), -1)",
+        ),
         ((), (100, 12), None, "x has shape (), expected (..., 12): is it a single number?"),
         (
             (5, 12),

@@ -539,6 +539,7 @@ MESSAGES = [
     ),
     ("max_pool2d", (X, 2, (1, 0)), "stride is (1, 0), expected a number from 1, or 2 of them"),
     ("max_pool2d", (X, 3, 1, -1), "padding is -1, expected a number from 0, or 2 of them"),
+    ("max_pool2d", (X, 2, 2, True), "padding is True, expected a number from 0, or 2 of them"),
     ("max_pool2d", (X, 3, 1, 1, 0), "dilation is 0, expected a number from 1, or 2 of them"),
     ("max_pool2d", (X, 3, 1, (0, 2)), "padding is 2, expected at most 1, half of kernel_size 3"),
     (

@@ -397,7 +397,8 @@ def test_a_stack_without_its_first_layer():
     surplus = [name for name in moved if "layers.5" in name]
     message = (
         f"weights have {surplus} besides what lies below ['layers.0.', 'norm.']: "
-        "is a layer missing?"
+        "is a layer missing? "
+        'Of a whole model, take its part: under(state, "encoder")'
     )
     refused(message, transformer_encoder, np.ones((4, 3, 6)), moved, nhead=2)
 
@@ -406,7 +407,8 @@ def test_a_norm_without_a_weight():
     weights = weights_of("encoder")
     del weights["norm.weight"]
     message = (
-        "weights have ['norm.bias'] besides what lies below ['layers.0.']: is a layer missing?"
+        "weights have ['norm.bias'] besides what lies below ['layers.0.']: is a layer missing? "
+        'Of a whole model, take its part: under(state, "encoder")'
     )
     refused(message, transformer_encoder, np.ones((4, 3, 6)), weights, nhead=2)
 

@@ -112,3 +112,20 @@ def test_the_footer_names_the_versions_of_the_constraints():
     config = hook.on_config(SimpleNamespace(extra={}))
     assert set(config.extra["checked"]) == {"torch", "numpy", "python"}
     assert all(config.extra["checked"].values())
+
+
+@pytest.mark.parametrize(
+    ("title", "url", "link"),
+    [
+        ("linear.py", "layers/linear/", "../../snippets/layers/linear.py"),
+        ("numpy_rnn.py", "", "snippets/question/numpy_rnn.py"),
+        ("server.py", "", None),
+    ],
+)
+def test_the_title_of_a_block_leads_to_the_file(title, url, link):
+    html = f'<span class="filename">{title}</span>'
+    found = hook.on_page_content(
+        html, SimpleNamespace(url=url, file=SimpleNamespace(src_uri="x.md")), []
+    )
+    linked = f'<span class="filename"><a href="{link}" download>{title}</a></span>'
+    assert found == (linked if link else html)

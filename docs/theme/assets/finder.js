@@ -23,10 +23,16 @@ const solve = (axes, shape, spatial) => {
   return sizes;
 };
 
+// The one condition that sizes alone decide.
+const exists = (when, sizes) => {
+  const [, low, high] = when.match(/^0 < (\w+) < (\w+)$/) ?? [];
+  return !(low in sizes && high in sizes) || (sizes[low] > 0 && sizes[low] < sizes[high]);
+};
+
 const candidates = (key, shape) =>
-  tensors.flatMap(([name, page, pattern, axes, spatial]) => {
+  tensors.flatMap(([name, page, pattern, axes, when, spatial]) => {
     const sizes = new RegExp(pattern).test(key) ? solve(axes, shape, spatial) : null;
-    return sizes ? [{ name, page, axes, sizes }] : [];
+    return sizes && exists(when, sizes) ? [{ name, page, axes, sizes }] : [];
   });
 
 // A line as people print it: the first word is the name, the last brackets are the shape.
@@ -41,7 +47,8 @@ const show = () => {
   const list = form.querySelector("ul");
   list.replaceChildren();
   const found = key && shape ? candidates(key, shape) : [];
-  form.querySelector("output").textContent = key && shape && !found.length ? form.dataset.none : "";
+  const { none, half } = form.dataset;
+  form.querySelector("output").textContent = found.length ? "" : key && shape ? none : half;
   for (const { name, page, axes, sizes } of found) {
     const given = Object.entries(sizes).map(([size, n]) => `${size}=${n}`);
     const link = Object.assign(document.createElement("a"), { href: `${page}/`, textContent: `nn.${name}` });
