@@ -539,7 +539,6 @@ MESSAGES = [
     ),
     ("max_pool2d", (X, 2, (1, 0)), "stride is (1, 0), expected a number from 1, or 2 of them"),
     ("max_pool2d", (X, 3, 1, -1), "padding is -1, expected a number from 0, or 2 of them"),
-    ("max_pool2d", (X, 2, 2, True), "padding is True, expected a number from 0, or 2 of them"),
     ("max_pool2d", (X, 3, 1, 1, 0), "dilation is 0, expected a number from 1, or 2 of them"),
     ("max_pool2d", (X, 3, 1, (0, 2)), "padding is 2, expected at most 1, half of kernel_size 3"),
     (
@@ -714,3 +713,8 @@ def test_max_pool2d_needs_five_functions_beside_it():
     exec("\n\n".join(inspect.getsource(getattr(pooling, name)) for name in names), modules)
     found = modules["max_pool2d"]([[[1, 2], [4, 3]]], 2, return_indices=True)
     assert [array.tolist() for array in found] == [[[[4]]], [[[2]]]]
+
+
+def test_ceil_mode_one_argument_too_early_is_no_padding():
+    with pytest.raises(ValueError, match=r"^padding is True, expected a number from 0"):
+        pooling.max_pool2d(X, 2, 2, True)
