@@ -207,14 +207,12 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path, save):
 
 IMPORT = """
 import time, numpy
-start = time.perf_counter()
+start = time.process_time()
 import snippets.checkpoints
-print(time.perf_counter() - start)
+print(time.process_time() - start)
 """
 
 
 def test_importing_takes_little_beyond_numpy():
-    times = [
-        float(subprocess.check_output([sys.executable, "-c", IMPORT], cwd=ROOT)) for _ in range(3)
-    ]
-    assert min(times) < 0.25  # on a busy machine; tests/benchmarks/checkpoints.py measures it
+    code = [sys.executable, "-c", IMPORT]
+    assert min(float(subprocess.check_output(code, cwd=ROOT)) for _ in range(3)) < 0.05
