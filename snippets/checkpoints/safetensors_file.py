@@ -224,14 +224,14 @@ def stored_as(name, dtype, bfloat16):
 def from_bfloat16(bits):
     """Return the float32 whose upper halves the bits are."""
     wide = bits.astype(np.uint32)
-    wide <<= 16  # in place: a scalar stays an array
+    wide <<= np.uint32(16)  # in place: a scalar stays an array
     return wide.view(np.float32)
 
 
 def to_bfloat16(array):
-    """Return the bits of the nearest bfloat16, ties to even."""
+    """Return the bits of the nearest bfloat16, ties to even; a scalar gets an axis."""
     with np.errstate(over="ignore", invalid="ignore"):  # infinite where float32 ends
-        bits = np.array(array, np.float32, order="C").view(np.uint32)
+        bits = np.array(array, np.float32, order="C", ndmin=1).view(np.uint32)
     rounded = (bits + (0x7FFF + (bits >> 16 & 1))) >> 16
     # Rounding up would carry some NaNs into the sign: they keep their upper half.
     quiet = bits >> 16 | ((bits & 0xFFFF) > 0) * np.uint32(0x40)

@@ -496,8 +496,10 @@ def test_bfloat16_is_rounded_as_torch_rounds(tmp_path, dtype):
 
 def test_nan_stays_nan(tmp_path):
     bits = np.array([0x7F800001, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FC00000, 0xFF810000], np.uint32)
-    save_safetensors(tmp_path / "w", {"x": bits.view(np.float32)}, bfloat16=["x"])
+    arrays = {"x": bits.view(np.float32), "scalar": bits.view(np.float32)[1]}
+    save_safetensors(tmp_path / "w", arrays, bfloat16=arrays)
     stored = load_safetensors(tmp_path / "w")["x"].view(np.uint32) >> 16
+    assert np.isnan(load_safetensors(tmp_path / "w")["scalar"])
     assert [hex(b) for b in stored] == ["0x7fc0", "0xffff", "0x7fff", "0x7fc0", "0xff81"]
 
 
