@@ -43,6 +43,8 @@ def load_npz(path):
 
 def read_members(file, size):
     """Return the arrays of an open zip archive of size bytes."""
+    if file.read(4) not in (b"PK\3\4", b"PK\5\6"):
+        raise ValueError("it does not begin as an .npz file does, which is a zip archive")
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         total = sum(member.file_size for member in members)

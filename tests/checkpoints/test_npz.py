@@ -305,6 +305,14 @@ def test_fuzz(tmp_path, save):
             assert_same(load_npz(path), theirs)
 
 
+def test_what_is_no_archive_is_refused(tmp_path):
+    np.save(tmp_path / "w.npy", np.ones(3))
+    message = "it does not begin as an .npz file does, which is a zip archive"
+    assert refusal(load_npz, tmp_path / "w.npy") == message
+    (tmp_path / "w").write_bytes(b"#!" + small_file(tmp_path))
+    assert refusal(load_npz, tmp_path / "w") == message
+
+
 def test_a_file_that_is_not_there():
     with pytest.raises(FileNotFoundError):
         load_npz("nowhere.npz")
