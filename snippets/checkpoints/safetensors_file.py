@@ -80,7 +80,7 @@ def safetensors_header(path):
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > MAX_HEADER or length > size - 8:
+        if length > MAX_HEADER or length > size - 8:
             raise ValueError(
                 f"{path}: a file of {size} bytes cannot have a header of {length} bytes: "
                 "was it cut off, or is it another format?"
