@@ -475,11 +475,11 @@ def test_a_class_has_a_recipe_or_a_reason(name):
     assert bool(REGISTRY[name].recipe) != bool(REGISTRY[name].reason)
 
 
-def test_recipes_are_registered():
+def test_every_recipe_has_its_file_and_its_page_and_every_file_is_a_recipe():
     stems = {layer.recipe for layer in REGISTRY.values() if layer.recipe}
-    assert all(map(str.isidentifier, stems))
     files = {path.stem for path in SNIPPETS_DIR.glob("layers/*.py")} - {"__init__"}
-    assert files <= stems
+    pages = {path.stem for path in (ROOT / "docs/en/layers").glob("*.md")} - {"index"}
+    assert stems == files == {page.replace("-", "_") for page in pages}
 
 
 @pytest.mark.parametrize(

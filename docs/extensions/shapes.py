@@ -17,16 +17,11 @@ AXES = {
     " num_parameters num_classes cutoffs n_clusters embedding_dim dim channels features",
     "in": "in in_features in1_features in2_features input_size dim_input in_channels"
     " num_embeddings ids in1 in2 kdim vdim",
-    "batch": "batch time length depth height width rows columns num_ids target source",
+    "batch": "batch time length depth height width rows columns num_ids target source planes",
     "hidden": "hidden hidden_size dim_recurrent groups num_directions proj_size gate_size"
     " num_chunks embed_dim div_value cluster h_out num_layers gates qkv embed proj d_model"
     " dim_feedforward feedforward num_groups num_heads head_dim value_dim",
     "kernel": "kernel kernel_size kh kw r",
-    "batch": "batch time planes",
-    "hidden": "hidden hidden_size dim_recurrent groups num_directions proj_size gate_size"
-    " num_chunks embed_dim div_value cluster h_out num_layers gates qkv embed proj"
-    " d_model dim_feedforward feedforward",
-    "kernel": "kernel kernel_size length depth height width",
 }
 HUE = {name: hue for hue, names in AXES.items() for name in names.split()}
 

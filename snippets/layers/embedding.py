@@ -121,7 +121,7 @@ def check_embedding(ids, weight):
     if low < 0 or high >= count:
         if low < 0:
             slip = "PyTorch refuses a negative id, NumPy would count it from the end"
-        elif high == count:
+        elif high == count and low > 0:
             slip = "do they count from 1?"
         else:
             slip = "was it transposed?" if high < dim else "are they another vocabulary's?"

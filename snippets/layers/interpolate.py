@@ -72,7 +72,7 @@ def interpolate(
 def interpolate_scale(old, new, factor, align_corners=False):
     """Return how far apart the new pixels lie, in old ones."""
     if align_corners:
-        return (old - 1) / (new - 1) if new > 1 else 0.0
+        return (old - 1) / max(new - 1, 1)
     return old / new if factor is None else 1 / factor
 
 

@@ -46,7 +46,7 @@ def check_normalized_shape(x, normalized_shape, **arrays):
     if not normalized_shape:
         raise ValueError("normalized_shape is (), expected the sizes of one axis or more")
     if x.shape[-len(normalized_shape) :] != normalized_shape:
-        if x.ndim > 2 and x.shape[1:2] == normalized_shape:
+        if x.shape[1:2] == normalized_shape:
             slip = "are the channels of x in axis 1? Use np.moveaxis(x, 1, -1), and back afterwards"
         elif set(normalized_shape) <= set(x.shape):
             slip = "are the axes of x in another order?"

@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from bs4 import BeautifulSoup
 from playwright.sync_api import expect
 
 from tests.browser import ADDRESSES, CHOSEN
+from tests.built import article, outside
 
 chosen = pytest.mark.parametrize("address", CHOSEN)
 
@@ -53,12 +53,9 @@ def test_without_javascript_the_page_is_all_there(new_context, base_url, address
 
 def kinds(site, address):
     """Return the elements of a page's article with their classes, those within code left out."""
-    article = BeautifulSoup(
-        (site / address / "index.html").read_text("utf-8"), "html.parser"
-    ).article
-    for inner in article.select("pre *, math *, svg *, .axis"):
-        inner.extract()
-    return {(e.name, *sorted(e.get("class", []))) for e in article.find_all(True)}
+    elements = (e for e in outside(article(site, address), "pre", "math", "svg") if e.name)
+    kinds = {(e.name, *sorted(e.get("class", []))) for e in elements}
+    return {kind for kind in kinds if "axis" not in kind}  # hues have tests of their own
 
 
 def test_the_chosen_pages_have_every_kind_of_element(site):

@@ -399,7 +399,7 @@ def test_sabotage_is_caught(name, old, new):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/activation.py") as (module, sizes):
         sizes.update(num_parameters=3)
         module.prelu(np.ones((2, 3, 4)), np.ones(3))
 

@@ -158,7 +158,7 @@ def test_sabotage_is_caught(name):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/adaptive_softmax.py") as (module, sizes):
         sizes.update(batch=30, in_features=16, div_value=2, n_clusters=1, cutoffs=[3, 7], cluster=0)
         one = {name: w for name, w in RARE.items() if "tail.1" not in name}
         one |= {"head.weight": one["head.weight"][:4], "head.bias": one["head.bias"][:4]}

@@ -326,7 +326,15 @@ def test_large_scores_do_not_overflow(size):
     np.testing.assert_array_equal(scaled_dot_product_attention(-q, k, v), [[3.0]])
 
 
-def test_takes_lists():
+def test_lists_are_taken():
+    weights = {"in_proj_weight": [[0], [0], [2]], "out_proj.weight": [[3]]}
+    x, mask = [[1.0], [2.0], [4.0]], [[True, False, False]]
+    output, attention = multi_head_attention([[1]], x, x, weights, num_heads=1, attn_mask=mask)
+    np.testing.assert_array_equal(output, [[(2 + 4) / 2 * 2 * 3]])
+    np.testing.assert_array_equal(attention, [[0, 0.5, 0.5]])
+
+
+def test_dot_product_attention_takes_lists():
     out = scaled_dot_product_attention([[0]], [[1], [2]], [[3], [5]], [[True, True]])
     np.testing.assert_array_equal(out, [[4.0]])
 

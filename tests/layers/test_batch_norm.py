@@ -138,8 +138,8 @@ def test_nothing_it_is_given_changes():
 
 
 def test_takes_lists():
-    y = batch_norm([[3, 10]], [1, 4], [4, 9], [2, 10], [0, 5], eps=0)
-    np.testing.assert_array_equal(y, [[2, 25]])
+    y = batch_norm([[3, 10]], [1, 4], [3, 0], [2, 10], [0, 5], eps=1)
+    np.testing.assert_array_equal(y, [[2, 65]])
 
 
 FEATURES = {"running_mean": np.ones(3), "running_var": np.ones(3)}

@@ -69,7 +69,7 @@ def test_sabotage_is_caught(name):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/bilinear.py") as (module, sizes):
         sizes.update(in1_features=3, in2_features=4, out_features=2)
         for lead in [(), (5,), (6, 5)]:
             module.bilinear(

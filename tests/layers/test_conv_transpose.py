@@ -225,7 +225,7 @@ def test_memory_is_a_small_multiple_of_the_arrays(channels, kernel, groups):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/conv_transpose.py") as (module, sizes):
         sizes.update(groups=2, in_channels=6, out_channels=8, kernel=5)
         module.conv_transpose1d(np.ones((7, 6, 9)), np.ones((6, 4, 5)), groups=2)
         sizes.update(kernel=6)

@@ -140,7 +140,7 @@ def test_sabotage_is_caught(name):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/distance.py") as (module, sizes):
         sizes.update(features=3)
         module.pairwise_distance(np.ones((5, 3)), np.ones((4, 5, 3)))
 

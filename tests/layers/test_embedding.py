@@ -208,7 +208,7 @@ def test_sabotage_is_caught(name):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/embedding.py") as (module, sizes):
         sizes.update(batch=2, time=4, num_ids=8, num_embeddings=5, embedding_dim=3)
         weight = np.ones((5, 3))
         for shape in [(), (8,), (2, 4)]:
@@ -248,6 +248,7 @@ def test_wrong_ids_are_told_the_likely_slip(ids, weight, message):
         (-1, 2, 3, "PyTorch refuses a negative id, NumPy would count it from the end"),
         (-1, 9, 3, "PyTorch refuses a negative id, NumPy would count it from the end"),
         (1, 4, 3, "do they count from 1?"),
+        (0, 4, 3, "are they another vocabulary's?"),
         (2, 5, 3, "are they another vocabulary's?"),
         (2, 5, 6, "was it transposed?"),
         (2, 6, 6, "are they another vocabulary's?"),

@@ -74,6 +74,7 @@ FULL = (
         ((2, 3, 5, 6), {"kernel_size": (5, 6)}),
         ((2, 3, 1, 1), {"kernel_size": 1}),
         ((2, 3, 1, 2), {"kernel_size": (3, 5), "padding": (2, 3)}),
+        ((2, 3, 1, 2), {"kernel_size": (5, 3), "padding": (4, 5)}),
         ((2, 3, 4, 5), {"kernel_size": (2, 3), "stride": (9, 8)}),
         ((2, 3, 8, 9), {"kernel_size": (2, 3), "dilation": (7, 4)}),
         ((2, 3, 4, 6), {"kernel_size": (2, 3), "stride": (2, 3)}),

@@ -167,6 +167,11 @@ def test_torch_does_not_agree_with_itself():
     assert ours.tolist() == rows[0]
 
 
+def test_no_pixel_beyond_the_last():
+    n = 2**23 + 2  # its middle, n - 0.5, is n in float32
+    assert nearest_pixels(n, n, None, "nearest-exact", False, np.float32)[-1] == n - 1
+
+
 def test_dtypes():
     x = np.arange(6, dtype=np.uint8).reshape(1, 1, 2, 3)
     reference = torch.nn.functional.interpolate(torch.from_numpy(x), scale_factor=2)
@@ -204,7 +209,7 @@ def test_nothing_in_between_is_larger_than_both_ends(shape, size):
 
 SABOTAGES = {
     "pixels by their edges": ("(at + 0.5) * scale - 0.5", "at * scale"),
-    "corners ignored": ("return (old - 1) / (new - 1) if new > 1 else 0.0", "return old / new"),
+    "corners ignored": ("return (old - 1) / max(new - 1, 1)", "return old / new"),
     "the factor ignored": ("else 1 / factor", "else old / new"),
     "the factor upside down": ("else 1 / factor", "else factor"),
     "recompute ignored": ("if recompute or scale_factor is None", "if scale_factor is None"),

@@ -492,7 +492,7 @@ def test_sabotage_of_unpooling_is_caught(name):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "layers/pooling.py") as (module, sizes):
         sizes.update(length=4)
         module.adaptive_avg_pool1d(inputs(1, 0), 4)
         sizes.update(depth=4, height=2, width=5, planes=6, length=3)

@@ -144,6 +144,13 @@ def test_takes_lists():
             "are the axes of x in another order?",
         ),
         (
+            (3, 4),
+            (4, 3),
+            None,
+            "x has shape (3, 4), expected its last axes to be (4, 3): "
+            "are the axes of x in another order?",
+        ),
+        (
             (2, 5),
             3,
             None,

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from snippets.layers import transformer as recipes
 from snippets.layers.transformer import (
     transformer,
+    transformer_decoder,
+    transformer_decoder_layer,
     transformer_encoder,
     transformer_encoder_layer,
 )
@@ -249,6 +251,19 @@ def test_nothing_it_is_given_changes():
     transformer(given["src"], given["tgt"], weights, **options_of(FULL), **ours)
     for name, values in given.items():
         np.testing.assert_array_equal(values, before[name])
+
+
+def test_the_defaults_are_those_of_torch():
+    model, src, tgt, _, reference = run_torch(Case(activation="relu"), "float64")
+    weights, x, y = arrays(model), src.numpy(), tgt.numpy()
+    assert_parity(transformer(x, y, weights, nhead=2), reference)
+    memory = transformer_encoder(x, under(weights, "encoder"), nhead=2)
+    assert_parity(memory, model.encoder(src))
+    assert_parity(transformer_decoder(y, memory, under(weights, "decoder"), nhead=2), reference)
+    first = transformer_encoder_layer(x, under(weights, "encoder.layers.0"), nhead=2)
+    assert_parity(first, model.encoder.layers[0](src))
+    last = transformer_decoder_layer(y, first, under(weights, "decoder.layers.1"), nhead=2)
+    assert_parity(last, model.decoder.layers[1](tgt, model.encoder.layers[0](src)))
 
 
 def test_takes_lists():

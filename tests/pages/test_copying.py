@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from bs4 import BeautifulSoup
 
 from tests import ROOT, address_of
+from tests.built import parsed
 from tests.fences import PAGES
 
 # Reads pages, a line each: a folder and blocks [[code, alone, packages it may not import]]. Writes
@@ -87,7 +87,7 @@ def copied(text, console):
 
 def blocks_of(site, address):
     """Return [(classes, what is copied)] of a page's blocks of Python, and the results it shows."""
-    soup = BeautifulSoup((site / address / "index.html").read_text("utf-8"), "html.parser")
+    soup = parsed(site / address / "index.html")
     blocks = [
         (block["class"], copied(block.code.get_text(), "language-pycon" in block["class"]).strip())
         for block in soup.select(f"article {CODE}")

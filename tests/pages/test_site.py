@@ -6,9 +6,9 @@ from collections import Counter
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from bs4 import BeautifulSoup
 
 from tests import SITE_URL, address_of
+from tests.built import article, outside, parsed
 from tests.fences import PAGES, TABLES, fences, included
 
 LOADS = {"src", "srcset", "data", "poster"}
@@ -18,10 +18,7 @@ CSS_URL = re.compile(r"""(?:url\(|@import\s+)["']?([^"')\s;]+)""")
 
 def pages(site):
     """Return {address: parsed page} of a built site."""
-    return {
-        path.relative_to(site).as_posix(): BeautifulSoup(path.read_text("utf-8"), "html.parser")
-        for path in site.rglob("*.html")
-    }
+    return {path.relative_to(site).as_posix(): parsed(path) for path in site.rglob("*.html")}
 
 
 def resolve(site, address, link):
@@ -88,8 +85,7 @@ def test_both_languages_are_built(site):
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_the_language_switch_leads_to_the_same_page_or_home(site, path):
     address = address_of(path)
-    page = (site / address / "index.html").read_text("utf-8")
-    (switch,) = BeautifulSoup(page, "html.parser").select(".language-switch")
+    (switch,) = parsed(site / address / "index.html").select(".language-switch")
     other = address.removeprefix("zh/") if address.startswith("zh/") else f"zh/{address}"
     known = {address_of(p) for p in PAGES}
     there = other if other in known else "zh/"
@@ -99,23 +95,19 @@ def test_the_language_switch_leads_to_the_same_page_or_home(site, path):
 
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_no_block_escapes_the_fences(site, path):
-    page = (site / address_of(path) / "index.html").read_text("utf-8")
-    article = BeautifulSoup(page, "html.parser").article
+    page = article(site, address_of(path))
     blocks = fences(path.read_text("utf-8"))
-    shown = [pre.get_text().split() for pre in article.select("pre")]
+    shown = [pre.get_text().split() for pre in page.select("pre")]
     code = [f for f in blocks if f.language not in TABLES | {"figure"}]
     assert shown == [(included(f) or f.text).split() for f in code]
     figures = [f for f in blocks if f.language == "figure"]
-    assert len(article.select("figure svg")) == len(figures)
+    assert len(page.select("figure svg")) == len(figures)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_no_reference_is_left_as_text(site, path):
-    page = (site / address_of(path) / "index.html").read_text("utf-8")
-    article = BeautifulSoup(page, "html.parser").article
-    for code in article.select("code, math"):
-        code.decompose()
-    assert not re.search(r"\]\[|\[\^|--8<--|\{ [.#]", article.get_text())
+    texts = [s for s in outside(article(site, address_of(path)), "code", "math") if not s.name]
+    assert not re.search(r"\]\[|\[\^|--8<--|\{ [.#]", "".join(texts))
 
 
 GOOD = """<a href="b/#there">b</a><script src="x.js"></script><link rel="stylesheet" href="x.css">

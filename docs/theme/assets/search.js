@@ -1,16 +1,50 @@
+// Stands before Material's own script, which makes the worker that searches.
+//
 // Material hands a query to lunr as it is typed: : ^ ~ + - * are operators there, every word is
 // taken for the beginning of one, and a match in a heading outweighs any number in the text. A
-// pasted error message is many words, all but the last complete, and stands in the text.
-const post = Worker.prototype.postMessage;
-Worker.prototype.postMessage = function (message, ...rest) {
-  if (message?.type === 2) {
-    const words = message.data.match(/[\p{L}\p{N}_.]+/gu) ?? [];
+// pasted error message is many words, all but the last complete, and stands in the text. lunr
+// counts words wherever they stand; what has those of a message in a row, three by three, comes
+// first here.
+const wordsOf = (text) => text.match(/[\p{L}\p{N}_.]+/gu) ?? [];
+const runsOf = (words) => words.slice(2).map((_, i) => words.slice(i, i + 3).join(" ").toLowerCase());
+const plain = (html) => html.replace(/<[^>]*>|&[#\w]+;/g, " ");
+
+window.Worker = class extends Worker {
+  asked = [];
+  texts = new Map();
+
+  constructor(...args) {
+    super(...args);
+    this.addEventListener("message", ({ data }) => {
+      if (data?.type === 3 && this.asked.length > 5) this.rank(data.data.items);
+    });
+  }
+
+  postMessage(message, ...rest) {
+    if (message?.type === 0) this.texts = new Map(message.data.docs.map((doc) => [doc.location, doc.text]));
+    if (message?.type === 2) message = { ...message, data: this.clean(message.data) };
+    super.postMessage(message, ...rest);
+  }
+
+  clean(query) {
+    const words = wordsOf(query);
+    this.asked = words;
     const field = words.length > 5 ? "text:" : "";
     const complete = (word, i) => i < words.length - 1 && !/\p{sc=Han}/u.test(word);
-    const data = words.map((word, i) => field + word + (complete(word, i) ? "^1" : "")).join(" ");
-    message = { ...message, data };
+    return words.map((word, i) => field + word + (complete(word, i) ? "^1" : "")).join(" ");
   }
-  return post.call(this, message, ...rest);
+
+  rank(groups) {
+    const wanted = runsOf(this.asked);
+    const has = new Map();
+    for (const item of groups.flat()) {
+      const there = new Set(runsOf(wordsOf(plain(this.texts.get(item.location) ?? ""))));
+      has.set(item, wanted.filter((run) => there.has(run)).length);
+    }
+    const best = (group) => Math.max(...group.map((item) => has.get(item)));
+    for (const group of groups) group.sort((a, b) => has.get(b) - has.get(a));
+    groups.sort((a, b) => best(b) - best(a));
+  }
 };
 
 // Material looks at the query when a key is released; pasting by mouse releases none.
