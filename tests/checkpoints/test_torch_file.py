@@ -242,10 +242,12 @@ def test_big_endian(path):
     assert all(array.dtype.isnative for array in ours.values())
     for kind in ("bfloat16", "uint16"):  # torch.load leaves uint16 unswapped
         given = torch.arange(1000, 1004).to(getattr(torch, kind))
-        members = members_of(saved(given)) | {"archive/byteorder": b"big"}
+        members = members_of(saved([given, given[1:]])) | {"archive/byteorder": b"big"}
         raw = np.frombuffer(members["archive/data/0"], "u2")
         write(path, zipped_again(members | {"archive/data/0": raw.byteswap().tobytes()}))
-        assert_same(load_torch(path), as_numpy(given))
+        one, other = load_torch(path)
+        assert_same([one, other], as_numpy([given, given[1:]]))
+        assert np.shares_memory(one, other)
 
 
 def part(value):
@@ -659,6 +661,11 @@ GOOD = checkpoint(tensor())
 )
 def test_zips_that_lie(path, where, value, message):
     refused(path, damaged(GOOD, b"x/data/0", where, value), message)
+
+
+def test_a_last_member_that_reaches_into_the_directory(path):
+    data = damaged(GOOD, b"x/version", 20, struct.pack("<II", 3, 3))
+    refused(path, data, "'x/version' ends beyond the zip's last member")
 
 
 def test_a_member_that_is_there_twice(path):
