@@ -576,8 +576,8 @@ def test_pickles_that_lie(path, body, message):
 
 
 def test_a_small_pickle_can_not_ask_for_many_copies(path):
-    pairs = b"](" + b"](K\1K\2e" * 1000 + b"e\x85q\0"
-    again = b"ccollections\nOrderedDict\nh\0R" * 1000
+    pairs = part([[key, 2] for key in range(500)]) + b"\x85r\0\0\1\0"
+    again = b"ccollections\nOrderedDict\nj\0\0\1\0R" * 500
     write(
         path,
         checkpoint(
@@ -629,6 +629,14 @@ def test_a_pickle_is_read_no_further_than_its_limit(path, monkeypatch):
     write(path, checkpoint(b"N" * 47))
     assert load_torch(path) is None
     refused(path, checkpoint(b"N" * 48), "pickle exhausted before seeing STOP")
+    refused(path, saved(STATE, zipped=False), "pickle exhausted|not enough data|expected")
+
+
+def test_a_message_is_not_as_long_as_its_cause(path):
+    write(path, zipped_again({"y" * 60_000: b""}))
+    with pytest.raises(ValueError, match="a zip without") as error:
+        load_torch(path)
+    assert len(str(error.value)) < 600
 
 
 def entry_of(data, name):
