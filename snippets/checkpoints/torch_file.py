@@ -16,7 +16,7 @@ import numpy as np
 
 LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled number that files before 1.6 begin with
 BFLOAT16 = np.dtype([("bfloat16", np.uint16)])  # NumPy has none; its numbers come as float32
-MAX_PICKLE = 2**26  # bytes; that of a model with a thousand layers takes 2**19
+MAX_PICKLE = 2**26  # bytes that a pickle may have; ten thousand tensors need 2**20
 MAX_INFLATION = 100  # the bytes that one byte of a compressed file may become
 
 
@@ -41,7 +41,7 @@ def load_torch(path):
             if data[:4] == b"PK\x03\x04":
                 return read_zip(file, data)
             if LEGACY in data[:32]:
-                return read_legacy(data)
+                return read_legacy(file, data)
             raise ValueError(
                 "a tar, as torch.save wrote before PyTorch 0.1.10: save it again with torch"
                 if data[257:262] == b"ustar"
@@ -75,7 +75,7 @@ def read_zip(file, data):
     storages, order = {}, "<"
     if f"{folders[0]}/byteorder" in members:
         order = {b"little": "<", b"big": ">"}[member("byteorder").tobytes()]
-    return unpickle(as_stream(member("data.pkl")), BUILDERS, storage)
+    return unpickle(io.BytesIO(member("data.pkl")[:MAX_PICKLE]), BUILDERS, storage)
 
 
 def zip_members(file, data):
@@ -122,9 +122,9 @@ def what_zip_this_is(names):
     return f"a zip without one data.pkl, so not of torch.save; it has {sorted(names)[:5]}"
 
 
-def read_legacy(data):
+def read_legacy(file, data):
     """Return the object in a stream of pickles and numbers, PyTorch 0.1.10 to 1.5."""
-    stream = as_stream(data)
+    stream = mmap.mmap(file.fileno(), min(len(data), MAX_PICKLE), access=mmap.ACCESS_READ)
     _magic, version, _system = (unpickle(stream, {}, storage_id) for _ in range(3))
     if version != 1001:
         raise ValueError("a legacy file, but not of version 1001")
@@ -153,11 +153,6 @@ def read_legacy(data):
         position += 8 + raw.size
     stream.seek(begin)
     return unpickle(stream, BUILDERS, storage)
-
-
-def as_stream(data):
-    """Return where to read pickles, so that none can ask for more memory than this."""
-    return io.BytesIO(data[:MAX_PICKLE])
 
 
 def window(data, start, size):
@@ -196,7 +191,10 @@ def as_numbers(raw, dtype, order):
         raise ValueError(f"{raw.size} bytes are no whole number of {dtype}")
     if dtype == BFLOAT16:  # the upper half of a float32
         return (raw.view(f"{order}u2").astype(np.uint32) << 16).view(np.float32)
-    return np.require(raw.view(dtype.newbyteorder(order)), dtype, "A")
+    found = raw.view(dtype.newbyteorder(order))
+    if not found.flags.aligned:
+        found = raw.copy().view(found.dtype)
+    return found.astype(dtype, copy=False)
 
 
 def check_storage(storage, dtype, key, count):
@@ -273,7 +271,7 @@ def unpickle(stream, allowed, storage):
                 stack.append(memo[arg])
             case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT" | "BINUNICODE":
                 stack.append(arg)
-            case "SHORT_BINSTRING" | "BINSTRING":  # from Python 2
+            case "SHORT_BINSTRING":  # from Python 2
                 stack.append(arg.encode("latin-1").decode("utf-8"))
             case "NONE":
                 stack.append(None)
@@ -309,7 +307,7 @@ def unpickle(stream, allowed, storage):
             case "GLOBAL":
                 name = arg.replace(" ", ".")
                 if name not in allowed:
-                    raise ValueError(f"it needs {name[:200]!r}{KNOWN.get(name, NOT_A_WEIGHT)}")
+                    raise ValueError(f"it needs {name:.200}, {why_not(name)}")
                 stack.append(allowed[name])
             case "BINPERSID":
                 stack.append(storage(stack.pop()))
@@ -325,6 +323,13 @@ def unpickle(stream, allowed, storage):
                 given = f"{name} {arg}" if name == "PROTO" else name
                 raise ValueError(f"torch.save never writes {given} (byte {position} of its pickle)")
     return stack.pop()
+
+
+def why_not(name):
+    """Say what a name is that a pickle may not use."""
+    if name.startswith("torch.") and name[6:].replace("_", "").isalnum() and name.islower():
+        return "a dtype that NumPy lacks"
+    return KNOWN.get(name, "which is no weight: save model.state_dict() instead")
 
 
 def check_is(kinds, value):
@@ -415,9 +420,8 @@ BUILDERS = (
         "collections.Counter": counter,
     }
 )
-NOT_A_WEIGHT = ", which is no weight: save model.state_dict() instead"
 KNOWN = {
-    "torch._utils._rebuild_qtensor": ", a quantised tensor: save its dequantize() instead",
-    "torch._utils._rebuild_sparse_tensor": ", a sparse tensor: save its to_dense() instead",
-    "torch._utils._rebuild_meta_tensor_no_storage": ", a tensor on meta, which has no numbers",
+    "torch._utils._rebuild_qtensor": "a quantised tensor: save its dequantize() instead",
+    "torch._utils._rebuild_sparse_tensor": "a sparse tensor: save its to_dense() instead",
+    "torch._utils._rebuild_meta_tensor_no_storage": "a tensor on meta, which has no numbers",
 }
