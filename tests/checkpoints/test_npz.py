@@ -264,6 +264,14 @@ def test_a_size_that_the_archive_invents_costs_no_memory(write):
     assert peak(refusal, load_npz, path) < MEMORY + 64_000_000
 
 
+def test_a_member_that_ends_early_is_refused(write):
+    data = npy(head("(4,)"))  # half of it
+    path = write([("w.npy", data)], zipfile.ZIP_DEFLATED)
+    told, lie = (struct.pack("<I", len(data) + more) for more in (0, 8))
+    path.write_bytes(path.read_bytes().replace(told, lie))
+    assert refusal(load_npz, path) == "'w' ends early"
+
+
 def test_a_wrong_checksum_is_refused(write):
     path = write([("w.npy", npy(head(), b"abcdefgh"))])
     path.write_bytes(path.read_bytes().replace(b"abcdefgh", b"abcdefgi"))
