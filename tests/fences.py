@@ -1,8 +1,12 @@
 """The fences and hidden set-up of a page's Markdown, at any depth of indentation."""
 
+import platform
 import re
 import textwrap
 from typing import NamedTuple
+
+import numpy as np
+from packaging.specifiers import SpecifierSet
 
 from docs.extensions.named_snippets import source_of, without_siblings
 from docs.extensions.tables import LISTS
@@ -25,12 +29,13 @@ TABLES = {"stored", *LISTS}
 
 
 class Fence(NamedTuple):
-    """One fenced block: where it begins, its language, its classes and its dedented text."""
+    """One fenced block: where it begins, its language, classes, dedented text and title."""
 
     line: int
     language: str
     classes: frozenset
     text: str
+    title: str = ""
 
 
 def fences(page):
@@ -39,7 +44,8 @@ def fences(page):
     for m in FENCE.finditer(page):
         language, *classes = re.sub(r'\w+="[^"]*"|[{}.]', " ", m["info"]).split() or [""]
         body = re.sub(rf"^{re.escape(m['indent'])}", "", m["body"], flags=re.M)
-        found.append(Fence(line_of(page, m.start()), language, frozenset(classes), body))
+        title = "".join(re.findall(r'title="([^"]*)"', m["info"]))
+        found.append(Fence(line_of(page, m.start()), language, frozenset(classes), body, title))
     return found
 
 
@@ -58,6 +64,30 @@ def included(fence):
         return None
     code = (SNIPPETS_DIR / m["path"]).read_text("utf-8")
     return source_of(code, m["name"]) if m["name"] else without_siblings(code)
+
+
+def wrong_blocks(page):
+    """Return [(wrong block, its results)]: one result, or one for each of some versions."""
+    found = []
+    for block in fences(page):
+        if "wrong" in block.classes:
+            found.append((block, []))
+        elif "result" in block.classes and found:
+            found[-1][1].append(block)
+    return found
+
+
+def holds_here(title):
+    """Return whether a result with this title, such as "NumPy < 2.2", is that of this machine."""
+    name, _, versions = title.partition(" ")
+    installed = {"": "0", "NumPy": np.__version__, "Python": platform.python_version()}
+    return SpecifierSet(versions).contains(installed[name])
+
+
+def as_shown(printed):
+    """Return a text as a page shows it: without a terminal's bold, tabs and trailing blanks."""
+    plain = re.sub(r"\x1b\[\d*m", "", printed).expandtabs(4)
+    return "\n".join(line.rstrip() for line in plain.rstrip().splitlines())
 
 
 def line_of(page, position):

@@ -9,7 +9,7 @@ import pytest
 
 from tests import ROOT, address_of
 from tests.built import parsed
-from tests.fences import PAGES
+from tests.fences import PAGES, as_shown, holds_here
 
 # Reads pages, a line each: a folder and blocks [[code, alone, packages it may not import]]. Writes
 # what each block prints or raises. A page has a namespace of its own, not a process: to load torch
@@ -92,7 +92,9 @@ def blocks_of(site, address):
         (block["class"], copied(block.code.get_text(), "language-pycon" in block["class"]).strip())
         for block in soup.select(f"article {CODE}")
     ]
-    return blocks, [code.get_text().strip() for code in soup.select("article .result code")]
+    titles = [(r, r.select_one(".filename")) for r in soup.select("article .result")]
+    here = [r for r, title in titles if holds_here(title.get_text() if title else "")]
+    return blocks, [result.code.get_text().strip() for result in here]
 
 
 # A Chinese twin has the same code, by its own test: one stands for all.
@@ -114,7 +116,7 @@ def test_the_blocks_of_a_page_run_as_copied(site, run, address):
         assert code
         assert ">>>" not in code
         if "wrong" in classes:
-            assert "\n".join(line.rstrip() for line in printed.splitlines()) == next(shown)
+            assert as_shown(printed) == next(shown)
         else:
             assert not raised, f"{code}\n{printed}"
 
