@@ -12,6 +12,18 @@ from docs.extensions.notebooks import polish
 
 ROOT = pathlib.Path(__file__).parents[2]
 OTHER = {"en": "zh", "zh": "en"}
+ENGLISH = "english-site"  # where the Chinese site believes the pages without a twin to be
+
+
+class Untranslated(File):
+    """An English page without a Chinese twin: links lead to it, nothing is built of it."""
+
+    def is_documentation_page(self):
+        """Keep MkDocs from making a page of it."""
+        return False
+
+    def copy_file(self, dirty=False):
+        """Keep MkDocs from copying it, too."""
 
 
 def on_config(config):
@@ -32,16 +44,32 @@ def on_files(files, config):
         uri = path.relative_to(folder).as_posix()
         if path.suffix in {".py", ".npz", ".txt"} and not files.get_file_from_path(uri):
             files.append(File(uri, str(folder), config.site_dir, config.use_directory_urls))
+    if config.theme["language"] == "zh":
+        add_untranslated(files, config)
     return files
 
 
+def add_untranslated(files, config):
+    """Let links find the pages that have no Chinese twin."""
+    folder = ROOT / "docs/en"
+    for path in sorted(folder.rglob("*.md")):
+        given = (path.relative_to(folder).as_posix(), str(folder), config.site_dir, True)
+        if not files.get_file_from_path(given[0]):
+            page = Untranslated(*given)
+            page.url = f"{ENGLISH}/{File(*given).url}"
+            files.append(page)
+
+
 def on_page_content(html, page, files, **_):
-    """Bring a notebook's HTML into the shape of the other pages."""
+    """Bring a notebook's HTML into the shape of the other pages; lead what has no twin to English.
+
+    MkDocs knows no address outside of a site, and the English one lies around the Chinese.
+    """
     if page.file.src_uri.endswith(".ipynb"):
         html, tokens = polish(html, page, files)
         page.toc = get_toc(tokens)
         page.title = tokens[0]["name"]
-    return html
+    return re.sub(rf'href="((?:\.\./)*){ENGLISH}/', r'hreflang="en" href="\1../', html)
 
 
 def on_page_context(context, page, config, **_):
