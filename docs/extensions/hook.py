@@ -15,6 +15,18 @@ ROOT = pathlib.Path(__file__).parents[2]
 OTHER = {"en": "zh", "zh": "en"}
 SNIPPETS = sorted(ROOT.glob("snippets/**/*.py"))
 TITLE = re.compile(r'<span class="filename">([\w.]+)</span>')
+ENGLISH = "english-site"  # where the Chinese site believes the pages without a twin to be
+
+
+class Untranslated(File):
+    """An English page without a Chinese twin: links lead to it, nothing is built of it."""
+
+    def is_documentation_page(self):
+        """Keep MkDocs from making a page of it."""
+        return False
+
+    def copy_file(self, dirty=False):
+        """Keep MkDocs from copying it, too."""
 
 
 def on_config(config):
@@ -35,17 +47,34 @@ def on_files(files, config):
         uri = path.relative_to(folder).as_posix()
         if path.suffix in {".py", ".npz", ".txt"} and not files.get_file_from_path(uri):
             files.append(File(uri, str(folder), config.site_dir, config.use_directory_urls))
+    if config.theme["language"] == "zh":
+        add_untranslated(files, config)
     return files
 
 
+def add_untranslated(files, config):
+    """Let links find the pages that have no Chinese twin."""
+    folder = ROOT / "docs/en"
+    for path in sorted(folder.rglob("*.md")):
+        given = (path.relative_to(folder).as_posix(), str(folder), config.site_dir, True)
+        if not files.get_file_from_path(given[0]):
+            page = Untranslated(*given)
+            page.url = f"{ENGLISH}/{File(*given).url}"
+            files.append(page)
+
+
 def on_page_content(html, page, files, **_):
-    """Link the file that a block is; bring a notebook's HTML into the shape of the other pages."""
+    """Link the file that a block is; bring a notebook's HTML into the shape of the other pages.
+
+    Links to what has no twin lead to English: MkDocs knows no address outside of a site, and the
+    English one lies around the Chinese.
+    """
     html = TITLE.sub(lambda title: downloadable(title, page.url), html)
     if page.file.src_uri.endswith(".ipynb"):
         html, tokens = polish(html, page, files)
         page.toc = get_toc(tokens)
         page.title = tokens[0]["name"]
-    return html
+    return re.sub(rf'href="((?:\.\./)*){ENGLISH}/', r'hreflang="en" href="\1../', html)
 
 
 def downloadable(title, url):

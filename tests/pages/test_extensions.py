@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import markdown
 import pytest
+from mkdocs.structure.files import File, Files
+from mkdocs.utils import get_relative_url
 from pymdownx.snippets import SnippetMissingError
 
 from docs.extensions import hook
@@ -106,6 +108,27 @@ def test_the_switch_leads_to_the_twin_or_home(language, source, twin):
     page = SimpleNamespace(url="why/square-trap/", file=SimpleNamespace(src_uri=source))
     config = SimpleNamespace(theme={"language": language})
     assert hook.on_page_context({}, page, config)["twin"] == twin
+
+
+@pytest.mark.parametrize(
+    ("here", "link"),
+    [("layers/lstm/", "../../../layers/conv/#stored"), ("./", "../layers/conv/#stored")],
+)
+def test_a_link_to_a_page_without_a_twin_leads_to_the_english_one(tmp_path, here, link):
+    config = SimpleNamespace(theme={"language": "zh"}, site_dir="zh", use_directory_urls=True)
+    twin = File("layers/linear.md", "docs/zh", "zh", use_directory_urls=True)
+    files = hook.on_files(Files([twin]), config)
+    assert files.get_file_from_path(twin.src_uri) is twin
+    assert files.documentation_pages() == [twin]
+    conv = files.get_file_from_path("layers/conv.md")
+    html = f'<a href="{get_relative_url(conv.url, here)}#stored">'
+    page = SimpleNamespace(file=twin)
+    assert hook.on_page_content(html, page, files) == f'<a hreflang="en" href="{link}">'
+    conv.abs_dest_path = tmp_path / "conv.md"
+    conv.copy_file()
+    assert not any(tmp_path.iterdir())
+    config.theme["language"] = "en"
+    assert not hook.on_files(Files([]), config).get_file_from_path("layers/conv.md")
 
 
 def test_the_footer_names_the_versions_of_the_constraints():

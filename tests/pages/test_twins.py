@@ -6,6 +6,7 @@ Its front matter says `source: HASH`, the hash of the English text that it trans
 import hashlib
 import json
 import re
+from urllib.parse import urljoin
 
 import pytest
 from bs4 import BeautifulSoup
@@ -40,8 +41,11 @@ def source_of(path):
     return match and match[1]
 
 
-def structure(article):
-    """Return what a page and its twin have in common: anchors, code, tables and links."""
+def structure(article, address=""):
+    """Return what a page and its twin have in common: anchors, code, tables and links.
+
+    A link leads to the same page, in English where that has no twin.
+    """
     return {
         "headings": [(h.name, h.get("id")) for h in article.select("h1, h2, h3, h4")],
         "code": [pre.get_text() for pre in article.select("pre")],
@@ -53,7 +57,9 @@ def structure(article):
             for table in article.select("table")
         ],
         "links": sorted(
-            a["href"] for a in article.select("a[href]") if "headerlink" not in a.get("class", [])
+            urljoin(f"/{address}", a["href"]).replace("/zh/", "/")
+            for a in article.select("a[href]")
+            if "headerlink" not in a.get("class", [])
         ),
         "figures": len(article.select("figure")),
     }
@@ -65,7 +71,8 @@ def test_the_twin_is_fresh_and_built_alike(site, source):
         pytest.skip(f"no Chinese twin yet: {source}")
     fresh = hash_of(text_of(EN / source))
     assert source_of(ZH / source) == fresh, f"the twin is stale; brought up to date, it is {fresh}"
-    twin, page = (structure(article(site, address_of(folder / source))) for folder in (ZH, EN))
+    addresses = [address_of(folder / source) for folder in (ZH, EN)]
+    twin, page = (structure(article(site, address), address) for address in addresses)
     assert twin == page
 
 
@@ -97,6 +104,14 @@ def test_a_difference_in_structure_is_found(old, new):
     )
     assert page == translated
     assert page != other
+
+
+@pytest.mark.parametrize("link", ["../b/", "../../../layers/b/"])
+def test_a_link_may_lead_to_the_english_page(link):
+    page, twin = (
+        BeautifulSoup(PAGE.replace("../b/", to), "html.parser").article for to in ("../b/", link)
+    )
+    assert structure(twin, "zh/layers/a/")["links"] == structure(page, "layers/a/")["links"]
 
 
 def test_a_stale_twin_is_found(tmp_path):
