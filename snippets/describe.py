@@ -6,6 +6,8 @@ import sys
 
 from .state_dict import describe
 
+HELP = "Print what a checkpoint holds: names, shapes, dtypes, and the layers that store them."
+
 
 def main(argv=None):
     """Describe the file that the command line names; return the exit code.
@@ -13,7 +15,7 @@ def main(argv=None):
     0: described. 1: the file can't be read; standard error names it and the reason.
     2, by argparse: wrong usage.
     """
-    parser = argparse.ArgumentParser("python -m snippets.describe", description=__doc__)
+    parser = argparse.ArgumentParser("python -m snippets.describe", description=HELP)
     parser.add_argument("path", help="a .pt, .pth, .safetensors or .npz file; its content decides")
     path = parser.parse_args(argv).path
     from .checkpoints import load

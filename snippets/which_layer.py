@@ -65,12 +65,8 @@ class Fit(NamedTuple):
     def usual(self):
         """Whether it is a common class, made with the defaults: a bias may be left out."""
         defaults = REGISTRY[self.layer].arguments if self.layer in REGISTRY else {}
-        turned = any(
-            self.arguments[key] != default
-            for key, default in defaults.items()
-            if key == "groups"
-            or (isinstance(default, bool) and key not in ("bias", "bidirectional"))
-        )
+        switches = {"groups", "affine", "track_running_stats"} & defaults.keys()
+        turned = any(self.arguments[key] != defaults[key] for key in switches)
         over_several = isinstance(self.arguments.get("normalized_shape"), tuple)
         return not turned and not over_several and self.layer not in RARE
 
@@ -363,7 +359,7 @@ def rare_notes(fits):
 
 def several(names):
     """Return the first of the names, and how many more there are."""
-    return names[0] + (f" and {len(names) - 1} more" if names[1:] else "")
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
 
 
 def stacked_notes(fits):
@@ -374,7 +370,9 @@ def stacked_notes(fits):
     sizes = {}
     todo = list(fits[0].arguments.items())
     for key, value in todo:
-        if type(value) is int and value:
+        if key == "bidirectional" and value:
+            sizes[key] = key
+        elif type(value) is int and value:
             sizes.setdefault(key, f"{key} {value}")
         elif isinstance(value, tuple) and key in MODULES and key != "norm":
             todo += value[1].items()
@@ -532,5 +530,4 @@ def tied(arrays):
 
 def shared(names, what):
     """Return a note on some names."""
-    more = f" and {len(names) - 4} more" if names[4:] else ""
-    return f"{', '.join(map(escaped, names[:4]))}{more} {what}"
+    return f"{several([escaped(name) for name in names])} {what}"
