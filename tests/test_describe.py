@@ -30,7 +30,7 @@ def test_it_prints_the_table(capsys):
 def test_as_a_command(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["describe.py", str(SPEAKERS)])
     monkeypatch.delitem(sys.modules, "snippets.describe")
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         runpy.run_module("snippets.describe", run_name="__main__")
     assert capsys.readouterr().out.startswith("dense1.weight  (100, 12)   float32  Linear")
 
