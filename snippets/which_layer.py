@@ -100,7 +100,7 @@ def describe(state):
         parts.append("There is no state_dict here: no names with arrays.")
     if others:
         parts.append("Besides:\n" + "\n".join(f"{path}  {summary(v)}" for path, v in others))
-    return "\n\n".join(parts)
+    return "\n".join(parts)
 
 
 def table(state):
@@ -111,7 +111,7 @@ def table(state):
         "  ".join(text.ljust(n) for text, n in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    return "\n".join(lines + [""] * bool(notes) + notes)
+    return "\n".join(lines + [f"- {note}" for note in notes])
 
 
 def described(state):
@@ -135,7 +135,12 @@ def described(state):
             what = f"weight_norm's directions: {what}"
         dtype = str(values.dtype).removeprefix("torch.")
         rows.append(Row(escaped(name), str(tuple(values.shape)), dtype, what))
-    notes = [*prefix_notes(arrays, clean), *module_notes(found), *norm_notes(pairs), *tied(arrays)]
+    notes = [
+        *prefix_notes(arrays, clean),
+        *module_notes(found),
+        *norm_notes(pairs),
+        *tied_notes(arrays),
+    ]
     return rows, notes
 
 
@@ -505,7 +510,7 @@ def norm_notes(pairs):
     return [f"{several(names)}: weight_norm, the weight is {how}"] if names else []
 
 
-def tied(arrays):
+def tied_notes(arrays):
     """Return notes on arrays that are one array under several names, or equal."""
     places, alike = {}, {}
     for name, a in arrays.items():

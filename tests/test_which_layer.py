@@ -28,12 +28,12 @@ def state_of(module):
 
 def lines(state):
     """Return {name: what it is} of the table, and the notes."""
-    table, _, notes = describe(state).partition("\n\n")
+    table, _, notes = describe(state).partition("\n- ")
     rows = [re.fullmatch(r"(\S+) +(\(.*?\)) +(\w+) +(.*)", line) for line in table.split("\n")]
     assert [row[1] for row in rows] == list(state)
     assert [row[2] for row in rows] == [str(tuple(v.shape)) for v in state.values()]
     assert [row[3] for row in rows] == [str(v.dtype) for v in state.values()]
-    return {row[1]: row[4] for row in rows}, notes.split("\n") if notes else []
+    return {row[1]: row[4] for row in rows}, notes.split("\n- ") if notes else []
 
 
 # ---- Every class ----
@@ -483,12 +483,10 @@ TOLD = """\
 state['model']['net'] is a state_dict:
 fc.weight  (3, 5)  float32  Linear (out_features, in_features)
 fc.bias    (3,)    float32  Linear (out_features,)
-
 state['ensemble'][0] is a state_dict:
 fc.weight  (3, 5)  float32  Linear (out_features, in_features)
 fc.bias    (3,)    float32  Linear (out_features,)
 extra                       int 1
-
 Besides:
 state['model']['name']  str '"""
 TOLD += "x" * 40 + "'"
@@ -521,7 +519,7 @@ def test_a_state_dict_with_more_below_it():
     told = describe(model | {"mean": np.ones(3), "ema": model, "step": 3})
     assert told.startswith("state is a state_dict:\nfc.weight  (3, 5)")
     assert "\nema                         dict of 2\nstep                        int 3\n" in told
-    assert told.endswith(describe(model).join(["\n\nstate['ema'] is a state_dict:\n", ""]))
+    assert told.endswith(describe(model).join(["\nstate['ema'] is a state_dict:\n", ""]))
 
 
 @pytest.mark.parametrize(
@@ -539,7 +537,7 @@ def test_a_state_dict_with_more_below_it():
 )
 def test_no_state_dict(state, besides):
     assert describe(state) == (
-        f"There is no state_dict here: no names with arrays.\n\nBesides:\n{besides}"
+        f"There is no state_dict here: no names with arrays.\nBesides:\n{besides}"
     )
 
 
