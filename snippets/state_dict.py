@@ -2,6 +2,8 @@
 
 import difflib
 
+from .which_layer import describe as describe
+
 
 def under(state, prefix):
     """Return the entries of one module, under the module's own names.
