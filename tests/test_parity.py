@@ -1,6 +1,7 @@
 """``record`` on live torch models of every shape of output, ``compare`` on all that can differ."""
 
 import re
+from collections import UserDict
 
 import numpy as np
 import pytest
@@ -82,10 +83,11 @@ def test_parts_of_tuples_lists_and_dicts_are_named(torch, recording):
 
     model = calling(torch, forward, lstm=torch.nn.LSTM(3, 2))
     x, one = torch.randn(4, 3), torch.ones(1)
-    recorded = recording(model, x, (one, None), mask=torch.tensor([True]), scale=np.ones(2))
+    pair = [one, UserDict(none=None)]
+    recorded = recording(model, x, pair, mask=torch.tensor([True]), scale=UserDict(by=np.ones(2)))
     lstm = ["layer/lstm/0", "layer/lstm/1/0", "layer/lstm/1/1"]
     assert list(recorded) == [
-        *["input/0", "input/1/0", "input/mask", "input/scale", *lstm],
+        *["input/0", "input/1/0", "input/mask", "input/scale/by", *lstm],
         *["output/y", "output/states/0", "output/states/1", "output/steps"],
     ]
     same(recorded["output/states/1"], model.lstm(x)[1][1])
@@ -107,11 +109,17 @@ def test_packed_sequences_are_recorded(torch, recording):
 
 def test_what_works_in_place_changes_nothing_recorded(torch, recording):
     layers = {"fc": torch.nn.Linear(3, 2), "act": torch.nn.ReLU(inplace=True)}
-    model = calling(torch, lambda m, x: m.act(m.fc(x.mul_(2))), **layers)
-    x = torch.randn(5, 3)
+
+    def forward(m, x, array):
+        array += 1
+        return m.act(m.fc(x.mul_(2)))
+
+    model = calling(torch, forward, **layers)
+    x, array = torch.randn(5, 3), np.ones(1)
     before = x.clone()
-    recorded = recording(model, x)
+    recorded = recording(model, x, array)
     same(recorded["input/0"], before)
+    assert recorded["input/1"] == 1
     same(recorded["layer/fc"], model.fc(2 * before))
     assert recorded["layer/fc"].min() < 0 <= recorded["layer/act"].min()
 
@@ -191,7 +199,7 @@ def test_hooks_of_others_stay_and_are_obeyed(torch, recording):
 @pytest.mark.parametrize(("part", "named"), [("", "the model"), ("1.0", "1.0")])
 def test_training_mode_is_refused(torch, recording, part, named):
     model = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Sequential(torch.nn.Dropout())).eval()
-    model.get_submodule(part).training = True
+    model.get_submodule(part).train()
     message = (
         f"{named} is in training mode: dropout is random there, and batch norm follows the batch; "
         "call model.eval() first"
@@ -246,6 +254,12 @@ def test_tolerance_is_relative_to_the_largest_number(dtype, scale):
                 compare(recorded, ours)
         else:
             compare(recorded, ours)
+
+
+def test_imaginary_parts_count():
+    recorded = {"output": np.array([1 + 2j])}
+    with pytest.raises(AssertionError, match=r"^output differs: off by 4 at \(0,\)"):
+        compare(recorded, {"output": recorded["output"].conj()})
 
 
 @pytest.mark.parametrize("half", ["float16", "bfloat16"])
