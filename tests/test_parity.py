@@ -1,0 +1,429 @@
+"""``record`` on live torch models of every shape of output, ``compare`` on all that can differ."""
+
+import re
+from collections import UserDict
+
+import numpy as np
+import pytest
+
+import snippets.parity
+from snippets.parity import TOLERANCES, compare, record
+from tests import SNIPPETS_DIR, parity
+from tests.sabotage import sabotaged
+
+PATH = SNIPPETS_DIR / "parity.py"
+
+
+def read(path):
+    with np.load(path) as file:
+        return dict(file)
+
+
+@pytest.fixture
+def torch():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    return torch
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """Return a function that records a call and returns what was written."""
+
+    def call(model, /, *inputs, **named):
+        record(tmp_path / "recorded.npz", model, *inputs, **named)
+        return read(tmp_path / "recorded.npz")
+
+    return call
+
+
+def calling(torch, forward, **layers):
+    """Return a model of these layers, in eval(), with a function of (model, ...) as forward."""
+    model = torch.nn.Module()
+    for name, layer in layers.items():
+        model.add_module(name, layer)
+    model.forward = lambda *inputs, **named: forward(model, *inputs, **named)
+    return model.eval()
+
+
+def same(array, tensor):
+    np.testing.assert_array_equal(array, tensor.detach().numpy(), strict=True)
+
+
+# record
+
+
+def test_holds_inputs_layers_and_output_in_order(torch, recording):
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Sequential(torch.nn.Tanh())).eval()
+    x = torch.randn(2, 4)
+    recorded = recording(model, x)
+    assert list(recorded) == ["input/0", "layer/0", "layer/1.0", "layer/1", "output"]
+    same(recorded["input/0"], x)
+    same(recorded["layer/0"], model[0](x))
+    same(recorded["output"], model(x))
+
+
+def test_a_layer_called_again_is_numbered(torch, recording):
+    model = calling(torch, lambda m, x: m.fc(m.fc(m.fc(x))), fc=torch.nn.Linear(3, 3))
+    recorded = recording(model, x := torch.randn(2, 3))
+    assert list(recorded) == ["input/0", "layer/fc", "layer/fc#2", "layer/fc#3", "output"]
+    same(recorded["layer/fc#2"], model.fc(model.fc(x)))
+
+
+def test_a_layer_under_two_names_is_recorded_once(torch, recording):
+    layer = torch.nn.Linear(3, 3)
+    recorded = recording(torch.nn.Sequential(layer, layer).eval(), torch.randn(2, 3))
+    assert list(recorded) == ["input/0", "layer/0", "layer/0#2", "output"]
+
+
+def test_parts_of_tuples_lists_and_dicts_are_named(torch, recording):
+    def forward(m, x, pair, *, mask, scale):
+        y, (h, c) = m.lstm(x)
+        return {"y": y, "states": [h, c], "none": None, "text": "skipped", "steps": len(x)}
+
+    model = calling(torch, forward, lstm=torch.nn.LSTM(3, 2))
+    x, one = torch.randn(4, 3), torch.ones(1)
+    pair = [one, UserDict(none=None)]
+    recorded = recording(model, x, pair, mask=torch.tensor([True]), scale=UserDict(by=np.ones(2)))
+    lstm = ["layer/lstm/0", "layer/lstm/1/0", "layer/lstm/1/1"]
+    assert list(recorded) == [
+        *["input/0", "input/1/0", "input/mask", "input/scale/by", *lstm],
+        *["output/y", "output/states/0", "output/states/1", "output/steps"],
+    ]
+    same(recorded["output/states/1"], model.lstm(x)[1][1])
+    assert recorded["input/mask"].dtype == bool
+    assert recorded["output/steps"] == 4
+
+
+def test_arguments_may_have_the_names_of_ours(torch, recording):
+    model = calling(torch, lambda m, path, model: path + model)
+    recorded = recording(model, path=torch.ones(2), model=torch.ones(2))
+    assert list(recorded) == ["input/path", "input/model", "output"]
+
+
+def test_packed_sequences_are_recorded(torch, recording):
+    packed = torch.nn.utils.rnn.pack_sequence([torch.randn(3, 2), torch.randn(1, 2)])
+    recorded = recording(torch.nn.GRU(2, 4).eval(), packed)
+    assert list(recorded) == ["input/0/0", "input/0/1", "output/0/0", "output/0/1", "output/1"]
+
+
+def test_what_works_in_place_changes_nothing_recorded(torch, recording):
+    layers = {"fc": torch.nn.Linear(3, 2), "act": torch.nn.ReLU(inplace=True)}
+
+    def forward(m, x, array):
+        array += 1
+        return m.act(m.fc(x.mul_(2)))
+
+    model = calling(torch, forward, **layers)
+    x, array = torch.randn(5, 3), np.ones(1)
+    before = x.clone()
+    recorded = recording(model, x, array)
+    same(recorded["input/0"], before)
+    assert recorded["input/1"] == 1
+    same(recorded["layer/fc"], model.fc(2 * before))
+    assert recorded["layer/fc"].min() < 0 <= recorded["layer/act"].min()
+
+
+def test_the_model_may_require_grad_and_does_not_change(torch, recording):
+    model = torch.nn.Linear(3, 2).eval()
+    x = torch.randn(4, 3, requires_grad=True)
+    same(recording(model, x)["output"], model(x))
+    assert model(x).requires_grad
+
+
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+def test_half_precision_is_widened_exactly_and_remembered(torch, recording, half):
+    dtype = getattr(torch, half)
+    model = torch.nn.Linear(3, 2).to(dtype).eval()
+    x = torch.tensor([[1.0, 2**-14, -0.0]], dtype=dtype)
+    recorded = recording(model, x)
+    assert list(recorded) == ["input/0", "output", half]
+    assert recorded[half].tolist() == ["input/0", "output"]
+    same(recorded["input/0"], x.float())
+    same(recorded["output"], model(x).float())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "bool", "complex64", "uint8"])
+def test_other_dtypes_are_kept(torch, recording, dtype):
+    recorded = recording(torch.nn.Identity().eval(), torch.ones(2, dtype=getattr(torch, dtype)))
+    assert {name: a.dtype for name, a in recorded.items()} == {"input/0": dtype, "output": dtype}
+
+
+def test_lazy_conjugates_and_negatives_are_recorded(torch, recording):
+    x = torch.tensor([1 + 2j])
+    model = calling(torch, lambda m, x, y: x)
+    recorded = recording(model, x.conj(), x.conj().imag)
+    assert recorded["output"] == 1 - 2j
+    assert recorded["input/1"] == -2
+
+
+def test_a_padded_batch_inside_an_encoder_is_recorded(torch, recording):
+    layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    model = torch.nn.TransformerEncoder(layer, 2).eval()
+    x, hidden = torch.randn(2, 5, 8), torch.arange(5) >= torch.tensor([[5], [3]])
+    with torch.no_grad(), pytest.warns(UserWarning, match="nested tensors"):
+        output = model(x, src_key_padding_mask=hidden)
+    with torch.no_grad():
+        recorded = recording(model, x, src_key_padding_mask=hidden)
+    np.testing.assert_allclose(recorded["output"], output, atol=1e-6)
+    assert recorded["layer/layers.1"].shape == (2, 5, 8)
+    assert not recorded["layer/layers.1"][1, 3:].any()
+    np.testing.assert_array_equal(recorded["layer/layers.1"], recorded["output"])
+
+
+def hooks_of(model):
+    return [hook for module in model.modules() for hook in module._forward_hooks]
+
+
+def test_hooks_are_gone_afterwards(torch, recording):
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU()).eval()
+    recording(model, torch.ones(1, 3))
+    assert hooks_of(model) == []
+
+
+def test_hooks_are_gone_when_forward_raises(torch, tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)).eval()
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        record(tmp_path / "recorded.npz", model, torch.ones(1, 3))
+    assert hooks_of(model) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_hooks_of_others_stay_and_are_obeyed(torch, recording):
+    model = torch.nn.Sequential(torch.nn.ReLU()).eval()
+    model[0].register_forward_hook(lambda module, inputs, output: output + 1)
+    assert recording(model, torch.ones(2))["layer/0"].tolist() == [2, 2]
+    assert len(hooks_of(model)) == 1
+
+
+@pytest.mark.parametrize(("part", "named"), [("", "the model"), ("1.0", "1.0")])
+def test_training_mode_is_refused(torch, recording, part, named):
+    model = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Sequential(torch.nn.Dropout())).eval()
+    model.get_submodule(part).train()
+    message = (
+        f"{named} is in training mode: dropout is random there, and batch norm follows the batch; "
+        "call model.eval() first"
+    )
+    with pytest.raises(ValueError, match=whole(message)):
+        recording(model, torch.ones(2))
+
+
+def test_an_output_without_a_tensor_is_refused(torch, recording):
+    with pytest.raises(ValueError, match=whole("the model returned a set without a tensor in it")):
+        recording(calling(torch, lambda m, x: {x}), torch.ones(2))
+
+
+# compare
+
+RECORDED = {
+    "input/0": np.array([1, 2]),
+    "layer/a": np.array([[1.0, -8.0], [0.5, 0.0]]),
+    "layer/b": np.zeros((0, 3), np.float32),
+    "output": np.array([0.25, 0.5], np.float32),
+}
+
+
+def whole(text):
+    """Match a message to its end."""
+    return "^" + re.escape(text) + "$"
+
+
+def test_names_all_that_agree_in_the_order_of_the_recording():
+    assert compare(RECORDED, RECORDED) == list(RECORDED)
+    ours = {name: RECORDED[name] for name in ("output", "layer/a")}
+    assert compare(RECORDED, ours) == ["layer/a", "output"]
+
+
+def test_takes_an_open_npz_and_lists(tmp_path):
+    np.savez(tmp_path / "recorded.npz", **RECORDED)
+    with np.load(tmp_path / "recorded.npz") as file:
+        assert compare(file, {"layer/a": [[1.0, -8.0], [0.5, 0.0]]}) == ["layer/a"]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128", "complex64"])
+@pytest.mark.parametrize("scale", [1e-6, 8.0])
+def test_tolerance_is_relative_to_the_largest_number(dtype, scale):
+    recorded = {"output": np.array([1e-3, -scale], dtype)}
+    margin = TOLERANCES[dtype] * max(scale, 1e-3)
+    for part, wrong in ((0.9, False), (1.1, True)):
+        ours = {"output": recorded["output"] + np.array([part * margin, 0], dtype)}
+        if wrong:
+            with pytest.raises(
+                AssertionError, match=r"^output differs: off by .* at \(0,\), where"
+            ):
+                compare(recorded, ours)
+        else:
+            compare(recorded, ours)
+
+
+def test_imaginary_parts_count():
+    recorded = {"output": np.array([1 + 2j])}
+    with pytest.raises(AssertionError, match=r"^output differs: off by 4 at \(0,\)"):
+        compare(recorded, {"output": recorded["output"].conj()})
+
+
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+def test_half_precision_is_compared_by_its_own_tolerance(half):
+    recorded = {"a": np.float32([1.0]), "b": np.float32([1.0]), half: np.array(["b"])}
+    ours = {"b": np.float32([1 + 0.9 * TOLERANCES[half]])}
+    assert compare(recorded, ours) == ["b"]
+    for name, off in (("b", 1.1 * TOLERANCES[half]), ("a", 0.9 * TOLERANCES[half])):
+        with pytest.raises(AssertionError, match=f"^{name} differs: off by"):
+            compare(recorded, {name: np.float32([1 + off])})
+
+
+def test_tolerances_are_those_of_the_house_and_some_eps(torch):
+    assert TOLERANCES["float64"] == TOLERANCES["complex128"] == parity.FLOAT64
+    assert TOLERANCES["float32"] == TOLERANCES["complex64"] == parity.FLOAT32
+    for half in ("float16", "bfloat16"):
+        assert 3.5 < TOLERANCES[half] / torch.finfo(getattr(torch, half)).eps < 4.5
+
+
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+def test_half_precision_stays_within_its_tolerance(torch, half):
+    layer = torch.nn.TransformerEncoderLayer(32, 4, 64, batch_first=True)
+    model = torch.nn.TransformerEncoder(layer, 6, enable_nested_tensor=False).eval()
+    model, x = model.to(getattr(torch, half)), torch.randn(3, 7, 32).to(getattr(torch, half))
+    with torch.no_grad():
+        recorded, ours = model(x).float(), model.float()(x.float())
+    half = {half: ["output"]}
+    assert compare({"output": recorded.numpy()} | half, {"output": ours.numpy()}) == ["output"]
+
+
+ZEROS = np.zeros(2)
+NAN, INF = np.array([np.nan, 0.0]), np.array([1, -np.inf])
+
+
+@pytest.mark.parametrize(
+    ("recorded", "ours", "message"),
+    [
+        (np.ones(2), [1.5, -1.0], "off by 2 at (1,), where the largest number is 1"),
+        (np.full((2, 1), -4.0), [[-4.0], [0]], "off by 4 at (1, 0), where the largest number is 4"),
+        (np.float64(3), 4.0, "off by 1 at (), where the largest number is 3"),
+        (ZEROS, [0, 1e-30], "off by 1e-30 at (1,), where the largest number is 0"),
+        (ZEROS, ZEROS[:1], "ours is float64 (1,), recorded is float64 (2,)"),
+        (ZEROS, ZEROS[None], "ours is float64 (1, 2), recorded is float64 (2,)"),
+        (ZEROS, np.float32(ZEROS), "ours is float32 (2,), recorded is float64 (2,)"),
+        (ZEROS, [0, 0], "ours is int64 (2,), recorded is float64 (2,)"),
+        (NAN, NAN, "1 of 2 values of recorded are NaN or infinite"),
+        (INF, INF, "1 of 2 values of recorded are NaN or infinite"),
+        (ZEROS, NAN, "1 of 2 values of ours are NaN or infinite"),
+        (ZEROS, INF, "1 of 2 values of ours are NaN or infinite"),
+        (np.array([1, 2, 3]), [1, 0, 0], "2 of 3 values are not equal"),
+        (np.array([True, False]), [False, False], "1 of 2 values are not equal"),
+        (np.uint8([0]), np.uint8([255]), "1 of 1 values are not equal"),
+        (np.int64([2**60]), np.int64([2**60 + 1]), "1 of 1 values are not equal"),
+    ],
+)
+def test_a_difference_is_described(recorded, ours, message):
+    with pytest.raises(AssertionError, match=whole(f"output differs: {message}")):
+        compare({"output": recorded}, {"output": ours})
+
+
+def test_the_first_difference_is_named_and_what_agrees_before_it():
+    ours = RECORDED | {"layer/a": RECORDED["layer/a"] + 1, "output": RECORDED["output"] + 1}
+    message = (
+        "layer/a differs, input/0 before it agrees: off by 1 at (0, 0), "
+        "where the largest number is 8"
+    )
+    with pytest.raises(AssertionError, match=whole(message)):
+        compare(RECORDED, ours)
+    del ours["layer/a"]
+    with pytest.raises(
+        AssertionError, match=r"^output differs, layer/b before it agrees: off by 1"
+    ):
+        compare(RECORDED, ours)
+
+
+@pytest.mark.parametrize(
+    ("name", "close"), [("layer/c", ["layer/b", "layer/a"]), ("??", list(RECORDED))]
+)
+def test_a_name_that_was_not_recorded_is_told_what_is_close(name, close):
+    message = f"nothing was recorded as {name!r}; close are {close}"
+    with pytest.raises(KeyError, match=re.escape(message)):
+        compare(RECORDED, {"output": 0, name: 0})
+
+
+def test_nothing_to_compare_is_refused():
+    message = f"ours is empty: give at least one of {list(RECORDED)}"
+    with pytest.raises(ValueError, match=whole(message)):
+        compare(RECORDED, {})
+
+
+# Both together: a recording, a port of it, and one mistake at a time.
+
+SLIPS = {
+    "a square weight not transposed": ("layer/2", lambda w: w | {"2.weight": w["2.weight"].T}),
+    "a bias forgotten": ("layer/0", lambda w: w | {"0.bias": 0 * w["0.bias"]}),
+    "an affine forgotten": ("layer/1", lambda w: w | {"1.weight": np.ones_like(w["1.weight"])}),
+    "two layers exchanged": (
+        "layer/2",
+        lambda w: w | {f"{i}.{n}": w[f"{6 - i}.{n}"] for i in (2, 4) for n in ("weight", "bias")},
+    ),
+}
+
+
+def port(x, w):
+    """The network of test_the_layer_with_the_slip_is_named in NumPy, all that it computes."""
+    seen = {"layer/0": x @ w["0.weight"].T + w["0.bias"]}
+    h = seen["layer/0"] - seen["layer/0"].mean(-1, keepdims=True)
+    h = h / np.sqrt((h * h).mean(-1, keepdims=True) + 1e-5)
+    seen["layer/1"] = h * w["1.weight"] + w["1.bias"]
+    seen["layer/2"] = seen["layer/1"] @ w["2.weight"].T + w["2.bias"]
+    seen["layer/3"] = np.maximum(seen["layer/2"], 0)
+    seen["output"] = seen["layer/3"] @ w["4.weight"].T + w["4.bias"]
+    return seen
+
+
+@pytest.fixture(params=["float64", "float32"])
+def ported(request, torch, recording):
+    """Return a recording and the weights of its model, none of them left at 0 or 1."""
+    nn = torch.nn
+    layers = nn.Linear(4, 3), nn.LayerNorm(3), nn.Linear(3, 3), nn.ReLU(inplace=True)
+    model = nn.Sequential(*layers, nn.Linear(3, 3)).to(getattr(torch, request.param)).eval()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter)
+    recorded = recording(model, torch.randn(5, 4, dtype=getattr(torch, request.param)))
+    return recorded, parity.arrays(model)
+
+
+def test_a_port_agrees(ported):
+    recorded, w = ported
+    ours = port(recorded["input/0"], w)
+    assert compare(recorded, ours) == ["layer/0", "layer/1", "layer/2", "layer/3", "output"]
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_the_layer_with_the_slip_is_named(ported, slip):
+    recorded, w = ported
+    layer, make = SLIPS[slip]
+    with pytest.raises(AssertionError, match=f"^{layer} differs"):
+        compare(recorded, port(recorded["input/0"], make(w)))
+
+
+SABOTAGES = {
+    "no copy": (".numpy().copy()", ".numpy()"),
+    "hooks left": (".remove)", ".__repr__)"),
+    "calls not counted": ("calls.get(name, 0) + 1", "1"),
+    "halves forgotten": ("if dtype in halves:", "if False:"),
+    "named arguments not kept": ('    keep("input", named)\n', ""),
+}
+
+
+@pytest.mark.parametrize("name", SABOTAGES)
+def test_sabotage_is_caught(torch, tmp_path, name):
+    def holds(module):
+        fc, act = torch.nn.Linear(3, 3), torch.nn.ReLU(inplace=True)
+        torch.nn.init.normal_(fc.weight)
+        model = calling(torch, lambda m, x, y: m.act(m.fc(m.fc(x + y))), fc=fc, act=act)
+        x, y = torch.randn(5, 3), torch.ones(5, 3).bfloat16()
+        module.record(tmp_path / "recorded.npz", model, x, y=y)
+        recorded = read(tmp_path / "recorded.npz")
+        assert (recorded["layer/fc#2"] < 0).any()
+        assert (recorded["input/y"] == 1).all()
+        assert recorded["bfloat16"].tolist() == ["input/y"]
+        assert hooks_of(model) == []
+
+    holds(snippets.parity)
+    with pytest.raises((AssertionError, KeyError)):
+        holds(sabotaged(PATH, *SABOTAGES[name]))
