@@ -330,6 +330,39 @@ def heads(label):
     return (360, y + 62), "".join(drawn)
 
 
+# What the pickle of a checkpoint says of three tensors: where each begins, its shape, its strides.
+VIEWS = {"W": (0, (2, 3), (3, 1)), "turned": (0, (3, 2), (1, 3)), "row": (3, (3,), (1,))}
+
+
+def checkpoint_file(label):
+    """Draw the two parts of a checkpoint: three tensors in its pickle, one storage in its data."""
+    storage = range(6)
+    picked = {3, 4, 5}  # the places that all three tensors read
+    top, left = 78, 1  # half a line, so that the edge shows
+    bottom = top + 3 * CELL + 56
+    begins, steps = label("begin"), label("step")
+    drawn = [say(0, 22, label("pickle"), anchor="start")]
+    for name, (begin, shape, strides) in VIEWS.items():
+        rows, columns = (1, *shape)[-2:]
+        down, across = (0, *strides)[-2:]
+        drawn.append(say(left, top - 14, name, kind="code", anchor="start"))
+        for i in range(rows):
+            for j in range(columns):
+                place = begin + i * down + j * across
+                state = 0 if place in picked else None
+                x, y = left + j * CELL, top + i * CELL
+                drawn.append(cells(x, y, [(storage[place],)], "weight", state))
+        under, walked = top + rows * CELL + 22, ", ".join(map(str, strides))
+        drawn.append(say(left, under, f"{begins} {begin}", anchor="start"))
+        drawn.append(say(left, under + 20, f"{steps} {walked}", anchor="start"))
+        left += columns * CELL + 27
+    drawn.append(say(0, bottom + 32, label("storage"), anchor="start"))
+    for place in storage:
+        state = 0 if place in picked else None
+        drawn.append(cells(1 + place * CELL, bottom + 46, [(storage[place],)], "weight", state))
+    return (360, bottom + 46 + CELL + 6), "".join(drawn)
+
+
 DRAWINGS = {
     "rows-are-outputs": rows_are_outputs,
     "strides": strides,
@@ -337,6 +370,7 @@ DRAWINGS = {
     "transposed-convolution": transposed_convolution,
     "norm-axes": norm_axes,
     "heads": heads,
+    "checkpoint-file": checkpoint_file,
 }
 
 

@@ -5,6 +5,7 @@ import zipfile
 
 from .npz import load_npz, save_npz
 from .safetensors_file import load_safetensors, safetensors_header, save_safetensors
+from .torch_file import LEGACY, load_torch
 
 __all__ = [
     "load",
@@ -15,9 +16,6 @@ __all__ = [
     "save_npz",
     "save_safetensors",
 ]
-
-# The number that torch.save wrote first before PyTorch 1.6, as its pickle holds it.
-LEGACY = bytes.fromhex("8a0a6cfc9c46f9206aa85019")
 
 # (where, the bytes there, what the file is, what to do)
 OTHERS = [
@@ -74,22 +72,15 @@ def load(path):
     raise ValueError(f"{path}: this is {what}: {cure}")
 
 
-def load_torch(path):
-    """Read what ``torch.save`` wrote; imported when needed."""
-    from .torch_file import load_torch
-
-    return load_torch(path)
-
-
 def load_zip(path):
     """Tell apart what is kept in zip archives: a torch file, .npz, or something else."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except Exception as error:  # whatever damaged bytes lead to
         what = "a zip archive, of torch or NumPy, cut off or damaged"
         raise ValueError(f"{path}: this is {what}: {error}") from error
-    if any(name.endswith("data.pkl") for name in names):
+    if any(name.endswith("/data.pkl") for name in names):
         return load_torch(path)
     if all(name.endswith(".npy") for name in names):
         return load_npz(path)
@@ -112,7 +103,7 @@ def recognised(head):
     if head[257:262] == b"ustar":
         return "a tar archive", "unpack it first; PyTorch before 0.1.10 saved such files itself"
     if head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
-        return "a pickle, but not of torch", "to read it is to run it: do so only if you trust it"
+        return "a plain pickle, not written by torch.save", "to unpickle it is to run it"
     if head[0] == 8 and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a", b"\x42"):
         return "protobuf, perhaps ONNX or TensorFlow", "read an ONNX model with the package onnx"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()

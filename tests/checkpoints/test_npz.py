@@ -170,16 +170,16 @@ REFUSED = {
         [("w.npy", npy(head("(-2, -1)")))],
         "'w', float32 of shape (-2, -1), does not fit its 8 bytes",
     ),
-    "no width": ([("w.npy", npy(head("(10000000000,)", "'S0'"), b""))], ""),
+    "no width": ([("w.npy", npy(head("(10000000000,)", "'S0'"), b""))], "'w', |S0 of shape"),
     "true": ([("w.npy", npy(head("(True, 2)")))], ""),
-    "many axes": ([("w.npy", npy(head("(1,) * 3"))), ("v.npy", b"")], "Cannot parse header"),
+    "a product": ([("w.npy", npy(head("(1,) * 3")))], "malformed node or string"),
     "65 axes": ([("w.npy", npy(head(str((1,) * 65)), bytes(4)))], "maximum supported dimension"),
     "version 3": (
         [("w.npy", npy(head(), version=(3, 0)))],
         "'w' has an array header of version (3, 0)",
     ),
     "no header": ([("w.npy", npy("", b""))], "Cannot parse header"),
-    "an expression": ([("w.npy", npy("__import__('os').abort()"))], "Cannot parse header"),
+    "an expression": ([("w.npy", npy("__import__('os').abort()"))], "malformed node or string"),
     "a bomb of brackets": ([("w.npy", npy("(" * 9000))], ""),
     "a bomb of signs": ([("w.npy", npy("-" * 9000 + "1"))], ""),
     "long header": ([("w.npy", npy(" " * 50_000))], "Header info length"),
@@ -226,8 +226,9 @@ def test_an_error_without_words_gets_its_name(write, monkeypatch):
     assert refusal(load_npz, path) == "MemoryError"
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked(write):
-    size = 2**26
+def test_a_bomb_is_refused_before_it_is_unpacked(write, monkeypatch):
+    size = 2**22
+    monkeypatch.setattr(npz, "ANYWAY", size)
     data = npy(head(f"({size},)", "'|u1'"), bytes(size))
     fits = size - (len(data) - size)
     path = write([("w.npy", npy(head(f"({fits},)", "'|u1'"), bytes(fits)))], zipfile.ZIP_DEFLATED)

@@ -302,3 +302,31 @@ def test_the_heads_are_those_of_numpy():
     assert (w[first:last] @ x).tolist() == numbers
     picked = [int(t.text) for t, kind in drawn if "picked" in kind]
     assert sorted(picked) == sorted([*w[first:last].ravel(), *numbers])
+
+
+CHECKPOINT = """\
+draw: checkpoint-file
+title: Three tensors, one storage
+description: Two matrices and a row above six numbers
+pickle: data.pkl
+storage: data/0
+begin: from
+step: step
+"""
+
+
+def test_the_tensors_of_a_checkpoint_are_those_of_numpy():
+    svg = ET.fromstring(figure(CHECKPOINT)).find("svg")
+    drawn = [(t.text, t.get("class")) for t in svg.iter("text") if "cell" in t.get("class")]
+    values = [int(text) for text, _ in drawn]
+    tensors, storage = values[:-6], np.array(values[-6:])
+    size, seen = storage.itemsize, []
+    for begin, shape, strides in figures.VIEWS.values():
+        steps = [size * n for n in strides]
+        seen += np.ndarray(shape, storage.dtype, storage, size * begin, steps).ravel().tolist()
+    assert seen == tensors
+    picked = [int(text) for text, kind in drawn if "picked" in kind]
+    assert picked == [3, 4, 5] * 4
+    said = [text for text in texts(svg) if text.startswith(("from", "step"))]
+    assert said == ["from 0", "step 3, 1", "from 0", "step 1, 3", "from 3", "step 1"]
+    assert (figures.VIEWS["turned"][1], figures.VIEWS["turned"][2]) == ((3, 2), (1, 3))
