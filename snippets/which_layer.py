@@ -299,7 +299,7 @@ def clusters(shapes):
     widths = [(width, 1 / (i + 1)) for i, (_, width) in enumerate(tails)]
     low = max((head[1] / (width + 1)) ** power for width, power in widths)
     high = min((head[1] / width) ** power if width else low + 2 for width, power in widths)
-    return {"cutoffs": [cutoffs], "n_classes": [n_classes], "div_value": [4.0, (low + high) / 2]}
+    return {"cutoffs": [cutoffs], "n_classes": [n_classes], "div_value": [(low + high) / 2]}
 
 
 def is_transposed(shapes):

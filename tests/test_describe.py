@@ -87,3 +87,15 @@ def test_without_torch_in_a_process_of_its_own(tmp_path):
     process = run(tmp_path / "no.pth")
     assert (process.returncode, process.stdout) == (1, b"")
     assert b"Traceback" not in process.stderr
+
+
+def test_a_file_of_torch(tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    model = torch.nn.ModuleDict({"embed": torch.nn.Embedding(9, 4), "head": torch.nn.Linear(4, 9)})
+    model["head"].weight = model["embed"].weight
+    torch.save({"model": model.state_dict(), "epoch": 3}, tmp_path / "model.pth")
+    assert main([str(tmp_path / "model.pth")]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("state['model'] is a state_dict:\nembed.weight  (9, 4)  float32")
+    assert "\n- embed.weight, head.weight are one array: tied\n" in printed
+    assert printed.endswith("Besides:\nstate['epoch']  int 3\n")

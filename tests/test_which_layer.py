@@ -155,6 +155,10 @@ AMBIGUOUS = {
         {"weight": (7, 5, 2, 2), "bias": (10,)},
         "? by its own name and shape Conv2d, ConvTranspose2d, LayerNorm, RMSNorm",
     ),
+    "groups that divide no rows": (
+        {"weight": (9, 3, 2, 2), "bias": (10,)},
+        "? by its own name and shape Conv2d, ConvTranspose2d, LayerNorm, RMSNorm",
+    ),
     "too few tails": (
         {"head.weight": (5, 8), "head.bias": (5,)},
         "Linear (out_features, in_features)",
@@ -214,6 +218,14 @@ def test_the_numbers_of_a_module_are_told():
     assert notes == [
         "rnn: LSTM with input_size 12, hidden_size 100, num_layers 2, bidirectional;"
         " rows lie in blocks, from the top: i, f, g, o"
+    ]
+
+
+def test_one_direction_is_not_told():
+    shapes = stored("GRU", input_size=12, hidden_size=7)
+    assert lines(zeros(shapes))[1] == [
+        "the whole model: GRU with input_size 12, hidden_size 7, num_layers 1;"
+        " rows lie in blocks, from the top: r, z, n"
     ]
 
 
