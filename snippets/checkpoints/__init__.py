@@ -1,0 +1,115 @@
+"""Read checkpoints without torch: ``load`` tells the format by what is in the file."""
+
+import os
+import zipfile
+
+from .npz import load_npz, save_npz
+from .safetensors_file import load_safetensors, safetensors_header, save_safetensors
+from .torch_file import LEGACY, load_torch
+
+__all__ = [
+    "load",
+    "load_npz",
+    "load_safetensors",
+    "load_torch",
+    "safetensors_header",
+    "save_npz",
+    "save_safetensors",
+]
+
+# (where, the bytes there, what the file is, what to do)
+OTHERS = [
+    (0, b"\x89HDF\r\n\x1a\n", "HDF5, as Keras writes .h5", "read it with h5py"),
+    (0, b"GGUF", "GGUF, as llama.cpp reads it", "read it with the package gguf"),
+    (0, b"\x93NUMPY", "a single array, .npy", "read it with np.load(path)"),
+    (0, b"MATLAB 5.0", "MATLAB's .mat", "read it with scipy.io.loadmat"),
+    (0, b"\x1f\x8b", "compressed by gzip", "unpack it first"),
+    (0, b"BZh", "compressed by bzip2", "unpack it first"),
+    (0, b"\xfd7zXZ\0", "compressed by xz", "unpack it first"),
+    (0, b"\x28\xb5\x2f\xfd", "compressed by zstd", "unpack it first"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"),
+    (0, b"Rar!\x1a\x07", "a RAR archive", "unpack it first"),
+    (4, b"TFL3", "a TensorFlow Lite model", "it has no state_dict"),
+    (4, b"ET12", "an ExecuTorch program", "load the checkpoint that it was made from"),
+    (0, b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run git lfs pull"),
+]
+PAGE = "a web page, saved in the place of the file"
+TEXTS = [
+    (b"<!doctype", PAGE, "the address was that of a page, or wanted a login"),
+    (b"<html", PAGE, "the address was that of a page, or wanted a login"),
+    (b"<?xml", "XML, perhaps an error message", "look into it with a text editor"),
+    (b"{", "JSON", "an index names the files that hold the weights: load each of them"),
+]
+
+
+def load(path):
+    """Return what the checkpoint at path holds, with NumPy arrays for tensors.
+
+    The content decides between ``load_npz``, ``load_safetensors`` and
+    ``load_torch``, never the extension. Nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Raises
+    ------
+    ValueError
+        The file is damaged, or of another format, which the message names.
+    """
+    if os.path.isdir(path):
+        files = sorted(os.listdir(path))
+        raise ValueError(f"{path}: a folder: load one of the files in it, {files[:5]}")
+    with open(path, "rb") as file:
+        head = file.read(512)
+    if head[:4] in (b"PK\3\4", b"PK\5\6"):
+        return load_zip(path)
+    if LEGACY in head[:32]:
+        return load_torch(path)
+    if head[8:].lstrip(b" \t\r\n").startswith(b"{") and head[5:8] == b"\0\0\0":
+        return load_safetensors(path)
+    what, cure = recognised(head)
+    raise ValueError(f"{path}: this is {what}: {cure}")
+
+
+def load_zip(path):
+    """Tell apart what is kept in zip archives: a torch file, .npz, or something else."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except Exception as error:  # whatever damaged bytes lead to
+        what = "a zip archive, of torch or NumPy, cut off or damaged"
+        raise ValueError(f"{path}: this is {what}: {error}") from error
+    if any(name.endswith("/data.pkl") for name in names):
+        return load_torch(path)
+    if all(name.endswith(".npy") for name in names):
+        return load_npz(path)
+    if any(name.endswith("archive_format") for name in names):
+        what = "a program written by torch.export"
+    elif any(name.endswith(".weights.h5") for name in names):
+        what = "a Keras model: unpack it, and read model.weights.h5 with h5py"
+    else:
+        what = "a zip archive of something else: unpack it"
+    raise ValueError(f"{path}: this is {what}. It holds {sorted(names)[:5]}")
+
+
+def recognised(head):
+    """Return what a file that begins with head is, and what to do about it."""
+    if not head:
+        return "an empty file", "was the disk full, or the download cut off?"
+    for where, magic, what, cure in OTHERS:
+        if head[where:].startswith(magic):
+            return what, cure
+    if head[257:262] == b"ustar":
+        return "a tar archive", "unpack it first; PyTorch before 0.1.10 saved such files itself"
+    if head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+        return "a plain pickle, not written by torch.save", "to unpickle it is to run it"
+    if head[0] == 8 and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a", b"\x42"):
+        return "protobuf, perhaps ONNX or TensorFlow", "read an ONNX model with the package onnx"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for start, what, cure in TEXTS:
+        if text.lower().startswith(start):
+            return what, cure
+    if head.isascii() and head.decode().replace("\n", "").replace("\t", "").isprintable():
+        return "text", f"it begins with {head[:40].decode()!r}"
+    return "no checkpoint that is known here", f"it begins with the bytes {head[:8].hex(' ')}"

@@ -1,0 +1,116 @@
+"""``.npz`` as it should be read from others: no pickles, nothing trusted, all in memory."""
+
+import math
+import os
+import warnings
+import zipfile
+
+import numpy as np
+
+HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+# Weights hardly compress. What unpacks to more than this many times the file's
+# size, and to more than some bytes, was made to fill your memory.
+RATIO, ANYWAY = 100, 2**26
+CHUNK = 2**20
+
+
+def load_npz(path):
+    """Return ``{name: array}``, as ``dict(np.load(path, allow_pickle=False))``.
+
+    Unlike ``np.load`` it believes no header: an array is made once its member
+    is known to have the bytes for it.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Raises
+    ------
+    ValueError
+        The file is damaged, holds pickled objects or something else than
+        arrays, or would unpack to more than 100 times its size.
+    """
+    with open(path, "rb") as file:
+        try:
+            return read_members(file, os.path.getsize(path))
+        except Exception as error:  # whatever damaged bytes lead to
+            reason = str(error) or type(error).__name__
+            raise ValueError(f"{path}: {reason}") from error
+
+
+def read_members(file, size):
+    """Return the arrays of an open zip archive of size bytes."""
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        total = sum(member.file_size for member in members)
+        if total > max(RATIO * size, ANYWAY):
+            cure = "np.load reads it, if you trust where it comes from"
+            raise ValueError(f"its {size} bytes unpack to {total}: {cure}")
+        arrays = {}
+        for member in members:
+            name = member.filename.removesuffix(".npy")
+            if name == member.filename:
+                raise ValueError(f"{name!r} is no array: its name does not end in .npy")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(f"{name!r} is compressed in a way that NumPy does not write")
+            if name in arrays:
+                raise ValueError(f"{name!r} occurs twice")
+            with archive.open(member) as data:
+                arrays[name] = read_array(name, data, member.file_size)
+        return arrays
+
+
+def read_array(name, file, size):
+    """Return the array of an .npy file of size bytes."""
+    version = np.lib.format.read_magic(file)
+    if version not in HEADERS:
+        raise ValueError(f"{name!r} has an array header of version {version}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about headers that Python 2 wrote
+        shape, fortran, dtype = HEADERS[version](file)
+    if dtype.hasobject:
+        cure = "save numbers, one array a name, np.savez(path, **state)"
+        raise ValueError(f"{name!r} holds Python objects, and unpickling can run code: {cure}")
+    left = size - file.tell()
+    fits = min(shape, default=0) >= 0 and math.prod(shape) * dtype.itemsize == left
+    if not fits or not dtype.itemsize:
+        raise ValueError(f"{name!r}, {dtype} of shape {shape}, does not fit its {left} bytes")
+
+    data = np.empty(left, np.uint8)
+    for start in range(0, left, CHUNK):
+        chunk = data[start : start + CHUNK]
+        if file.readinto(chunk) != len(chunk):
+            raise ValueError(f"{name!r} ends early")
+    return np.ndarray(shape, dtype, data, order="F" if fortran else "C")
+
+
+def save_npz(path, arrays):
+    """Write what ``np.load`` reads, at path itself: no ``.npz`` is appended.
+
+    Unlike ``np.savez`` it never pickles, and takes any name, ``file`` too.
+
+    Parameters
+    ----------
+    path : str or path
+    arrays : mapping of str to array
+        Written in C order, whatever their strides.
+
+    Raises
+    ------
+    ValueError
+        An array of Python objects, or a name that a zip archive cannot hold.
+    """
+    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise ValueError(f"{name!r} holds Python objects, which .npz would have to pickle")
+        if not isinstance(name, str) or zipfile.ZipInfo(name).filename != name:
+            raise ValueError(f"{name!r} is no name that .npz can hold")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                array = np.asarray(array, order="C")
+                np.lib.format.write_array(file, array, allow_pickle=False)

@@ -1,0 +1,238 @@
+"""``.safetensors`` in plain NumPy: a length, a JSON header, then the arrays' bytes."""
+
+import json
+import math
+import mmap
+import os
+
+import numpy as np
+
+# What NumPy reads the bytes as, in the order in which the library ranks them
+# when it writes. NumPy has no bfloat16: its bits are the upper half of a float32.
+DTYPES = {
+    "BOOL": "?",
+    "U8": "u1",
+    "I8": "i1",
+    "I16": "<i2",
+    "U16": "<u2",
+    "F16": "<f2",
+    "BF16": "<u2",
+    "I32": "<i4",
+    "U32": "<u4",
+    "F32": "<f4",
+    "C64": "<c8",
+    "F64": "<f8",
+    "I64": "<i8",
+    "U64": "<u8",
+}
+NAMES = {np.dtype(code): name for name, code in DTYPES.items() if name != "BF16"}
+MAX_HEADER = 100_000_000  # bytes, the library's own limit
+
+
+def load_safetensors(path):
+    """Return ``{name: array}`` in the order of the file's data.
+
+    The arrays are views of one copy-on-write map of the file: opening it reads
+    nothing, and what you write into an array never reaches the file. bfloat16
+    comes as float32, exactly, in memory of its own.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Raises
+    ------
+    ValueError
+        The file is damaged, or holds a dtype that NumPy has not.
+    """
+    header = safetensors_header(path)
+    header.pop("__metadata__", None)
+    with open(path, "rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    start = 8 + int.from_bytes(data[:8], "little")
+
+    arrays = {}
+    for name, entry in header.items():
+        dtype, shape, (begin, _) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        try:
+            array = np.ndarray(shape, DTYPES[dtype], data, start + begin)
+        except KeyError:
+            cure = "convert it where torch is, with .float()"
+            raise ValueError(f"{path}: {name!r} is {dtype}, NumPy has none: {cure}") from None
+        except (ValueError, OverflowError) as error:  # more axes or elements than NumPy has
+            raise ValueError(f"{path}: {name!r}, shape {shape}: {error}") from error
+        if dtype == "BF16":
+            array = from_bfloat16(array)
+        arrays[name] = array if array.flags.aligned else array.copy()
+    return arrays
+
+
+def safetensors_header(path):
+    """Return ``{name: {"dtype": ..., "shape": ..., "data_offsets": ...}}``, checked.
+
+    ``__metadata__``, where the file has it, is a mapping of str to str.
+
+    Raises
+    ------
+    ValueError
+        The header is damaged, or does not describe the data, byte for byte.
+    """
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > MAX_HEADER or length > size - 8:
+            raise ValueError(
+                f"{path}: a file of {size} bytes cannot have a header of {length} bytes: "
+                "was it cut off, or is it another format?"
+            )
+        text = file.read(length)
+    try:
+        header = parse_header(text)
+        metadata = header.pop("__metadata__", None) or {}
+        for entry in [metadata, *header.values()]:
+            if not isinstance(entry, dict):
+                raise ValueError(f"{entry!r} is no JSON object")
+        if not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError("__metadata__ holds something else than strings")
+        header = check_layout(header, size - 8 - length)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: damaged header: {error}") from error
+    return {"__metadata__": metadata, **header} if metadata else header
+
+
+def parse_header(text):
+    """Return the JSON object, in the dialect that the library reads: stricter than Python's."""
+
+    def number(digits):
+        value = float(digits)
+        if math.isinf(value):
+            raise ValueError("a number out of range")
+        return int(digits) if digits.isdecimal() else value  # -0 is no size
+
+    def constant(name):
+        raise ValueError(f"{name} is no JSON")
+
+    def distinct(pairs):
+        found = {}
+        for name, value in pairs:
+            if name in found:
+                raise ValueError(f"{name!r} occurs twice")
+            found[name] = value
+        return found
+
+    hooks = {"parse_int": number, "parse_float": number, "parse_constant": constant}
+    header = json.loads(text.decode("utf-8"), object_pairs_hook=distinct, **hooks)
+    if not isinstance(header, dict):
+        raise ValueError("the header is no JSON object")
+    if b"\\u" in text:
+        json.dumps(header, ensure_ascii=False).encode("utf-8")  # half of a surrogate pair
+    return header
+
+
+def check_layout(header, size):
+    """Return the entries in the order of their data, which must fill size bytes, once."""
+    for name, entry in header.items():
+        lists = entry.get("shape"), entry.get("data_offsets")
+        numbers = all(isinstance(v, list) and {type(n) for n in v} <= {int} for v in lists)
+        if not isinstance(entry.get("dtype"), str) or not numbers or len(lists[1]) != 2:
+            raise ValueError(f"{name!r} needs dtype, shape and data_offsets, but has {entry}")
+
+    header = dict(sorted(header.items(), key=lambda item: item[1]["data_offsets"]))
+    end = 0
+    for name, entry in header.items():
+        begin, stop = entry["data_offsets"]
+        if begin != end:
+            fault = "overlaps what is before it" if begin < end else "leaves a hole before it"
+            raise ValueError(f"{name!r}, data_offsets [{begin}, {stop}], {fault}")
+        if entry["dtype"] in DTYPES:  # the others are refused by name
+            wanted = math.prod(entry["shape"]) * np.dtype(DTYPES[entry["dtype"]]).itemsize
+            if stop - begin != wanted:
+                what = f"{entry['dtype']} of shape {entry['shape']}"
+                raise ValueError(f"{name!r}, {what}, needs {wanted} bytes, not {stop - begin}")
+        end = stop
+    if end != size:
+        raise ValueError(f"it describes {end} bytes of data, but the file has {size}")
+    return header
+
+
+def save_safetensors(path, arrays, bfloat16=(), metadata=None):
+    """Write arrays byte for byte as the library does, whatever their strides.
+
+    Parameters
+    ----------
+    path : str or path
+        Written beside it as ``path.part``, then renamed: arrays that are views of
+        the old file stay whole.
+    arrays : mapping of str to array
+    bfloat16 : names, optional
+        The arrays to write as bfloat16, rounded to the nearest, ties to even, as
+        PyTorch rounds. What was read from bfloat16 comes out unchanged.
+    metadata : mapping of str to str, optional
+
+    Raises
+    ------
+    ValueError
+        A name, a dtype or metadata that the format cannot hold.
+    """
+    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    bfloat16, metadata = set(bfloat16), dict(metadata or {})
+    if unknown := bfloat16 - set(arrays):
+        raise ValueError(f"bfloat16 names what is not among the arrays: {sorted(unknown)}")
+    if not all(isinstance(text, str) for text in [*arrays, *metadata, *metadata.values()]):
+        raise ValueError("names and metadata must be str")
+    if "__metadata__" in arrays:
+        raise ValueError("'__metadata__' is the format's own name: rename this array")
+
+    dtypes = {name: stored_as(name, a.dtype, name in bfloat16) for name, a in arrays.items()}
+    ranks = list(DTYPES)
+    order = sorted(arrays, key=lambda name: (-ranks.index(dtypes[name]), name))
+    header, end = {"__metadata__": metadata} if metadata else {}, 0
+    for name in order:
+        begin, shape = end, arrays[name].shape
+        end += math.prod(shape) * np.dtype(DTYPES[dtypes[name]]).itemsize
+        header[name] = {"dtype": dtypes[name], "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    if len(text) > MAX_HEADER:
+        raise ValueError(f"the header would have {len(text)} bytes, more than {MAX_HEADER}")
+
+    part = os.fspath(path) + ".part"
+    file = open(part, "wb")  # noqa: SIM115, closed before it is renamed or removed
+    try:
+        with file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for name in order:
+                array, code = arrays[name], DTYPES[dtypes[name]]
+                array = to_bfloat16(array) if dtypes[name] == "BF16" else array
+                file.write(np.asarray(array, code, order="C"))
+        os.replace(part, path)
+    except BaseException:
+        os.remove(part)
+        raise
+
+
+def stored_as(name, dtype, bfloat16):
+    """Return the format's name of a dtype."""
+    found = NAMES.get(dtype.newbyteorder("<"))
+    if found is None:
+        raise ValueError(f"{name!r} is {dtype}, which the format has not: convert it by .astype")
+    if bfloat16 and dtype.kind != "f":
+        raise ValueError(f"{name!r} is {dtype}: only floats can be written as bfloat16")
+    return "BF16" if bfloat16 else found
+
+
+def from_bfloat16(bits):
+    """Return the float32 whose upper halves the bits are."""
+    wide = bits.astype(np.uint32)
+    wide <<= 16  # in place: a scalar stays an array
+    return wide.view(np.float32)
+
+
+def to_bfloat16(array):
+    """Return the bits of the nearest bfloat16, ties to even."""
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite where float32 ends
+        bits = np.array(array, np.float32, order="C").view(np.uint32)
+    rounded = (bits + (0x7FFF + (bits >> 16 & 1))) >> 16
+    # Rounding up would carry some NaNs into the sign: they keep their upper half.
+    quiet = bits >> 16 | ((bits & 0xFFFF) > 0) * np.uint32(0x40)
+    return np.where(np.isnan(bits.view(np.float32)), quiet, rounded).astype("<u2")

@@ -1,0 +1,220 @@
+"""``load`` chooses by content, and says what a file is that no reader here takes."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import pickle
+import re
+import subprocess
+import sys
+import tarfile
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+
+from snippets import checkpoints
+from snippets.checkpoints import load, save_npz, save_safetensors
+from tests import ROOT
+from tests.checkpoints.broken import refusal
+
+ARRAYS = {"fc.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "fc.bias": np.ones(2)}
+
+
+def assert_same(ours):
+    assert set(ours) == set(ARRAYS)
+    assert all(
+        np.array_equal(ours[name], a) and ours[name].dtype == a.dtype for name, a in ARRAYS.items()
+    )
+
+
+@pytest.mark.parametrize("name", ["w.npz", "w.safetensors", "w.pt", "w"])
+@pytest.mark.parametrize(
+    "save", [save_npz, save_safetensors, lambda p, a: np.savez_compressed(p, **a)]
+)
+def test_the_content_decides_never_the_extension(tmp_path, save, name):
+    with open(tmp_path / name, "wb") as file:
+        save(file if "lambda" in save.__name__ else tmp_path / name, ARRAYS)
+    assert_same(load(tmp_path / name))
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "legacy"])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_files_of_torch_go_to_their_reader(tmp_path, monkeypatch, new, protocol):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "w.npz"
+    state = {name: torch.from_numpy(a) for name, a in ARRAYS.items()}
+    options = {"_use_new_zipfile_serialization": new, "pickle_protocol": protocol}
+    torch.save(state, path, **options)
+    if protocol == 2:
+        assert_same(load(path))
+    monkeypatch.setattr(checkpoints, "load_torch", str)
+    assert load(path) == str(path)
+
+
+def test_a_header_may_begin_with_space(tmp_path):
+    header = b" \n\t\r{}"
+    (tmp_path / "w").write_bytes(len(header).to_bytes(8, "little") + header)
+    assert load(tmp_path / "w") == {}
+    np.savez(tmp_path / "empty.npz")
+    assert load(tmp_path / "empty.npz") == {}
+
+
+def a_zip(*names):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x")
+    return file.getvalue()
+
+
+def a_tar():
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("storages"))
+    return file.getvalue()
+
+
+def an_array():
+    file = io.BytesIO()
+    np.save(file, np.ones(3))
+    return file.getvalue()
+
+
+PAGE = (
+    "a web page, saved in the place of the file: the address was that of a page, or wanted a login"
+)
+UNPACK = "unpack it first"
+KINDS = {
+    "nothing": (b"", "an empty file: was the disk full, or the download cut off?"),
+    "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(40), "HDF5, as Keras writes .h5: read it with h5py"),
+    "GGUF": (
+        b"GGUF\3\0\0\0" + bytes(40),
+        "GGUF, as llama.cpp reads it: read it with the package gguf",
+    ),
+    "an array": (an_array(), "a single array, .npy: read it with np.load(path)"),
+    "MATLAB": (b"MATLAB 5.0 MAT-file", "MATLAB's .mat: read it with scipy.io.loadmat"),
+    "gzip": (gzip.compress(b"x"), f"compressed by gzip: {UNPACK}"),
+    "bzip2": (bz2.compress(b"x"), f"compressed by bzip2: {UNPACK}"),
+    "xz": (lzma.compress(b"x"), f"compressed by xz: {UNPACK}"),
+    "zstd": (b"\x28\xb5\x2f\xfd\x04", f"compressed by zstd: {UNPACK}"),
+    "7z": (b"7z\xbc\xaf\x27\x1c", f"a 7z archive: {UNPACK}"),
+    "RAR": (b"Rar!\x1a\x07\x01", f"a RAR archive: {UNPACK}"),
+    "TensorFlow Lite": (b"\x20\0\0\0TFL3", "a TensorFlow Lite model: it has no state_dict"),
+    "ExecuTorch": (
+        b"\x20\0\0\0ET12",
+        "an ExecuTorch program: load the checkpoint that it was made from",
+    ),
+    "Git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+        "a Git LFS pointer, not the file itself: run git lfs pull",
+    ),
+    "a web page": (b"\n <!DOCTYPE html>\n<html>", PAGE),
+    "another web page": (b"\xef\xbb\xbf<HTML>\xc3\xa9", PAGE),
+    "XML": (
+        b'<?xml version="1.0"?><Error>',
+        "XML, perhaps an error message: look into it with a text editor",
+    ),
+    "JSON": (
+        json.dumps({"weight_map": {}}).encode(),
+        "JSON: an index names the files that hold the weights: load each of them",
+    ),
+    "a tar": (
+        a_tar(),
+        "a tar archive: unpack it first; PyTorch before 0.1.10 saved such files itself",
+    ),
+    **{
+        f"pickle {protocol}": (
+            pickle.dumps({"w": [1.0]}, protocol),
+            "a plain pickle, not written by torch.save: to unpickle it is to run it",
+        )
+        for protocol in (2, 3, 4, 5)
+    },
+    "ONNX": (
+        b"\x08\x08\x12\x07pytorch",
+        "protobuf, perhaps ONNX or TensorFlow: read an ONNX model with the package onnx",
+    ),
+    "text": (b"Entry not found\n", "text: it begins with 'Entry not found\\n'"),
+    "long text": (b"a\tb " * 999, "text: it begins with " + repr("a\tb " * 10)),
+    "bytes": (
+        bytes(range(200, 220)),
+        "no checkpoint that is known here: it begins with the bytes c8 c9 ca cb cc cd ce cf",
+    ),
+    "short": (b"\x80", "no checkpoint that is known here: it begins with the bytes 80"),
+    "no header": (b"abcdefgh{}", "text: it begins with 'abcdefgh{}'"),
+    "torch.export": (
+        a_zip("m/archive_format", "m/models/model.json"),
+        "a program written by torch.export. It holds ['m/archive_format', 'm/models/model.json']",
+    ),
+    "Keras": (
+        a_zip("metadata.json", "model.weights.h5"),
+        "a Keras model: unpack it, and read model.weights.h5 with h5py. "
+        "It holds ['metadata.json', 'model.weights.h5']",
+    ),
+    "another zip": (
+        a_zip(*"fedcba", "w.npy", "mydata.pkl"),
+        "a zip archive of something else: unpack it. It holds ['a', 'b', 'c', 'd', 'e']",
+    ),
+    "half a zip": (
+        a_zip("w.npy")[:-9],
+        "a zip archive, of torch or NumPy, cut off or damaged: File is not a zip file",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "what"), KINDS.values(), ids=KINDS)
+def test_what_else_a_file_is_has_a_name(tmp_path, data, what):
+    path = tmp_path / "model.pt"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=f"^{re.escape(f'{path}: this is {what}')}"):
+        load(path)
+
+
+def test_a_program_of_torchscript_has_a_name(tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "model.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript is deprecated
+        torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 3), torch.ones(1, 2)), path)
+    assert "TorchScript" in refusal(load, path)
+
+
+def test_a_folder_is_told_from_a_file(tmp_path):
+    for name in "fedcba":
+        (tmp_path / name).touch()
+    message = f"{tmp_path}: a folder: load one of the files in it, ['a', 'b', 'c', 'd', 'e']"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        load(tmp_path)
+
+
+def test_a_file_that_is_not_there():
+    with pytest.raises(FileNotFoundError):
+        load("nowhere.pt")
+
+
+@pytest.mark.parametrize("save", [save_npz, save_safetensors])
+def test_a_file_cut_off_anywhere_is_refused(tmp_path, save):
+    path = tmp_path / "w"
+    save(path, {"w": np.ones(2)})
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert refusal(load, path)
+
+
+IMPORT = """
+import time, numpy
+start = time.perf_counter()
+import snippets.checkpoints
+print(time.perf_counter() - start)
+"""
+
+
+def test_importing_takes_little_beyond_numpy():
+    times = [
+        float(subprocess.check_output([sys.executable, "-c", IMPORT], cwd=ROOT)) for _ in range(3)
+    ]
+    assert min(times) < 0.25  # on a busy machine; tests/benchmarks/checkpoints.py measures it
