@@ -273,7 +273,7 @@ def unpickle(stream, allowed, storage):
                 stack.append(memo[arg])
             case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT" | "BINUNICODE":
                 stack.append(arg)
-            case "SHORT_BINSTRING" | "BINSTRING":  # from Python 2
+            case "SHORT_BINSTRING":  # from Python 2
                 stack.append(arg.encode("latin-1").decode("utf-8"))
             case "NONE":
                 stack.append(None)
@@ -309,7 +309,7 @@ def unpickle(stream, allowed, storage):
             case "GLOBAL":
                 name = arg.replace(" ", ".")
                 if name not in allowed:
-                    raise ValueError(f"it needs {name[:200]!r}{KNOWN.get(name, NOT_A_WEIGHT)}")
+                    raise ValueError(f"it needs {name:.200}, {why_not(name)}")
                 stack.append(allowed[name])
             case "BINPERSID":
                 stack.append(storage(stack.pop()))
@@ -325,6 +325,13 @@ def unpickle(stream, allowed, storage):
                 given = f"{name} {arg}" if name == "PROTO" else name
                 raise ValueError(f"torch.save never writes {given} (byte {position} of its pickle)")
     return stack.pop()
+
+
+def why_not(name):
+    """Say what a name is that a pickle may not use."""
+    if name.startswith("torch.") and name[6:].replace("_", "").isalnum() and name.islower():
+        return "a dtype that NumPy lacks"
+    return KNOWN.get(name, "which is no weight: save model.state_dict() instead")
 
 
 def check_is(kinds, value):
@@ -415,9 +422,8 @@ BUILDERS = (
         "collections.Counter": counter,
     }
 )
-NOT_A_WEIGHT = ", which is no weight: save model.state_dict() instead"
 KNOWN = {
-    "torch._utils._rebuild_qtensor": ", a quantised tensor: save its dequantize() instead",
-    "torch._utils._rebuild_sparse_tensor": ", a sparse tensor: save its to_dense() instead",
-    "torch._utils._rebuild_meta_tensor_no_storage": ", a tensor on meta, which has no numbers",
+    "torch._utils._rebuild_qtensor": "a quantised tensor: save its dequantize() instead",
+    "torch._utils._rebuild_sparse_tensor": "a sparse tensor: save its to_dense() instead",
+    "torch._utils._rebuild_meta_tensor_no_storage": "a tensor on meta, which has no numbers",
 }

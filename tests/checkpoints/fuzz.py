@@ -75,7 +75,7 @@ def mutated(data, rng):
     """Return data with one to four small damages."""
     data = bytearray(data)
     for _ in range(rng.randint(1, 4)):
-        at = rng.randrange(len(data) + 1)
+        at = rng.randint(0, len(data))
         size = rng.choice([1, 1, 2, 4, 16])
         match rng.randrange(6):
             case 0:
@@ -87,13 +87,13 @@ def mutated(data, rng):
             case 3:
                 data[at : at + 8] = rng.choice(SPLICES)
             case 4:
-                start = rng.randrange(len(data) + 1)
+                start = rng.randint(0, len(data))
                 data[at:at] = data[start : start + size * 4]
             case 5:
                 data[at : at + 1] = bytes(
                     [rng.choice(b"QRbtuse0123()]}.\x81\x85\x86\x87\x88\x89\x8a")]
                 )
-    return bytes(data[: rng.randrange(len(data))] if rng.random() < 0.05 else data)
+    return bytes(data[: rng.randint(0, len(data))] if rng.random() < 0.05 else data)
 
 
 def mutants(found, count, seed):

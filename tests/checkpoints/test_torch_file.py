@@ -1,0 +1,765 @@
+"""``load_torch`` against ``torch.load``, and against files that are broken or mean harm."""
+
+import copyreg
+import io
+import os
+import pickle
+import re
+import resource
+import struct
+import time
+import tracemalloc
+import warnings
+import zipfile
+from collections import Counter, OrderedDict
+
+import numpy as np
+import pytest
+
+from snippets.checkpoints import torch_file
+from snippets.checkpoints.torch_file import load_torch
+from tests.checkpoints.fuzz import members_of, report, zipped_again
+
+torch = pytest.importorskip("torch")
+
+CONTAINERS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+
+
+def as_numpy(value):
+    """Return what load_torch has to make of what torch.load returned."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().resolve_conj().resolve_neg()
+        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    if isinstance(value, dict):
+        return type(value)({key: as_numpy(part) for key, part in value.items()})
+    if isinstance(value, tuple | list):
+        kind = tuple if isinstance(value, tuple) else list
+        return kind(map(as_numpy, value))
+    return value
+
+
+def assert_same(ours, theirs):
+    """Fail unless the two are equal bit by bit, with types, order and nesting."""
+    assert type(ours) is type(theirs)
+    if isinstance(theirs, np.ndarray):
+        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+        assert ours.tobytes() == theirs.tobytes()
+    elif isinstance(theirs, dict):
+        assert list(ours) == list(theirs)
+        assert [type(key) for key in ours] == [type(key) for key in theirs]
+        assert_same(list(ours.values()), list(theirs.values()))
+    elif isinstance(theirs, tuple | list):
+        assert len(ours) == len(theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            assert_same(one, other)
+    else:
+        assert ours == theirs
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return "saved.pth"
+
+
+def assert_read_as_torch_does(path):
+    ours = load_torch(path)
+    assert_same(ours, as_numpy(torch.load(path, map_location="cpu", weights_only=True)))
+    return ours
+
+
+def assert_same_through(path, value, zipped=True):
+    torch.save(value, path, _use_new_zipfile_serialization=zipped)
+    return assert_read_as_torch_does(path)
+
+
+NUMBERS = "float16 float32 float64 complex64 complex128 int8 int16 int32 int64 uint8 bool bfloat16"
+
+
+def numbers(dtype, *shape):
+    """Return a tensor of random bits: infinities, NaNs, subnormals and -0 among them."""
+    dtype = getattr(torch, dtype)
+    if dtype == torch.bool:
+        return torch.rand(shape) < 0.5
+    size = int(np.prod(shape)) * dtype.itemsize
+    return torch.randint(0, 256, (size,), dtype=torch.uint8).view(dtype).reshape(shape)
+
+
+@CONTAINERS
+@pytest.mark.parametrize("dtype", NUMBERS.split())
+def test_every_dtype(path, dtype, zipped):
+    given = {"a": numbers(dtype, 5, 7), "scalar": numbers(dtype), "none": numbers(dtype, 0, 3)}
+    assert_same_through(path, given, zipped)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "uint64"])
+def test_dtypes_without_a_storage_class(path, dtype):
+    given = numbers(dtype, 5, 7)
+    assert_same_through(path, [given, given.T])
+
+
+def test_bfloat16_is_exact(path):
+    every = torch.arange(2**16).to(torch.uint16).view(torch.bfloat16)
+    ours = assert_same_through(path, every)
+    assert (ours.view(np.uint32) >> 16).tolist() == list(range(2**16))
+
+
+VIEWS = {
+    "offset": lambda x: x[1:, 2:],
+    "step": lambda x: x[:, ::3],
+    "transposed": lambda x: x.mT,
+    "permuted": lambda x: x.permute(2, 0, 1),
+    "expanded": lambda x: x[:1, :1].expand(9, 5, 6),
+    "scalar": lambda x: x[1, 2, 3],
+    "diagonal": lambda x: x.diagonal(dim1=1, dim2=2),
+    "windows": lambda x: x.flatten().unfold(0, 5, 2),
+    "channels last": lambda x: x[None].contiguous(memory_format=torch.channels_last),
+    "empty": lambda x: x[:, 2:2],
+    "empty beyond": lambda x: x[4:, 5:, 3:3],
+    "one long stride": lambda x: x.as_strided((1, 2), (10**6, 1)),
+    "last": lambda x: x.as_strided((2, 2), (100, 19)),
+}
+
+
+@CONTAINERS
+@pytest.mark.parametrize("name", VIEWS)
+def test_views(path, name, zipped):
+    assert_same_through(path, VIEWS[name](torch.randn(4, 5, 6)), zipped)
+
+
+@CONTAINERS
+def test_what_shares_a_storage_shares_memory(path, zipped):
+    base = torch.randn(4, 5)
+    whole, turned, row, other = assert_same_through(
+        path, [base, base.T, base[2], base.clone()], zipped
+    )
+    whole[2, 3] = 7
+    assert turned[3, 2] == row[3] == 7
+    assert other[2, 3] != 7
+    assert torch.load(path)[0][2, 3] != 7  # the file has not changed
+
+
+@CONTAINERS
+def test_lazy_conjugates_and_negatives(path, zipped):
+    z = torch.randn(3, 4, dtype=torch.complex64)
+    ours = assert_same_through(path, [z, z.conj(), z.T.conj(), z.conj()], zipped)
+    assert np.shares_memory(ours[1], ours[3])
+    assert not np.shares_memory(ours[0], ours[1])
+    assert_same_through(path, z.conj().imag, zipped)  # marked as negated
+    assert_same_through(path, z._neg_view().conj(), zipped)
+    assert_same_through(path, [torch.randn(3)._neg_view()], zipped)
+
+
+@CONTAINERS
+def test_containers_keep_types_keys_and_order(path, zipped):
+    given = {
+        "z": [1, -2, 300, 70_000, 2**40, -(2**70), 2.5, True, False, None, "é", "x" * 300],
+        "a": (torch.Size([2, 3]), (), (1,), (1, 2), (1, 2, 3, 4), [], {}),
+        3: OrderedDict([("y", 1), ("x", torch.ones(2))]),
+        None: {1.5: Counter({"a": 2}), True: torch.randn(2, 1).shape},
+    }
+    assert_same_through(path, given, zipped)
+
+
+@CONTAINERS
+def test_models_and_optimizers(path, zipped):
+    model = torch.nn.Sequential(torch.nn.Conv1d(2, 3, 1), torch.nn.BatchNorm1d(3))
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.randn(4, 2, 5)).sum().backward()
+    optimizer.step()
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 3, 5])
+    given = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    assert_same_through(path, given | {"scheduler": scheduler.state_dict(), "epoch": 3}, zipped)
+
+
+@CONTAINERS
+def test_parameters_with_and_without_attributes(path, zipped):
+    parameter, tensor = torch.nn.Parameter(torch.randn(3)), torch.randn(2)
+    parameter.tied = tensor.tied = True
+    assert_same_through(path, [torch.nn.Parameter(torch.randn(2)), parameter, tensor], zipped)
+
+
+def test_torch_s_own_values(path):
+    torch.save([torch.device("cpu"), torch.device("cuda", 1), torch.int8, torch.bfloat16], path)
+    assert load_torch(path) == ["cpu", "cuda:1", np.dtype("int8"), torch_file.BFLOAT16]
+
+
+@pytest.mark.filterwarnings("ignore:TypedStorage")
+@CONTAINERS
+def test_a_bare_storage(path, zipped):
+    torch.save(torch.arange(3).storage(), path, _use_new_zipfile_serialization=zipped)
+    assert load_torch(path).tolist() == [0, 1, 2]
+
+
+# Older and rewritten files
+
+
+def saved(value, zipped=True):
+    stream = io.BytesIO()
+    torch.save(value, stream, _use_new_zipfile_serialization=zipped)
+    return stream.getvalue()
+
+
+def write(path, data):
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+STATE = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.arange(2**40, 2**40 + 3)}
+
+
+def test_the_zip_of_1_6(path):
+    members = members_of(saved(STATE))
+    pickled = members["archive/data.pkl"]
+    for key in (b"0", b"1"):  # a storage's name was its address
+        pickled = pickled.replace(b"X\1\0\0\0" + key, b"X\7\0\0\0" + b"940000" + key)
+    old = {"archive/data.pkl": pickled, "archive/version": b"3\n"}
+    old |= {f"archive/data/94000{i}{i}": members[f"archive/data/{i}"] for i in (0, 1)}
+    old = {
+        name.replace("9400011", "9400001").replace("9400000", "9400000"): old[name] for name in old
+    }
+    write(path, zipped_again(old))
+    assert_read_as_torch_does(path)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_zip_packed_again(path, compression):
+    """With a folder as a member, another prefix, nothing aligned."""
+    members = {"my/": b""} | {
+        name.replace("archive/", "my/"): data for name, data in members_of(saved(STATE)).items()
+    }
+    write(path, zipped_again(members, compression))
+    ours = assert_read_as_torch_does(path)
+    assert all(array.flags.aligned and array.flags.writeable for array in ours.values())
+
+
+def test_big_endian(path):
+    members = members_of(saved(STATE))
+    for name, dtype in (("archive/data/0", "f4"), ("archive/data/1", "i8")):
+        members[name] = np.frombuffer(members[name], dtype).byteswap().tobytes()
+    write(path, zipped_again(members | {"archive/byteorder": b"big"}))
+    ours = assert_read_as_torch_does(path)
+    assert all(array.dtype.isnative for array in ours.values())
+    for kind in ("bfloat16", "uint16"):  # torch.load leaves uint16 unswapped
+        given = torch.arange(1000, 1004).to(getattr(torch, kind))
+        members = members_of(saved(given)) | {"archive/byteorder": b"big"}
+        raw = np.frombuffer(members["archive/data/0"], "u2")
+        write(path, zipped_again(members | {"archive/data/0": raw.byteswap().tobytes()}))
+        assert_same(load_torch(path), as_numpy(given))
+
+
+def part(value):
+    """Return the instructions that make a plain value."""
+    return pickle.dumps(value, 2)[2:-1]
+
+
+def storage(dtype="FloatStorage", key="0", count=6, more=b""):
+    return (
+        b"(" + part("storage") + b"ctorch\n" + dtype.encode() + b"\n"
+        + part(key) + part("cpu") + part(count) + more + b"tQ"
+    )  # fmt: skip
+
+
+def tensor(
+    offset=0, shape=(2, 3), stride=(3, 1), of=None, more=b"\x89N", kind=b"_rebuild_tensor_v2"
+):
+    view = part(offset) + part(shape) + part(stride) + more
+    return b"ctorch._utils\n" + kind + b"\n(" + (of or storage()) + view + b"tR"
+
+
+def checkpoint(body, **members):
+    """Return a zip whose pickle is body, with one storage of six floats."""
+    members = {
+        "data.pkl": b"\x80\2" + body + b".",
+        "data/0": np.arange(6, dtype="f4").tobytes(),
+        "version": b"3\n",
+    } | members
+    return zipped_again({f"x/{name}": data for name, data in members.items()})
+
+
+def test_the_pieces_above_make_a_checkpoint(path):
+    write(path, checkpoint(tensor()))
+    assert assert_read_as_torch_does(path).tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+PARAMETER = b"ctorch.nn.parameter\nParameter\n"
+PAIRS = b"](](U\1aK\1e](U\2\xc3\xa9K\2ee"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        tensor(kind=b"_rebuild_tensor", more=b""),  # before 0.4
+        PARAMETER + b"(" + tensor() + b"tR(\x88\x89Ntb",
+        PARAMETER + b"(" + tensor() + b"\x89tR",
+        b"ccollections\nOrderedDict\n(" + PAIRS + b"tR",  # Python 2
+        b"ccollections\nOrderedDict\n)R}U\x09_metadata]sb",
+        b"r\0\1\0\0".join([b"]", b"]j\0\1\0\0a"]),
+    ],
+)
+def test_what_older_versions_wrote(path, body):
+    write(path, checkpoint(body))
+    assert_read_as_torch_does(path)
+
+
+# What is refused, by name
+
+
+def refused(path, data, message):
+    """Fail unless the file is refused for this reason, quickly and in little memory."""
+    write(path, data)
+    before = time.process_time()
+    tracemalloc.start()
+    try:
+        load_torch(path)
+    except ValueError as error:
+        said = str(error)
+    finally:
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert re.search(f"^{re.escape(path)}: .*({message})", said)
+    assert peak < 2**20 + 8 * len(data)
+    assert time.process_time() - before < 3
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: torch.ones(2).to(torch.float8_e4m3fn), "it needs torch.float8_e4m3fn, a dtype"),
+        (lambda: torch.ones(2, dtype=torch.complex32), "it needs torch.complex32, a dtype"),
+        (lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8), "quantised tensor"),
+        (lambda: torch.eye(3).to_sparse(), "a sparse tensor: save its to_dense"),
+        (lambda: torch.ones(2, device="meta"), "a tensor on meta"),
+        (lambda: torch.nn.Linear(2, 3), "torch.nn.modules.linear.Linear, which is no weight"),
+        (
+            lambda: {"a": np.float64(3)},
+            "numpy.*scalar, which is no weight: save model.state_dict",
+        ),
+        (lambda: {(1, 2): 3}, "a dict has a key of type tuple$"),
+        (lambda: {2**63: 3}, "an integer of more than 64 bits for a key$"),
+        (lambda: {-(2**63) - 1: 3}, "an integer of more than 64 bits for a key$"),
+    ],
+)
+def test_what_is_no_weight_is_refused_by_name(path, make, message):
+    refused(path, saved(make()), message)
+
+
+@pytest.mark.parametrize("key", [2**63 - 1, -(2**63)])
+def test_keys_of_64_bits(path, key):
+    assert_same_through(path, {key: 1})
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_programs_are_refused_by_name(path):
+    layer = torch.nn.Linear(2, 3)
+    torch.jit.script(layer).save(path)
+    with open(path, "rb") as file:
+        refused(path, file.read(), "a TorchScript archive, a program")
+    for name in ("x/archive_format", "serialized_exported_program.json"):
+        refused(path, zipped_again({name: b"", "x/models/model.json": b""}), r"a \.pt2 archive")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "cannot mmap an empty file"),
+        (b"<html>", r"torch.save did not write this: it begins with b'<html>'$"),
+        (b"\0" * 257 + b"ustar", "a tar, as torch.save wrote before PyTorch 0.1.10"),
+        (pickle.dumps({"a": 1}), "torch.save did not write this"),
+        (zipped_again({"a.npy": b""}), r"a zip without one data.pkl, .* \['a.npy'\]"),
+        (zipped_again({"data.pkl": b""}), "a zip without one data.pkl"),
+        (zipped_again({"x/data.pkl": b"", "y/data.pkl": b""}), "a zip without one data.pkl"),
+        (b"PK\3\4", "BadZipFile"),
+    ],
+)
+def test_other_files_are_refused_by_name(path, data, message):
+    refused(path, data, message)
+
+
+def test_a_missing_file_is_a_missing_file(path):
+    with pytest.raises(FileNotFoundError):
+        load_torch(path)
+
+
+# Nothing is executed
+
+
+class Harm:
+    def __reduce__(self):
+        return os.mkdir, ("harmed",)
+
+
+class Deep:
+    def __reduce__(self):
+        return OrderedDict, ([["a", Harm()]],)
+
+
+HARM = {
+    "reduce": pickle.dumps(Harm(), 2)[2:-1],
+    "nested": pickle.dumps({"a": [OrderedDict(b=(Harm(),))]}, 2)[2:-1],
+    "in arguments": pickle.dumps(Deep(), 2)[2:-1],
+    "inst": b"(S'harmed'\niposix\nmkdir\n",
+    "obj": b"(cposix\nmkdir\nS'harmed'\no",
+    "extension": b"\x83\xff\x7f(S'harmed'\ntR",
+    "long extension": b"\x84\xff\x7f\0\0(S'harmed'\ntR",
+    "stack global": b"Vposix\nVmkdir\n\x93(S'harmed'\ntR",
+    "dotted": b"\x80\4Vcollections\nV_sys.modules\n\x93\x940Vposix\nVmkdir\n\x93(S'harmed'\ntR",
+    "list build": b"cbuiltins\nlist\n(cbuiltins\nmap\n(cposix\nmkdir\n(S'harmed'\nltRtR",
+    "protocol 5": pickle.dumps(Harm(), 5)[2:-1],
+    "protocol 0": pickle.dumps(Harm(), 0)[:-1],
+}
+
+
+@pytest.fixture
+def extension():
+    copyreg.add_extension("posix", "mkdir", 0x7FFF)
+    yield
+    copyreg.remove_extension("posix", "mkdir", 0x7FFF)
+
+
+@pytest.fixture
+def harmless(path, extension):
+    yield
+    assert not os.path.exists("harmed")
+
+
+@pytest.mark.usefixtures("path", "extension")
+@pytest.mark.parametrize("kind", HARM)
+def test_the_payloads_are_live(kind):
+    pickle.loads(b"\x80\2" + HARM[kind] + b".")
+    assert os.path.exists("harmed")
+
+
+@pytest.mark.usefixtures("harmless")
+@pytest.mark.parametrize("kind", HARM)
+def test_no_payload_is_executed(path, kind):
+    refused(path, checkpoint(HARM[kind]), "(it needs|torch.save never writes) .")
+
+
+@pytest.mark.usefixtures("harmless")
+@pytest.mark.parametrize("where", range(1, 5))
+def test_no_payload_is_executed_in_any_pickle_of_a_legacy_file(path, where):
+    stream = io.BytesIO(saved(STATE, zipped=False))
+    pickles, start = [], 0
+    for _ in range(5):
+        list(torch_file.pickletools.genops(stream))
+        pickles.append(stream.getvalue()[start : stream.tell()])
+        start = stream.tell()
+    pickles[where] = b"\x80\2" + HARM["reduce"] + b"."
+    refused(path, b"".join(pickles) + stream.read(), "it needs posix.mkdir")
+
+
+HOOK = b"ctorch._tensor\n_rebuild_from_type_v2\n"
+
+
+@pytest.mark.usefixtures("harmless")
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"ctorch._utils\n_rebuild_tensor_v2.__globals__\n", "it needs .*__globals__"),
+        (b"ctorch._utils\n_rebuild_tensor_v2.__class__\n.", "it needs .*__class__"),
+        (HOOK + b"(cposix\nmkdir\nctorch\nTensor\n(S'harmed'\nt}tR", "it needs posix.mkdir"),
+        (HOOK + b"(" + part("mkdir") + b"ctorch\nTensor\n)}tR", "puts a str where"),
+        (HOOK + b"(ctorch\nTensor\nN)}tR", "puts a type where"),
+        (b"ctorch\nTensor\n)R", "puts a type where"),
+        (b"ctorch\nfloat32\n)R", "puts a Float32DType where"),
+        (part("a") + b")R", "puts a str where"),
+        (b"ccollections\nOrderedDict\n]R", "puts a list where"),
+        (b"ccollections\nOrderedDict\n)\x81", "never writes NEWOBJ"),
+        (b"]}b", "puts a list where"),
+        (b"}}b", "puts a dict where"),
+        (b"ccollections\nOrderedDict\n}b", "puts a function where"),
+        (b")K\1a", "puts a tuple where"),
+        (b")(K\1e", "puts a tuple where"),
+        (b"]K\1K\2s", "puts a list where"),
+        (b"](K\1K\2u", "puts a list where"),
+        (b"}(K\1u", "zip.. argument 2 is shorter"),
+        (b"ccollections\nOrderedDict\n(" + part(((1, 2),)) + b"tR", "puts a tuple where"),
+        (b"ccollections\nCounter\n(" + part([1]) + b"tR", "puts a list where"),
+        (b"ctorch\ndevice\n(]tR", "TypeError"),
+        (b"P0\n", "never writes PERSID"),
+        (b"(K\1Q", "something outside that is no plain storage"),
+        (b"\x8c\1a", "never writes SHORT_BINUNICODE"),
+        (b"\x80\4", r"never writes PROTO 4 \(byte 2 of its pickle\)"),
+        (b"K\1K\x020", "never writes POP"),
+    ],
+)
+def test_instructions_are_kept_to_their_purpose(path, body, message):
+    refused(path, checkpoint(body), message)
+
+
+# Tensors that would look where nothing is theirs
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (tensor(offset=1), "a tensor reads number 6 of a storage of 6$"),
+        (tensor(shape=(3, 3)), "a tensor reads number 8 of a storage of 6$"),
+        (tensor(stride=(4, 1)), "a tensor reads number 6 of a storage of 6$"),
+        (tensor(offset=6, shape=(), stride=()), "a tensor reads number 6 of a storage of 6$"),
+        (tensor(shape=(2**62, 4), stride=(4, 1)), "a tensor reads number"),
+        (tensor(offset=2**64), "a tensor reads number"),
+        (tensor(offset=-1), "not all counts"),
+        (tensor(shape=(-2, 3)), "not all counts"),
+        (tensor(stride=(-3, 1), offset=5), "not all counts"),
+        (tensor(stride=(3.0, 1)), "not all counts"),
+        (tensor(shape=(True, 3)), "not all counts"),
+        (tensor(shape=(2,)), "not two tuples of one length"),
+        (tensor(shape=[2, 3]), "not two tuples of one length"),
+        (tensor(stride=[3, 1]), "not two tuples of one length"),
+        (tensor(shape=(1,) * 65, stride=(1,) * 65), "not two tuples of one length"),
+        (tensor(shape=(2**62,) * 9, stride=(0,) * 9), "big|large|exceed"),
+        (tensor(of=part("xx")), "puts a str where"),
+        (tensor(of=tensor()), "puts a ndarray where"),
+        (tensor(of=tensor(), kind=b"_rebuild_tensor_v3"), "puts a ndarray where|missing"),
+        (tensor(more=b"\x89N" + part({"x": True})), "marks a tensor as x, which"),
+        (tensor(more=b"\x89N" + part([1])), "puts a list where"),
+        (tensor(of=storage(count=5)), "storage '0' has 6 of float32, the pickle says 5 of float32"),
+        (tensor(of=storage(count=-1)), "no plain storage"),
+        (tensor(of=storage(count=2**70)), "the pickle says 1180591620717411303424"),
+        (tensor(of=storage("CharStorage")), "has 24 of int8, the pickle says 6 of int8"),
+        (
+            tensor(of=storage("IntStorage")) + tensor(),
+            "has 6 of int32, the pickle says 6 of float32",
+        ),
+        (tensor(of=storage("ComplexDoubleStorage")), "24 bytes are no whole number of complex128"),
+        (tensor(of=storage(key="1")), "KeyError"),
+        (tensor(of=storage(key="../version")), "KeyError"),
+        (tensor(of=storage(more=part(("0", 0, 6)))), "no plain storage"),
+        (tensor(of=storage(more=b"NN")), "no plain storage"),
+    ],
+)
+def test_no_tensor_looks_beyond_its_storage(path, body, message):
+    refused(path, checkpoint(body), message)
+
+
+def test_uint16_of_an_odd_number_of_bytes(path):
+    of = storage("UntypedStorage", count=5).replace(b"ctorch\n", b"ctorch.storage\n")
+    body = tensor(of=of, more=b"\x89Nctorch\nuint16\n", kind=b"_rebuild_tensor_v3")
+    refused(path, checkpoint(body, **{"data/0": b"12345"}), "5 bytes are no whole number of uint16")
+
+
+# Sizes that lie, bombs
+
+
+def nested(count):
+    """Return a dict with a key of nested tuples that takes 2**count steps to hash."""
+    return b"}K\1" + b"q\0h\0\x86" * count + b"K\1s"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"X\xff\xff\xff\x7fabc", "expected 2147483647 bytes"),
+        (b"T\xff\xff\xff\x7fabc", "expected 2147483647 bytes"),
+        (b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7fabc", "expected 9223372036854775807 bytes"),
+        (b"\x8b\xff\xff\xff\x7fabc", "not enough data in stream"),
+        (b"\x95\xff\xff\xff\xff\xff\xff\xff\x7f", "never writes FRAME"),
+        (b"Nr\xff\xff\xff\xffjf\xff\xff\xff", "KeyError"),
+        (b"I" + b"9" * 10000 + b"\n", "Exceeds the limit|never writes INT"),
+        (nested(60), "a dict has a key of type tuple"),
+        (b"ccollections\nOrderedDict\n(](" + nested(60)[1:-1] + b"l", "never writes LIST"),
+        (b"h\0", "KeyError: 0"),
+        (b"R", "IndexError"),
+        (b"t", "IndexError"),
+        (b"u", "IndexError"),
+        (b"q\0", "IndexError"),
+        (b"", "IndexError"),
+    ],
+)
+def test_pickles_that_lie(path, body, message):
+    refused(path, checkpoint(body), message)
+
+
+def test_a_small_pickle_can_not_ask_for_many_copies(path):
+    pairs = b"](" + b"](K\1K\2e" * 1000 + b"e\x85q\0"
+    again = b"ccollections\nOrderedDict\nh\0R" * 1000
+    write(
+        path,
+        checkpoint(
+            pairs
+            + again
+            + b"ccollections\nCounter\n}K\1K\2s\x85q\1Rccollections\nCounter\nh\1R\x86"
+        ),
+    )
+    tracemalloc.start()
+    first, second = load_torch(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
+    assert (first, second) == (Counter({1: 2}), Counter())
+
+
+def test_deep_and_recursive_lists_are_built_without_recursion(path):
+    write(path, checkpoint(b"]" * 50_000 + b"a" * 49_999))
+    deep = load_torch(path)
+    for depth in range(50_000):  # noqa: B007
+        if not deep:
+            break
+        (deep,) = deep
+    assert depth == 49_999
+    write(path, checkpoint(b"]q\0h\0a"))
+    (inside,) = recursive = load_torch(path)
+    assert inside is recursive
+
+
+def test_nested_rebuilding_ends(path):
+    refused(path, checkpoint((HOOK + b"(") * 2 + b"N" + b"}tR" * 2), "puts a|TypeError")
+    deep = b"(" + HOOK + b"N"
+    body = HOOK + deep * 3000 + b")" + b"}t" * 3000 + b"R"
+    refused(path, checkpoint(body), "puts a|RecursionError")
+
+
+def test_zip_bombs(path):
+    members = {
+        "x/data.pkl": b"\x80\2" + tensor(of=storage(count=2**22)) + b".",
+        "x/data/0": bytes(2**24),
+    }
+    data = zipped_again(members, zipfile.ZIP_DEFLATED)
+    refused(path, data, r"16777\d+ bytes are packed into \d+: a zip bomb")
+    liar = data.replace(struct.pack("<I", 2**24), struct.pack("<I", 24))
+    refused(path, liar, "'x/data/0' has not the 24 bytes the zip tells of")
+
+
+def test_a_pickle_is_read_no_further_than_its_limit(path, monkeypatch):
+    monkeypatch.setattr(torch_file, "MAX_PICKLE", 50)
+    write(path, checkpoint(b"N" * 47))
+    assert load_torch(path) is None
+    refused(path, checkpoint(b"N" * 48), "pickle exhausted before seeing STOP")
+
+
+def entry_of(data, name):
+    """Return where the central directory has the entry of a member."""
+    return data.rindex(name) - 46
+
+
+def damaged(data, name, where, value):
+    at = entry_of(data, name) + where
+    return data[:at] + value + data[at + len(value) :]
+
+
+GOOD = checkpoint(tensor())
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "message"),
+    [
+        (8, b"\1\0", "'x/data/0' is encrypted, or neither"),
+        (10, struct.pack("<H", zipfile.ZIP_BZIP2), "'x/data/0' is encrypted, or neither"),
+        (10, struct.pack("<H", zipfile.ZIP_DEFLATED), "zlib.error|error: Error|has not the 24"),
+        (20, struct.pack("<I", 25), "ends beyond the zip's last member|does not lie where"),
+        (20, struct.pack("<I", 23), "'x/data/0' has not the 24 bytes"),
+        (20, b"\xfe\xff\xff\xff", "ends beyond|does not lie where"),
+        (24, struct.pack("<I", 2**30), "'x/data/0' has not the 1073741824 bytes"),
+        (42, struct.pack("<I", 0), "does not lie where the zip says"),
+        (42, struct.pack("<I", 1), "does not lie where the zip says"),
+        (42, b"\xfe\xff\xff\xff", "does not lie where the zip says"),
+    ],
+)
+def test_zips_that_lie(path, where, value, message):
+    refused(path, damaged(GOOD, b"x/data/0", where, value), message)
+
+
+def test_a_member_that_is_there_twice(path):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(2):
+            archive.writestr("x/data.pkl", b"\x80\2N.")
+    refused(path, stream.getvalue(), "'x/data.pkl' is there twice")
+
+
+def test_an_unknown_byte_order(path):
+    refused(path, checkpoint(tensor(), byteorder=b"pdp"), "KeyError: b'pdp'")
+
+
+LEGACY = saved(STATE["a"], zipped=False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"\x80\2M\xe9\3", b"\x80\2M\xea\3", "a legacy file, but not of version 1001"),
+        (
+            struct.pack("<q", 6) + LEGACY[-24:],
+            struct.pack("<q", 5) + LEGACY[-24:],
+            "has not the 6 numbers",
+        ),
+        (
+            struct.pack("<q", 6) + LEGACY[-24:],
+            struct.pack("<q", -1) + LEGACY[-24:],
+            "has not the 6 numbers",
+        ),
+        (LEGACY[-24:], LEGACY[-24:-1], r"cut off: it needs \d+ bytes and has \d+"),
+        (LEGACY[:2], b"\x80\4", "never writes PROTO 4"),
+    ],
+)
+def test_legacy_files_that_lie(path, old, new, message):
+    assert LEGACY.count(old) == 1 or old == LEGACY[:2]
+    refused(path, LEGACY.replace(old, new, 1), message)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [(part([]), "KeyError"), (part(["a"]), "KeyError"), (part([1]), "a int where")],
+)
+def test_legacy_storages_that_are_not_there(path, keys, message):
+    start = LEGACY.rindex(b"\x80\2")
+    end = len(LEGACY) - 32
+    refused(path, LEGACY[: start + 2] + keys + b"." + LEGACY[end:], message)
+
+
+@CONTAINERS
+def test_cut_off_at_every_byte(path, zipped):
+    data = saved({"a": torch.arange(6.0), "b": torch.ones(2).bfloat16()}, zipped)
+    write(path, data)
+    for size in reversed(range(len(data))):
+        os.truncate(path, size)
+        with pytest.raises(ValueError, match=r"^saved\.pth: "):
+            load_torch(path)
+
+
+def test_broken_files_neither_run_nor_hang_nor_fill_the_memory():
+    told = report(300)
+    assert told["tried"] == told["read"] + told["refused"] == 300
+    assert told["refused"] > 100
+    assert (told["hung"], told["executed"], told["other"]) == (0, [], [])
+    assert told["slowest_ms"] < 3000
+    assert told["peak_growth_kb"] < 50_000
+
+
+# Large files
+
+
+def test_a_file_of_ten_gigabytes_opens_at_once(path):
+    count = 10 * 2**30 // 4
+    head = zipped_again(
+        {"x/data.pkl": b"\x80\2" + tensor(0, (count,), (1,), storage(count=count)) + b"."}
+    )
+    central = head.index(b"PK\1\2")
+    name, padding = b"x/data/0", 64 - (central + 30 + 8) % 64
+    lengths = len(name), padding
+    local = struct.pack("<4s5H3I2H", b"PK\3\4", 45, 0, 0, 0, 0, 0, 0, 0, *lengths) + name
+    local += bytes(padding)
+    sizes = struct.pack("<HHQQ", 1, 16, 4 * count, 4 * count)
+    entry = struct.pack(
+        "<4s6H3I5H2I", b"PK\1\2", 45, 45, 0, 0, 0, 0, 0, 2**32 - 1, 2**32 - 1,
+        len(name), len(sizes), 0, 0, 0, 0, central,
+    )  # fmt: skip
+    directory = head[central : head.index(b"PK\5\6")] + entry + name + sizes
+    start = central + len(local) + 4 * count
+    end64 = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, 2, 2, len(directory), start)
+    locator = struct.pack("<4sIQI", b"PK\6\7", 0, start + len(directory), 1)
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 2, 2, len(directory), 2**32 - 1, 0)
+    with open(path, "wb") as file:
+        file.write(head[:central] + local)
+        file.seek(start)
+        file.write(directory + end64 + locator + end)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begin = time.perf_counter()
+    array = load_torch(path)
+    assert time.perf_counter() - begin < 1
+    assert (array.nbytes, array[0], array[-1]) == (10 * 2**30, 0, 0)
+    array[-1] = 3
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000
