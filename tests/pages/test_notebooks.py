@@ -42,7 +42,9 @@ def run(path):
     for cell in code_cells(nb):
         cell.outputs = []
     folder = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(nb, timeout=300, record_timing=False, resources=folder).execute()
+    NotebookClient(
+        nb, timeout=300, record_timing=False, coalesce_streams=True, resources=folder
+    ).execute()
     nb.metadata["language_info"] = {"name": "python"}  # not this machine's version
     return nb
 
