@@ -20,6 +20,17 @@ LISTED = {
         "OPENBLAS_NUM_THREADS=1 python -m tests.benchmarks.transpose": "takes half a minute",
         "Intel(R) Xeon(R) Processor, 2 CPUs, Linux": "what it printed once; no test asserts a time",
     }.items()
+} | {
+    ("docs/en/port/drop-torch.md", line): reason
+    for line, reason in {
+        "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m tests.benchmarks.without_torch": (
+            "takes a minute"
+        ),
+        "Intel(R) Xeon(R) Processor, 2 CPUs, Linux": "what it printed once; no test asserts a time",
+        "python -c \"from question.serve import server; server('speakers.npz').serve_forever()\"": (
+            "serves until it is stopped; tests/question/test_serve.py runs these files alone"
+        ),
+    }.items()
 }
 
 
