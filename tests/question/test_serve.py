@@ -33,6 +33,7 @@ def ask():
             connection.close()
             return answer
 
+        post.address = server.server_address
         yield post
         server.shutdown()
 
@@ -61,7 +62,7 @@ FORM = "expected one utterance, [[12 numbers], ...], below a million"
         ("[]", FORM),
         (json.dumps([[[0] * 12]]), FORM),
         (json.dumps([[float("nan")] * 12]), FORM),
-        (json.dumps([[-1e39] * 12]), FORM),
+        (json.dumps([[0] * 11 + [-1_000_000]]), FORM),
         (f"[[1{'0' * 400}]]", "int too large to convert to float"),
         ("null", FORM),
         ("{}", "float() argument must be"),
@@ -80,6 +81,19 @@ def test_a_wrong_length_is_refused_unread(ask, length):
     status, answer = ask(None, **{"Content-Length": length})
     assert status == 400
     assert length in answer["error"]
+
+
+def test_a_request_without_a_length_is_refused(ask):
+    connection = HTTPConnection(*ask.address)
+    connection.putrequest("POST", "/")
+    connection.endheaders()
+    answer = json.load(connection.getresponse())
+    connection.close()
+    assert answer == {"error": f"Content-Length is -1, expected 0 to {serve.LONGEST}"}
+
+
+def test_numbers_may_be_nearly_a_million(ask):
+    assert ask(json.dumps([[999_999] * 12]))[0] == 200
 
 
 def test_a_body_may_be_as_long_as_it_says(ask):
