@@ -568,7 +568,7 @@ def lazy(name):
     shared = {"affine": True, "track_running_stats": True} if "InstanceNorm" in name else {}
     return layer._replace(
         recipe="",
-        reason=f"lazy form of {name}: its first input tells {inferred}",
+        reason=f"lazy: its first input tells {inferred}",
         arguments=layer.arguments | shared,
     )
 

@@ -13,7 +13,8 @@ name | shape | class
 ```
 
 lists every tensor, ``stored-classes`` every class with its page and ``stored-reasons`` those that
-have none; the line is the column titles.
+have none; the line is the column titles. Below it, another language has its words for what is in
+the first column of the last two: ``batch norm = 批归一化``.
 """
 
 import ast
@@ -102,8 +103,9 @@ def tensors():
     ]
 
 
-def names_table(columns):
+def names_table(source, translated=False):
     """Return the table of all tensors by name and shape, and the same as data for the finder."""
+    columns, _ = words_below(source, (), translated)
     found = {}
     for name, tensor in tensors():
         found.setdefault((tensor.name, tensor.shape), []).append(link(name))
@@ -111,8 +113,7 @@ def names_table(columns):
     for (name, axes), classes in sorted(found.items(), key=lambda item: order(*item[0])):
         rows.append(f"| `{name}` | `{axes}` | {', '.join(classes)} |")
     data = [
-        [name, page_of(name), pattern(tensor), tensor.shape, layer_of(name).spatial]
-        for name, tensor in tensors()
+        [name, pattern(tensor), tensor.shape, layer_of(name).spatial] for name, tensor in tensors()
     ]
     # An HTML block ends at an empty line; no text in the registry has a "<".
     return (
@@ -126,29 +127,44 @@ def order(name, axes):
     return name, axes.count(","), axes
 
 
-def grouped(columns, key):
+def words_below(source, texts, translated):
+    """Return the column titles, and {text: words for it}; translated if every text needs some."""
+    columns, *lines = source.strip().split("\n")
+    own = dict(line.split(" = ", 1) for line in lines)
+    if unknown := own.keys() - set(texts):
+        raise ValueError(f"no table below {columns} has {sorted(unknown)}")
+    if translated and (missing := set(texts) - own.keys()):
+        raise ValueError(f"the table below {columns} needs words for {sorted(missing)}")
+    return columns, own
+
+
+def grouped(source, translated, key, cell):
     """Return the table of all classes for which key gives a text, by that text."""
     found = {}
     for name, layer in REGISTRY.items():
         if key(layer):
             found.setdefault(key(layer), []).append(f"`nn.{name}`")
-    rows = [f"| {text} | {', '.join(sorted(names))} |" for text, names in sorted(found.items())]
+    columns, own = words_below(source, found, translated)
+    rows = [
+        f"| {cell(text, own.get(text, text))} | {', '.join(sorted(names))} |"
+        for text, names in sorted(found.items())
+    ]
     return "\n".join([columns, "| --- | --- |", *rows]) + "\n"
 
 
-def classes_table(columns):
+def classes_table(source, translated=False):
     """Return the table of all pages with the classes that they run."""
-    return grouped(columns, lambda layer: layer.recipe and page_link(layer.recipe))
+    return grouped(source, translated, lambda layer: layer.recipe.replace("_", " "), page_link)
 
 
-def page_link(recipe):
+def page_link(recipe, words):
     """Return a link to the page of a recipe."""
-    return f"[{recipe.replace('_', ' ')}]({recipe.replace('_', '-')}.md)"
+    return f"[{words}]({recipe.replace(' ', '-')}.md)"
 
 
-def reasons_table(columns):
+def reasons_table(source, translated=False):
     """Return the table of the classes without a recipe, by the reason."""
-    return grouped(columns, lambda layer: layer.reason)
+    return grouped(source, translated, lambda layer: layer.reason, lambda _, words: words)
 
 
 LISTS = {
@@ -173,7 +189,7 @@ class Expand(Preprocessor):
         """Return what stands in place of one fence."""
         if fence["kind"] == "stored":
             return table(fence["source"], **self.options)
-        return LISTS[fence["kind"]](fence["source"].strip())
+        return LISTS[fence["kind"]](fence["source"], self.options["translated"])
 
 
 class Tables(Extension):

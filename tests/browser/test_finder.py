@@ -64,8 +64,17 @@ def test_the_box_takes_a_line_as_it_is_printed(page, base_url, text):
         ("nn.RNN", "hidden_size=400, input_size=12"),
         ("nn.LSTM", "hidden_size=100, input_size=12"),
     ]
-    page.locator(".finder a").last.click()
-    expect(page).to_have_url(f"{base_url}layers/lstm/")
+
+
+@pytest.mark.parametrize("language", ["", "zh/"])
+def test_the_box_leads_where_the_table_leads(page, base_url, language):
+    page.goto(f"{base_url}{language}layers/")
+    for item in page.locator(".finder li a").all():
+        name = item.inner_text()
+        in_table = page.locator("article td a", has_text=name).first
+        assert item.evaluate("a => a.href") == in_table.evaluate("a => a.href"), name
+    page.locator(".finder li a").last.click()
+    expect(page).to_have_url(f"{base_url}{language}layers/lstm/")
 
 
 def test_the_box_says_what_no_layer_stores(page, base_url):

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from docs.extensions.shapes import axes
-from docs.extensions.tables import FENCE, table
+from docs.extensions.tables import FENCE, classes_table, names_table, reasons_table, table
 from tests import address_of
 from tests.fences import PAGES
 
@@ -173,3 +173,24 @@ def test_no_english_words_remain_in_a_translation():
     assert "| 甲 |" in table(f"nn.Linear(3, 2)\n{own}", words, translated=True)
     with pytest.raises(ValueError, match="words for a row of bias"):
         table("nn.Linear(3, 2)\nweight: 甲", words, translated=True)
+
+
+@pytest.mark.parametrize(
+    ("made", "text", "row"),
+    [
+        (classes_table, "batch norm", "| [批归一化](batch-norm.md) | `nn.BatchNorm1d`, "),
+        (reasons_table, "loss: training only", "| 批归一化 | `nn.BCELoss`, "),
+    ],
+)
+def test_a_list_takes_words_for_its_first_column(made, text, row):
+    assert row not in made("| a | b |")
+    lines = made(f"| a | b |\n{text} = 批归一化").split("\n")
+    assert any(line.startswith(row) for line in lines)
+    with pytest.raises(ValueError, match="batchnorm"):
+        made("| a | b |\nbatchnorm = 批归一化")
+    with pytest.raises(ValueError, match=f"needs words for .*{text}"):
+        made("| a | b |", translated=True)
+
+
+def test_names_need_no_translation():
+    assert names_table("| a | b | c |", translated=True) == names_table("| a | b | c |")

@@ -1,6 +1,7 @@
 // What may a tensor of this name and shape be? Solves the axes as candidates() in snippets/storage.py.
 const form = document.querySelector(".finder");
 const tensors = JSON.parse(document.querySelector("#stored").textContent);
+const pages = new Map([...document.querySelectorAll("article td a")].map((a) => [a.textContent, a.href]));
 
 const solve = (axes, shape, spatial) => {
   if (!axes.startsWith("(")) return {}; // as the array that was given, of any shape
@@ -24,9 +25,9 @@ const solve = (axes, shape, spatial) => {
 };
 
 const candidates = (key, shape) =>
-  tensors.flatMap(([name, page, pattern, axes, spatial]) => {
+  tensors.flatMap(([name, pattern, axes, spatial]) => {
     const sizes = new RegExp(pattern).test(key) ? solve(axes, shape, spatial) : null;
-    return sizes ? [{ name, page, axes, sizes }] : [];
+    return sizes ? [{ name, axes, sizes }] : [];
   });
 
 // A line as people print it: the first word is the name, the last brackets are the shape.
@@ -42,9 +43,10 @@ const show = () => {
   list.replaceChildren();
   const found = key && shape ? candidates(key, shape) : [];
   form.querySelector("output").textContent = key && shape && !found.length ? form.dataset.none : "";
-  for (const { name, page, axes, sizes } of found) {
+  for (const { name, axes, sizes } of found) {
     const given = Object.entries(sizes).map(([size, n]) => `${size}=${n}`);
-    const link = Object.assign(document.createElement("a"), { href: `${page}/`, textContent: `nn.${name}` });
+    const textContent = `nn.${name}`;
+    const link = Object.assign(document.createElement("a"), { href: pages.get(textContent), textContent });
     const [item, code] = [document.createElement("li"), document.createElement("code")];
     code.textContent = axes;
     item.append(link, ` ${given.join(", ")} `, code);
