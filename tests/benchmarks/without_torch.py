@@ -153,7 +153,8 @@ def main():
         print(f"{package:22}{sizes[package]:8.1f}")
         if sizes.keys() - {package}:
             others = sorted(sizes.keys() - {package}, key=sizes.get, reverse=True)
-            print(f"{'  with what it needs':22}{sum(sizes.values()):8.1f}  {', '.join(others)}")
+            named = ", ".join([*others[:5], "..."])
+            print(f"{'  with what it needs':22}{sum(sizes.values()):8.1f}  {named}")
 
     print(f"\n{'':22}{'start, s':>10}{'peak memory, MB':>18}")
     starts = {name: [] for name in PROGRAMS}
