@@ -19,15 +19,15 @@ LISTED = (
         for language in ("en", "zh")
         for line, reason in {
             "OPENBLAS_NUM_THREADS=1 python -m tests.benchmarks.transpose": "takes half a minute",
-            "Intel(R) Xeon(R) Processor, 2 CPUs, Linux": "what it printed once; no test asserts a time",
+            "Intel(R) Xeon(R) Processor, 2 CPUs, Linux": "printed once; no test asserts a time",
         }.items()
     }
     | {
         (f"docs/{language}/port/errors.md", line): "the package is not installed by the tests"
         for language in ("en", "zh")
         for line in (
-            "ValueError: Layer dense_2 weight shape (1280, 5) is not compatible with provided weight"
-            " shape (5, 1280).",
+            "ValueError: Layer dense_2 weight shape (1280, 5) is not compatible with provided"
+            " weight shape (5, 1280).",
             'For parameter "kernel" in "/", the given initializer is expected to generate shape'
             " (12, 100), but the existing parameter it received has shape (100, 12).",
         )
@@ -38,8 +38,9 @@ LISTED = (
             "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m tests.benchmarks.without_torch": (
                 "takes a minute"
             ),
-            "Intel(R) Xeon(R) Processor, 2 CPUs, Linux": "what it printed once; no test asserts a time",
-            "python -c \"from question.serve import server; server('speakers.npz').serve_forever()\"": (
+            "Intel(R) Xeon(R) Processor, 2 CPUs, Linux": "printed once; no test asserts a time",
+            'python -c "from question.serve import server;'
+            " server('speakers.npz').serve_forever()\"": (
                 "serves until it is stopped; tests/question/test_serve.py runs these files alone"
             ),
         }.items()
