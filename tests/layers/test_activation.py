@@ -201,6 +201,13 @@ def test_softmax_of_large_numbers_infinity_and_nan(name, row):
     np.testing.assert_allclose(y, torchs(name, x, {"dim": 1}), rtol=1e-11)
 
 
+@pytest.mark.parametrize("name", ["softmax", "softmin", "log_softmax"])
+def test_each_row_has_its_own_largest_number(name):
+    x = torch.tensor([[1.0, 2.0], [2001.0, 2003.0], [-3000.0, -3001.0]], dtype=torch.float64)
+    reference = getattr(torch.nn.functional, name)(x, dim=1)
+    assert_parity(getattr(activation, name)(x.numpy(), dim=1), reference)
+
+
 @pytest.mark.parametrize("shape", [(), (1,), (0,), (3, 0), (0, 3), (3, 1), (2, 0, 3)], ids=str)
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
 def test_softmax_of_any_shape(name, shape):

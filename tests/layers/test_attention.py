@@ -666,3 +666,21 @@ def test_a_wrong_input_is_told_what_was_expected(message, arguments):
 def test_dot_product_attention_says_what_is_wrong(message, shapes, options):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         scaled_dot_product_attention(*map(np.ones, shapes), **options)
+
+
+def test_each_query_has_its_own_largest_score():
+    query = torch.tensor([[1.0, 2.0], [1000.0, 2000.0]], dtype=torch.float64)
+    key = torch.tensor([[1.0, -1.0], [2.0, 1.0], [1.5, 1.0]], dtype=torch.float64)
+    value = torch.tensor([[1.0], [2.0], [5.0]], dtype=torch.float64)
+    reference = torch.nn.functional.scaled_dot_product_attention(query, key, value)
+    ours = scaled_dot_product_attention(query.numpy(), key.numpy(), value.numpy())
+    assert_parity(ours, reference)
+
+
+def test_heads_are_shared_without_a_batch_axis():
+    torch.manual_seed(0)
+    query, key = torch.randn(6, 4, 5).double(), torch.randn(2, 3, 5).double()
+    value = torch.randn(2, 3, 7).double()
+    reference = torch.nn.functional.scaled_dot_product_attention(query, key, value, enable_gqa=True)
+    arrays = (query.numpy(), key.numpy(), value.numpy())
+    assert_parity(scaled_dot_product_attention(*arrays, enable_gqa=True), reference)
