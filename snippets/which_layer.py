@@ -8,7 +8,7 @@ several classes do, all are named: a file holds no class.
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import accumulate, product
+from itertools import accumulate, chain, product
 from typing import NamedTuple
 
 import numpy as np
@@ -440,7 +440,7 @@ def state_dicts(state):
             inner = {i: entry for i, entry in enumerate(value) if isinstance(entry, Mapping)}
         if id(value) in seen or "param_groups" in inner or not inner:
             others.append((path, value))
-        elif all(isinstance(k, str) for k in inner) and any(map(is_array, inner.values())):
+        elif is_state_dict(inner):
             found.append((path, value))
             maps = [(k, v) for k, v in inner.items() if isinstance(v, Mapping)]
             todo += [(f"{path}[{k!r}]", entry) for k, entry in reversed(maps)]
@@ -448,6 +448,15 @@ def state_dicts(state):
             todo += [(f"{path}[{k!r}]", entry) for k, entry in reversed(inner.items())]
         seen.add(id(value))
     return found, others
+
+
+def is_state_dict(mapping):
+    """Return whether names have arrays. A checkpoint may keep its loss beside its state_dict."""
+    arrays = [name for name, value in mapping.items() if is_array(value)]
+    maps = [value for value in mapping.values() if isinstance(value, Mapping)]
+    beside = any(map(is_array, chain.from_iterable(inner.values() for inner in maps)))
+    dotted = any("." in str(name) for name in arrays)
+    return bool(arrays) and all(isinstance(k, str) for k in mapping) and (dotted or not beside)
 
 
 def unwrapped(names):

@@ -12,7 +12,8 @@ from docs.extensions.named_snippets import source_of, without_siblings
 from docs.extensions.tables import LISTS
 from tests import ROOT, SNIPPETS_DIR
 
-PAGES = sorted(p for folder in ("en", "zh") for p in (ROOT / "docs" / folder).rglob("*.md"))
+ENGLISH, CHINESE = (sorted((ROOT / "docs" / folder).rglob("*.md")) for folder in ("en", "zh"))
+PAGES = ENGLISH + CHINESE
 
 FENCE = re.compile(
     r"^(?P<indent>[ \t>]*)(?P<ticks>`{3,}|~{3,})(?P<info>[^\n`]*)\n"

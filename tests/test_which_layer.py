@@ -535,6 +535,19 @@ def test_a_state_dict_with_more_below_it():
 
 
 @pytest.mark.parametrize(
+    ("beside", "found"),
+    [
+        ({"loss": np.array(3.0), "model": zeros(LINEAR)}, ["state['model']"]),
+        ({"0.rng": np.ones(3), "model": zeros(LINEAR)}, ["state", "state['model']"]),
+        ({"weight": np.ones((2, 3)), "config": {"lr": 1}}, ["state"]),
+        ({"weight": np.ones((2, 3)), 1: {"lr": 1}}, []),
+    ],
+)
+def test_arrays_beside_a_state_dict_are_none_themselves(beside, found):
+    assert [path for path, _ in state_dicts(beside)[0]] == found
+
+
+@pytest.mark.parametrize(
     ("state", "besides"),
     [
         ({}, "state  dict of 0"),

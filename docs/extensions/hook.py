@@ -1,7 +1,9 @@
 """The site's one hook: two languages from one command, and what no Markdown extension can reach."""
 
+import io
 import pathlib
 import re
+import zipfile
 
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
@@ -15,6 +17,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 OTHER = {"en": "zh", "zh": "en"}
 SNIPPETS = sorted(ROOT.glob("snippets/**/*.py"))
 TITLE = re.compile(r'<span class="filename">([\w.]+)</span>')
+ARCHIVE = "snippets.zip"
 ENGLISH = "english-site"  # where the Chinese site believes the pages without a twin to be
 
 
@@ -47,9 +50,22 @@ def on_files(files, config):
         uri = path.relative_to(folder).as_posix()
         if path.suffix in {".py", ".npz", ".pt", ".txt"} and not files.get_file_from_path(uri):
             files.append(File(uri, str(folder), config.site_dir, config.use_directory_urls))
+    archive = File(ARCHIVE, None, config.site_dir, config.use_directory_urls)
+    archive.content_bytes = packed()
+    files.append(archive)
     if config.theme["language"] == "zh":
         add_untranslated(files, config)
     return files
+
+
+def packed():
+    """Return the folder of the snippets as a zip, the same bytes each time."""
+    found = io.BytesIO()
+    with zipfile.ZipFile(found, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in [ROOT / "snippets/LICENSE", *SNIPPETS]:
+            entry = zipfile.ZipInfo(path.relative_to(ROOT).as_posix())  # without today's date
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return found.getvalue()
 
 
 def add_untranslated(files, config):

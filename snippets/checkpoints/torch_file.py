@@ -42,11 +42,7 @@ def load_torch(path):
                 return read_zip(file, data)
             if LEGACY in data[:32]:
                 return read_legacy(file, data)
-            raise ValueError(
-                "a tar, as torch.save wrote before PyTorch 0.1.10: save it again with torch"
-                if data[257:262] == b"ustar"
-                else f"torch.save did not write this: it begins with {data[:16]!r}"
-            )
+            raise ValueError(what_file_this_is(data))
         except Exception as error:  # whatever a broken file leads to
             kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
             raise ValueError(f"{path}: {kind}{str(error)[:500]}") from error
@@ -113,8 +109,19 @@ def zip_member(data, start, entry):
     return found
 
 
+def what_file_this_is(data):
+    """Say what a file is that is neither container."""
+    if data[257:262] == b"ustar":
+        return "a tar, as torch.save wrote before PyTorch 0.1.10: save it again with torch"
+    if data[5:9] == b"\0\0\0{":
+        return "a .safetensors file: read it with load_safetensors"
+    return f"torch.save did not write this: it begins with {data[:16]!r}"
+
+
 def what_zip_this_is(names):
     """Say what a zip is that is no checkpoint."""
+    if all(name.endswith(".npy") for name in names):
+        return "an .npz file, of np.savez: read it with np.load"
     if any(name.endswith("/constants.pkl") for name in names):
         return "a TorchScript archive, a program: save the state_dict() of the module instead"
     if any("archive_format" in name or "exported_program" in name for name in names):

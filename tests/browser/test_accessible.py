@@ -21,7 +21,8 @@ def test_axe_finds_nothing(page, base_url, address):
         assert results.violations_count == 0, f"{scheme}: {results.generate_report()}"
 
 
-@pytest.mark.parametrize("address", [a for a in ADDRESSES if a not in CHOSEN])
+# A Chinese twin is built alike, by a test of its own.
+@pytest.mark.parametrize("address", [a for a in ADDRESSES if a not in CHOSEN and a[:3] != "zh/"])
 def test_axe_finds_nothing_in_the_text(page, base_url, address):
     page.goto(base_url + address)
     results = Axe().run(page, context={"exclude": PROVED})

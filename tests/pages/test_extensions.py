@@ -1,8 +1,12 @@
 """The site's Markdown extensions: axes get hues, includes their names, formulas MathML."""
 
+import subprocess
+import sys
+import zipfile
 from types import SimpleNamespace
 
 import markdown
+import numpy as np
 import pytest
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
@@ -11,7 +15,7 @@ from pymdownx.snippets import SnippetMissingError
 from docs.extensions import hook
 from docs.extensions.named_snippets import without_siblings
 from docs.extensions.shapes import AXES, axes, colour_shapes
-from tests import SNIPPETS_DIR
+from tests import ROOT, SNIPPETS_DIR
 
 MATH = ["pymdownx.arithmatex", "docs.extensions.mathml"]
 CONFIG = {
@@ -152,3 +156,15 @@ def test_the_title_of_a_block_leads_to_the_file(title, url, link):
     )
     linked = f'<span class="filename"><a href="{link}" download>{title}</a></span>'
     assert found == (linked if link else html)
+
+
+def test_the_folder_of_snippets_runs_as_downloaded(site, tmp_path):
+    with zipfile.ZipFile(site / "snippets.zip") as archive:
+        archive.extractall(tmp_path)
+    files = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {p.relative_to(ROOT) for p in [SNIPPETS_DIR / "LICENSE", *hook.SNIPPETS]}
+    assert (site / "zh/snippets.zip").read_bytes() == hook.packed()
+    np.savez(tmp_path / "model.npz", **{"fc.weight": np.ones((7, 5))})
+    run = [sys.executable, "-m", "snippets.describe", "model.npz"]
+    printed = subprocess.run(run, cwd=tmp_path, env={}, capture_output=True, text=True, check=True)
+    assert printed.stdout.startswith("fc.weight  (7, 5)  float64  Embedding")
