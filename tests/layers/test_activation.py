@@ -170,6 +170,18 @@ def test_takes_lists(name):
     )
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_erf_is_right_but_for_the_last_digit(dtype):
+    """Also where the nearest number of the table changes, and where the table ends."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.uniform(-7, 7, 5000), np.arange(-14000, 14001) / 2048])
+    x = np.concatenate([x, np.nextafter(x, 9)]).astype(dtype)
+    y = activation.erf(x)
+    assert y.dtype == dtype
+    right = np.array([math.erf(number) for number in x])
+    assert np.abs(y - right).max() <= np.finfo(dtype).eps
+
+
 def test_sigmoid_has_no_digits_left_below_the_last_of_one_half():
     assert activation.sigmoid(-40.0) == 0 != torch.sigmoid(torch.tensor(-40.0).double())
 
@@ -347,6 +359,7 @@ SABOTAGES = {
     "gelu: tanh for exact": ("gelu", 'if approximate == "none"', 'if approximate == "exact"'),
     "gelu: exact for tanh": ("gelu", "0.044715 * x**2", "0.0446 * x**2"),
     "gelu: the root of 2 forgotten": ("gelu", "erf(x / math.sqrt(2))", "erf(x)"),
+    "erf: the square of the way": ("gelu", "(x - d * (", "(d * ("),
     "softmax: the last axis": ("softmax", "e / e.sum(axis=dim", "e / e.sum(axis=-1"),
     "log_softmax: the last axis": (
         "log_softmax",
