@@ -173,7 +173,7 @@ def softplus(x, beta=1, threshold=20):
     x = np.asarray(x)
     with np.errstate(over="ignore"):  # inf is above the threshold, -inf gives 0
         v = beta * x
-    soft = np.log1p(np.exp(np.minimum(v, threshold))) / beta
+    soft = (np.maximum(v, 0) + np.log1p(np.exp(-np.abs(v)))) / beta
     return np.where(v > threshold, x, soft)
 
 

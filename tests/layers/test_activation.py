@@ -151,6 +151,15 @@ def test_large_numbers(name, arguments, dtype, largest, tolerance):
     np.testing.assert_allclose(y, torchs(name, x, arguments), 10 * tolerance, tolerance)
 
 
+@pytest.mark.parametrize("name", ["softplus", "mish", "logsigmoid", "silu", "gelu"])
+def test_float16_has_no_overflow_inside(name):
+    """exp(12) is larger than any float16, and the threshold of softplus is 20."""
+    x = np.linspace(-30, 30, 61, dtype=np.float16)
+    y = getattr(activation, name)(x)
+    assert y.dtype == np.float16
+    np.testing.assert_allclose(y, torchs(name, x, {}), rtol=0.01, atol=2e-3)
+
+
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_infinity_and_nan(name):
     x = np.array([-np.inf, np.inf, np.nan])
@@ -383,7 +392,7 @@ SABOTAGES = {
         "np.where(v > threshold",
         "np.where(x > threshold",
     ),
-    "softplus: not over beta": ("softplus", "threshold))) / beta", "threshold)))"),
+    "softplus: not over beta": ("softplus", "(-np.abs(v)))) / beta", "(-np.abs(v))))"),
     "hardsigmoid: moved": ("hardsigmoid", "np.add(x, 3)", "np.add(x, 2.5)"),
     "rrelu: not the mean": ("rrelu", "(lower + upper) / 2", "lower"),
     "celu: not over alpha": ("celu", "np.minimum(x, 0) / alpha", "np.minimum(x, 0)"),
