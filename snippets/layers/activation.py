@@ -133,12 +133,22 @@ def gelu(x, approximate="none"):
     raise ValueError(f'approximate is {approximate!r}, expected "none" or "tanh"')
 
 
-def erf(v):
-    """Return the error function of each number.
+ERF = np.array([math.erf(i / 512) for i in range(-6 * 512, 6 * 512 + 1)])
 
-    NumPy has none. This calls ``math.erf`` for each number, 0.1 s for a million.
+
+def erf(v):
+    """Return the error function of each number, right but for the last digit.
+
+    NumPy has none, and ``math.erf`` takes one number at a time. So those of ``ERF`` are
+    known, and Taylor's series leads from the nearest of them to v, at most 1 / 1024 away.
     """
-    return np.fromiter(map(math.erf, v.flat), v.dtype, v.size).reshape(v.shape)
+    v = np.clip(v, -6, 6)  # beyond, it is -1 or 1 to the last digit
+    i = np.rint(512 * np.fmax(v, -6))  # fmax, because NaN has no nearest number
+    x = i / 512
+    d = v - x
+    slope = 2 / math.sqrt(math.pi) * np.exp(-x * x)
+    series = d * (1 - d * (x - d * ((2 * x * x - 1) / 3 + d * x * (1 / 2 - x * x / 3))))
+    return ERF.astype(x.dtype)[i.astype(int) + 6 * 512] + slope * series
 
 
 def elu(x, alpha=1.0):
@@ -163,7 +173,7 @@ def softplus(x, beta=1, threshold=20):
     x = np.asarray(x)
     with np.errstate(over="ignore"):  # inf is above the threshold, -inf gives 0
         v = beta * x
-    soft = np.log1p(np.exp(np.minimum(v, threshold))) / beta
+    soft = (np.maximum(v, 0) + np.log1p(np.exp(-np.abs(v)))) / beta
     return np.where(v > threshold, x, soft)
 
 

@@ -14,7 +14,8 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, eps=1e-5):
         Any further axes: one for BatchNorm1d, two for BatchNorm2d, three for BatchNorm3d.
     running_mean, running_var : array (num_features,), or None
         None, both, for a layer made with ``track_running_stats=False``: it takes the mean and
-        the biased variance of x, over all axes but the channels, also in eval mode.
+        the biased variance of x, over all axes but the channels, also in eval mode. Then
+        integers and float16 are computed in float32 or wider.
     weight, bias : array (num_features,), optional
         None for a layer made with ``affine=False``; bias alone with ``bias=False``.
     eps : float
@@ -41,6 +42,8 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, eps=1e-5):
     # The channels go last, where an array of one number a channel broadcasts against them.
     x = np.moveaxis(x, 1, -1)  # (..., num_features)
     if running_mean is None:
+        # A sum of squares of float16 overflows.
+        x = x.astype(np.promote_types(x.dtype, np.float32), copy=False)
         others = tuple(range(x.ndim - 1))
         mean, var = x.mean(others), x.var(others)  # (num_features,)
     else:

@@ -9,6 +9,7 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     Parameters
     ----------
     x1, x2 : floating-point arrays that broadcast to one shape
+        float16 is computed in float32.
     dim : int
         The axis of that shape that holds the vectors, in (batch, features) the second.
     eps : float
@@ -26,7 +27,8 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """
     x1, x2 = np.broadcast_arrays(x1, x2)
     check_cosine(x1, x2, dim)
-    dtype = np.result_type(x1, x2)
+    # A sum of squares of float16 overflows.
+    dtype = np.result_type(x1, x2, np.float32)
     x1, x2 = (np.moveaxis(x, dim, -1).astype(dtype, copy=False) for x in (x1, x2))
     # Sums of products, without an array of all the products.
     pairs = [(x1, x2), (x1, x1), (x2, x2)]
@@ -50,6 +52,7 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     Parameters
     ----------
     x1, x2 : arrays that broadcast to one shape (..., features)
+        float16 is computed in float32.
     p : float
         The norm. 0 counts what differs from -eps, inf is the largest difference.
     eps : float
@@ -62,4 +65,6 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     array (...), or (..., 1)
     """
     difference = np.subtract(x1, x2) + eps  # (..., features)
+    # A sum of squares of float16 overflows.
+    difference = difference.astype(np.promote_types(difference.dtype, np.float32), copy=False)
     return np.linalg.norm(difference, p, axis=-1, keepdims=keepdim)

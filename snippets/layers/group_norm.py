@@ -11,7 +11,7 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     Parameters
     ----------
     x : array (batch, num_channels) or (batch, num_channels, ...)
-        Any further axes.
+        Any further axes. Integers and float16 are computed in float32 or wider.
     num_groups : int
         As the layer was made. It divides the channels, and is not stored.
     weight, bias : array (num_channels,), optional
@@ -34,6 +34,8 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     check_group_norm(x, num_groups)
     if x.size == 0:
         return x.copy()
+    # A sum of squares of float16 overflows.
+    x = x.astype(np.promote_types(x.dtype, np.float32), copy=False)
     grouped = x.reshape(len(x), num_groups, -1)
     mean = grouped.mean(axis=-1, keepdims=True)  # (batch, num_groups, 1)
     var = grouped.var(axis=-1, keepdims=True)  # (batch, num_groups, 1)

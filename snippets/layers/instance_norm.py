@@ -15,7 +15,8 @@ def instance_norm(x, running_mean=None, running_var=None, weight=None, bias=None
         One sample without a batch axis: ``instance_norm(x[None], ...)[0]``.
     running_mean, running_var : array (num_features,), optional
         Of a layer made with ``track_running_stats=True``. If not given, the mean and the biased
-        variance of each sample and channel, over the further axes.
+        variance of each sample and channel, over the further axes; then integers and float16 are
+        computed in float32 or wider.
     weight, bias : array (num_features,), optional
         Of a layer made with ``affine=True``.
     eps : float
@@ -42,6 +43,8 @@ def instance_norm(x, running_mean=None, running_var=None, weight=None, bias=None
     # Batch and channels go last, where arrays of (num_features,) broadcast against them.
     x = np.moveaxis(x, (0, 1), (-2, -1))  # (..., batch, num_features)
     if running_mean is None:
+        # A sum of squares of float16 overflows.
+        x = x.astype(np.promote_types(x.dtype, np.float32), copy=False)
         others = tuple(range(x.ndim - 2))
         mean, var = x.mean(others), x.var(others)  # (batch, num_features)
     else:

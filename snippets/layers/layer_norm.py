@@ -9,7 +9,7 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     Parameters
     ----------
     x : array (..., *normalized_shape)
-        Any leading axes, or none.
+        Any leading axes, or none. Integers and float16 are computed in float32 or wider.
     normalized_shape : int or sequence of int
         The sizes of the axes that the mean and the biased variance are taken over.
     weight, bias : array, shaped normalized_shape, optional
@@ -31,6 +31,8 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     check_normalized_shape(x, normalized_shape, weight=weight, bias=bias)
     if x.size == 0:
         return x.copy()
+    # A sum of squares of float16 overflows.
+    x = x.astype(np.promote_types(x.dtype, np.float32), copy=False)
     last = tuple(range(-len(normalized_shape), 0))
     mean = x.mean(last, keepdims=True)  # (..., 1)
     var = x.var(last, keepdims=True)  # (..., 1)

@@ -229,13 +229,7 @@ def adaptive_avg_pool_nd(x, n, output_size):
     ValueError
         PyTorch takes no such size.
     """
-    x = check_pool(x, n, n)
-    # One axis after the other: the mean of a rectangle is the mean of the means of its rows.
-    for axis, windows in adaptive_windows(x, n, output_size):
-        x = np.moveaxis(x, axis, 0)
-        x = np.concatenate([x[:0], *(x[window].mean(0, keepdims=True) for window in windows)])
-        x = np.moveaxis(x, 0, axis)
-    return x
+    return adaptive_pool(x, n, output_size, np.mean)
 
 
 def adaptive_max_pool1d(x, output_size, return_indices=False):
@@ -258,6 +252,8 @@ def adaptive_max_pool_nd(x, n, output_size, return_indices):
 
     With ``return_indices`` also the places, as in ``max_pool_nd``.
     """
+    if not return_indices:
+        return adaptive_pool(x, n, output_size, np.max)
     x = check_pool(x, n, n)
     sizes = x.shape[-n:]
     places = np.broadcast_to(np.arange(math.prod(sizes)).reshape(sizes), x.shape)
@@ -269,7 +265,18 @@ def adaptive_max_pool_nd(x, n, output_size, return_indices):
         for i, window in enumerate(windows):
             best[i], place[i] = pool_argmax(iter(x[window]), iter(places[window]))
         x, places = np.moveaxis(best, 0, axis), np.moveaxis(place, 0, axis)
-    return (x, places) if return_indices else x
+    return x, places
+
+
+def adaptive_pool(x, n, output_size, reduce):
+    """Reduce every window, one axis after the other: a mean of means, a maximum of maxima."""
+    x = check_pool(x, n, n)
+    # The last axis last: until then, the numbers that are reduced together lie in whole rows.
+    for axis, windows in reversed(adaptive_windows(x, n, output_size)):
+        x = np.moveaxis(x, axis, 0)
+        x = np.concatenate([x[:0], *(reduce(x[window], 0, keepdims=True) for window in windows)])
+        x = np.moveaxis(x, 0, axis)
+    return x
 
 
 def adaptive_windows(x, n, output_size):

@@ -1,5 +1,6 @@
 """What the tests of the normalisations share: layers with random affine, PyTorch's answer."""
 
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 
@@ -50,3 +51,13 @@ def agree(function, layer, shape, *args, dtype=DTYPES[0], **kwargs):
     x = inputs(*shape, dtype=dtype[0])
     ours = function(x.numpy(), *args, **stored(layer), **kwargs)
     assert_parity(ours, answer(layer, x), dtype[1])
+
+
+def agree_in_float16(function, layer, *args, **kwargs):
+    """Fail unless a recipe computes float16 in float32, as torch does: its squares overflow."""
+    torch = pytest.importorskip("torch")
+    x = 100 * inputs(2, 4, 64)
+    x = x.to(torch.float16)
+    ours = function(x.numpy(), *args, **kwargs)
+    assert ours.dtype == np.float32
+    assert_parity(ours, answer(layer, x.float()), FLOAT32)

@@ -151,6 +151,15 @@ def test_large_numbers(name, arguments, dtype, largest, tolerance):
     np.testing.assert_allclose(y, torchs(name, x, arguments), 10 * tolerance, tolerance)
 
 
+@pytest.mark.parametrize("name", ["softplus", "mish", "logsigmoid", "silu", "gelu"])
+def test_float16_has_no_overflow_inside(name):
+    """exp(12) is larger than any float16, and the threshold of softplus is 20."""
+    x = np.linspace(-30, 30, 61, dtype=np.float16)
+    y = getattr(activation, name)(x)
+    assert y.dtype == np.float16
+    np.testing.assert_allclose(y, torchs(name, x, {}), rtol=0.01, atol=2e-3)
+
+
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_infinity_and_nan(name):
     x = np.array([-np.inf, np.inf, np.nan])
@@ -168,6 +177,18 @@ def test_takes_lists(name):
         torchs(name, np.array([[-1.0, 0.0, 3.0]]), arguments),
         rtol=1e-11,
     )
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_erf_is_right_but_for_the_last_digit(dtype):
+    """Also where the nearest number of the table changes, and where the table ends."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.uniform(-7, 7, 5000), np.arange(-14000, 14001) / 2048])
+    x = np.concatenate([x, np.nextafter(x, 9)]).astype(dtype)
+    y = activation.erf(x)
+    assert y.dtype == dtype
+    right = np.array([math.erf(number) for number in x])
+    assert np.abs(y - right).max() <= np.finfo(dtype).eps
 
 
 def test_sigmoid_has_no_digits_left_below_the_last_of_one_half():
@@ -354,6 +375,7 @@ SABOTAGES = {
     "gelu: tanh for exact": ("gelu", 'if approximate == "none"', 'if approximate == "exact"'),
     "gelu: exact for tanh": ("gelu", "0.044715 * x**2", "0.0446 * x**2"),
     "gelu: the root of 2 forgotten": ("gelu", "erf(x / math.sqrt(2))", "erf(x)"),
+    "erf: the square of the way": ("gelu", "(x - d * (", "(d * ("),
     "softmax: the last axis": ("softmax", "e / e.sum(axis=dim", "e / e.sum(axis=-1"),
     "log_softmax: the last axis": (
         "log_softmax",
@@ -377,7 +399,7 @@ SABOTAGES = {
         "np.where(v > threshold",
         "np.where(x > threshold",
     ),
-    "softplus: not over beta": ("softplus", "threshold))) / beta", "threshold)))"),
+    "softplus: not over beta": ("softplus", "(-np.abs(v)))) / beta", "(-np.abs(v))))"),
     "hardsigmoid: moved": ("hardsigmoid", "np.add(x, 3)", "np.add(x, 2.5)"),
     "rrelu: not the mean": ("rrelu", "(lower + upper) / 2", "lower"),
     "celu: not over alpha": ("celu", "np.minimum(x, 0) / alpha", "np.minimum(x, 0)"),

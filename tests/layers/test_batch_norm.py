@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from snippets.layers.batch_norm import batch_norm
 from tests import SNIPPETS_DIR
-from tests.layers.norms import DTYPES, SEEDS, agree, distinct, inputs, normed, stored
+from tests.layers.norms import (
+    DTYPES,
+    SEEDS,
+    agree,
+    agree_in_float16,
+    distinct,
+    inputs,
+    normed,
+    stored,
+)
 from tests.parity import assert_parity
 from tests.sabotage import sabotaged
 from tests.shape_comments import executed
@@ -75,6 +84,12 @@ def test_one_value_a_channel_has_no_variance_as_in_torch(shape):
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         recipe()(inputs(*shape).numpy(), **stored(layer))
+
+
+def test_float16_is_computed_in_float32():
+    options = {"affine": False, "track_running_stats": False}
+    batch = normed("BatchNorm1d", 4, dtype="float32", **options)
+    agree_in_float16(batch_norm, batch, None, None)
 
 
 def agree_on_both(function):

@@ -133,7 +133,7 @@ SABOTAGES = {
     "padding of another mode": ("modes[mode])", '"constant")'),
     "reflect repeats the edge": ('"reflect": "reflect"', '"reflect": "symmetric"'),
     "bias dropped": ("if bias is not None:", "if False:"),
-    "only the last block": ("y += w @ seen", "y = w @ seen"),
+    "only the last block": ("y += w * seen", "y = w * seen"),
     "the last block dropped": ("range(0, taps, many)", "range(0, taps - many + 1, many)"),
 }
 

@@ -68,6 +68,19 @@ def test_pairwise_distance_equals_torch(shapes, p, eps, keepdim, seed, dtype):
     assert_parity(pairwise_distance(*ours, **arguments), reference, dtype[1])
 
 
+@pytest.mark.parametrize("name", ["cosine_similarity", "pairwise_distance"])
+def test_float16_is_computed_in_float32(name):
+    """The squares of these vectors are larger than any float16."""
+    theirs, _ = vectors([(5, 64), (5, 64)], 0, "float32", scale=100)
+    theirs = [x.half() for x in theirs]
+    ours = {"cosine_similarity": cosine_similarity, "pairwise_distance": pairwise_distance}[name](
+        *(x.numpy() for x in theirs)
+    )
+    assert ours.dtype == np.float32
+    reference = getattr(functional, name)(*theirs)
+    assert_parity(ours.astype(np.float16), reference, 2e-3)
+
+
 def test_defaults_are_torchs():
     theirs, ours = vectors([(4, 3, 5)] * 2, 0, "float64", 1e-6)
     assert_parity(cosine_similarity(*ours), functional.cosine_similarity(*theirs))
@@ -117,7 +130,7 @@ SABOTAGES = {
     "no eps": ("np.maximum(np.sqrt(square2), eps)", "np.sqrt(square2)"),
     "along the last axis": ("np.moveaxis(x, dim, -1)", "np.moveaxis(x, -1, -1)"),
     "no eps in the difference": (" + eps  #", "  #"),
-    "eps after the norm": (" + eps  # (..., features)\n    return", "\n    return eps +"),
+    "eps twice": ("np.linalg.norm(difference", "eps + np.linalg.norm(difference"),
     "x2 - x1": ("np.subtract(x1, x2)", "np.subtract(x2, x1)"),
     "always the 2-norm": ("(difference, p,", "(difference, 2,"),
 }

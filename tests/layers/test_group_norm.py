@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from snippets.layers.group_norm import group_norm
 from tests import SNIPPETS_DIR
-from tests.layers.norms import DTYPES, SEEDS, agree, answer, distinct, inputs, normed, stored
+from tests.layers.norms import (
+    DTYPES,
+    SEEDS,
+    agree,
+    agree_in_float16,
+    answer,
+    distinct,
+    inputs,
+    normed,
+    stored,
+)
 from tests.parity import assert_parity
 from tests.sabotage import sabotaged
 from tests.shape_comments import executed
@@ -61,6 +71,10 @@ def test_one_value_a_group_has_no_variance_as_in_torch(shape):
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         group_norm(np.ones(shape), 6)
+
+
+def test_float16_is_computed_in_float32():
+    agree_in_float16(group_norm, normed("GroupNorm", 2, 4, affine=False, dtype="float32"), 2)
 
 
 def test_equals_torch_on_channels_last_memory():

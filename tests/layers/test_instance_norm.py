@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from snippets.layers.instance_norm import instance_norm
 from tests import SNIPPETS_DIR
-from tests.layers.norms import DTYPES, SEEDS, agree, answer, distinct, inputs, normed, stored
+from tests.layers.norms import (
+    DTYPES,
+    SEEDS,
+    agree,
+    agree_in_float16,
+    answer,
+    distinct,
+    inputs,
+    normed,
+    stored,
+)
 from tests.parity import assert_parity
 from tests.sabotage import sabotaged
 from tests.shape_comments import executed
@@ -68,6 +78,10 @@ def test_one_position_has_no_variance_as_in_torch():
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         instance_norm(np.ones((2, 3, 1, 1)))
+
+
+def test_float16_is_computed_in_float32():
+    agree_in_float16(instance_norm, normed("InstanceNorm1d", 4, dtype="float32"))
 
 
 def agree_on_both(function):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from snippets.layers.layer_norm import layer_norm
 from tests import SNIPPETS_DIR
-from tests.layers.norms import DTYPES, SEEDS, agree, distinct, normed
+from tests.layers.norms import DTYPES, SEEDS, agree, agree_in_float16, distinct, normed
 from tests.sabotage import sabotaged
 from tests.shape_comments import executed
 
@@ -51,6 +51,12 @@ def test_sizes_1_and_0(shape, last):
 
 def test_takes_a_number_as_the_layer_does():
     agree(layer_norm, normed("LayerNorm", 3), (2, 3), 3)
+
+
+def test_float16_is_computed_in_float32():
+    agree_in_float16(
+        layer_norm, normed("LayerNorm", 64, elementwise_affine=False, dtype="float32"), 64
+    )
 
 
 def agree_on_both(function):
