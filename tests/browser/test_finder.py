@@ -74,7 +74,7 @@ def test_the_box_leads_where_the_table_leads(page, base_url, language):
     page.goto(f"{base_url}{language}layers/")
     for item in page.locator(".finder li a").all():
         name = item.inner_text()
-        in_table = page.locator("article td a").get_by_text(name, exact=True).first
+        in_table = page.locator("article td a", has=page.get_by_text(name, exact=True)).first
         assert item.evaluate("a => a.href") == in_table.evaluate("a => a.href"), name
     page.locator(".finder li a").last.click()
     expect(page).to_have_url(f"{base_url}{language}layers/lstm/")
