@@ -139,9 +139,15 @@ ERF = np.array([math.erf(i / 512) for i in range(-6 * 512, 6 * 512 + 1)])
 def erf(v):
     """Return the error function of each number, right but for the last digit.
 
-    NumPy has none, and ``math.erf`` takes one number at a time. So those of ``ERF`` are
-    known, and Taylor's series leads from the nearest of them to v, at most 1 / 1024 away.
+    NumPy has none, and ``math.erf`` takes one number at a time.
     """
+    # What erf_near makes on its way is many times v, so it gets v in parts.
+    parts = np.array_split(np.ravel(v), np.size(v) // 2**16 + 1)
+    return np.concatenate([erf_near(part) for part in parts]).reshape(np.shape(v))
+
+
+def erf_near(v):
+    """Go from the nearest number of ``ERF`` to v, 1 / 1024 away at most, by Taylor's series."""
     v = np.clip(v, -6, 6)  # beyond, it is -1 or 1 to the last digit
     i = np.rint(512.0 * np.fmax(v, -6))  # fmax, because NaN has no nearest number
     x = i / 512.0

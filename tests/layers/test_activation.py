@@ -5,6 +5,7 @@ import inspect
 import itertools
 import math
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -189,6 +190,21 @@ def test_erf_is_right_but_for_the_last_digit(dtype):
     assert y.dtype == dtype
     right = np.array([math.erf(number) for number in x])
     assert np.abs(y - right).max() <= np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("size", [2**16 - 1, 2**16, 2**17 + 1])
+def test_erf_of_many_numbers(size):
+    x = np.linspace(-3, 3, size)
+    np.testing.assert_allclose(activation.erf(x), [math.erf(v) for v in x], rtol=1e-12)
+
+
+def test_gelu_needs_a_few_times_the_memory_of_x():
+    x = np.ones((8, 2**16), np.float32)
+    tracemalloc.start()
+    activation.gelu(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * x.nbytes
 
 
 def test_sigmoid_has_no_digits_left_below_the_last_of_one_half():
