@@ -2,7 +2,7 @@
 
 Each takes an array of any shape and returns one of that shape; ``glu`` halves an
 axis. Only PReLU stores anything. No finite x raises a warning, unless the result
-itself is too large.
+itself is too large. Numbers are written 1.0 where small integers would wrap around.
 """
 
 import math
@@ -63,7 +63,7 @@ def hardtanh(x, min_val=-1.0, max_val=1.0):
 
 def hardsigmoid(x):
     """``nn.Hardsigmoid``: x + 3, cut to 0 and 6, over 6."""
-    return relu6(np.add(x, 3)) / 6
+    return relu6(np.add(x, 3.0)) / 6
 
 
 def hardswish(x):
@@ -139,12 +139,18 @@ ERF = np.array([math.erf(i / 512) for i in range(-6 * 512, 6 * 512 + 1)])
 def erf(v):
     """Return the error function of each number, right but for the last digit.
 
-    NumPy has none, and ``math.erf`` takes one number at a time. So those of ``ERF`` are
-    known, and Taylor's series leads from the nearest of them to v, at most 1 / 1024 away.
+    NumPy has none, and ``math.erf`` takes one number at a time.
     """
+    # What erf_near makes on its way is many times v, so it gets v in parts.
+    parts = np.array_split(np.ravel(v), np.size(v) // 2**16 + 1)
+    return np.concatenate([erf_near(part) for part in parts]).reshape(np.shape(v))
+
+
+def erf_near(v):
+    """Go from the nearest number of ``ERF`` to v, 1 / 1024 away at most, by Taylor's series."""
     v = np.clip(v, -6, 6)  # beyond, it is -1 or 1 to the last digit
-    i = np.rint(512 * np.fmax(v, -6))  # fmax, because NaN has no nearest number
-    x = i / 512
+    i = np.rint(512.0 * np.fmax(v, -6))  # fmax, because NaN has no nearest number
+    x = i / 512.0
     d = v - x
     slope = 2 / math.sqrt(math.pi) * np.exp(-x * x)
     series = d * (1 - d * (x - d * ((2 * x * x - 1) / 3 + d * x * (1 / 2 - x * x / 3))))
@@ -172,14 +178,14 @@ def softplus(x, beta=1, threshold=20):
     """``nn.Softplus``: log(1 + exp(beta * x)) / beta; x where beta * x > threshold."""
     x = np.asarray(x)
     with np.errstate(over="ignore"):  # inf is above the threshold, -inf gives 0
-        v = beta * x
+        v = float(beta) * x
     soft = (np.maximum(v, 0) + np.log1p(np.exp(-np.abs(v)))) / beta
     return np.where(v > threshold, x, soft)
 
 
 def logsigmoid(x):
     """``nn.LogSigmoid``: log(sigmoid(x)), also where sigmoid(x) is 0."""
-    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+    return np.minimum(x, 0) - np.log1p(np.exp(-1.0 * np.abs(x)))
 
 
 def mish(x):
@@ -189,7 +195,7 @@ def mish(x):
 
 def softsign(x):
     """``nn.Softsign``: x / (1 + |x|)."""
-    return x / (1 + np.abs(x))
+    return x / (1.0 + np.abs(x))
 
 
 def tanhshrink(x):
@@ -222,7 +228,7 @@ def softmax(x, dim):
     result is 0. Where all of the axis is -inf, it is NaN, as in PyTorch.
     """
     x = np.asarray(x)
-    largest = x.max(axis=dim, keepdims=True) if x.size else 0
+    largest = 1.0 * x.max(axis=dim, keepdims=True) if x.size else 0
     with np.errstate(over="ignore", invalid="ignore"):
         e = np.exp(x - largest)  # at most 1
     return e / e.sum(axis=dim, keepdims=True)
@@ -238,13 +244,13 @@ def softmax2d(x):
 
 def softmin(x, dim):
     """``nn.Softmin``: softmax(-x, dim)."""
-    return softmax(np.negative(x), dim)
+    return softmax(np.multiply(x, -1.0), dim)
 
 
 def log_softmax(x, dim):
     """``nn.LogSoftmax``: log(softmax(x, dim)), also where softmax(x, dim) is 0."""
     x = np.asarray(x)
-    largest = x.max(axis=dim, keepdims=True) if x.size else 0
+    largest = 1.0 * x.max(axis=dim, keepdims=True) if x.size else 0
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         v = x - largest  # at most 0
         return v - np.log(np.exp(v).sum(axis=dim, keepdims=True))

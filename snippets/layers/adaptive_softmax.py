@@ -70,7 +70,7 @@ def adaptive_predict(x, weights):
 def log_softmax(x, dim):
     """``nn.LogSoftmax``: log(softmax(x, dim)), also where softmax(x, dim) is 0."""
     x = np.asarray(x)
-    largest = x.max(axis=dim, keepdims=True) if x.size else 0
+    largest = 1.0 * x.max(axis=dim, keepdims=True) if x.size else 0
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         v = x - largest  # at most 0
         return v - np.log(np.exp(v).sum(axis=dim, keepdims=True))

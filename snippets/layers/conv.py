@@ -110,12 +110,12 @@ def conv_views(kernel, sizes, stride, dilation):
 def conv_pad(x, spans, stride, padding, mode):
     """Return x with its margins, or say which argument is wrong and why."""
     sizes = x.shape[2:]
-    if padding == "same":
+    if np.array_equal(padding, "same"):
         if max(stride) > 1:
             raise ValueError(f"padding is 'same', but stride is {stride}: only 1 keeps a size")
         margins = [((e - 1) // 2, e // 2) for e in spans]
     else:
-        both = 0 if padding == "valid" else padding
+        both = 0 if np.array_equal(padding, "valid") else padding
         margins = [(p, p) for p in conv_sizes("padding", both, len(sizes), 0)]
     modes = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
     if mode not in modes:

@@ -191,7 +191,7 @@ def lp_pool_nd(x, n, norm_type, kernel_size, stride, ceil_mode):
     if norm_type == -math.inf:
         return -max_pool_nd(-np.abs(x), n, kernel_size, stride, 0, 1, ceil_mode, False)
     with np.errstate(all="ignore"):  # PyTorch returns inf and NaN without a warning
-        mean = avg_pool_nd(x**norm_type, n, kernel_size, stride, 0, ceil_mode, True, None)
+        mean = avg_pool_nd(x ** float(norm_type), n, kernel_size, stride, 0, ceil_mode, True, None)
         return (mean * math.prod(pool_axes("kernel_size", kernel_size, n))) ** (1 / norm_type)
 
 

@@ -5,6 +5,7 @@ import inspect
 import itertools
 import math
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -191,8 +192,34 @@ def test_erf_is_right_but_for_the_last_digit(dtype):
     assert np.abs(y - right).max() <= np.finfo(dtype).eps
 
 
+@pytest.mark.parametrize("size", [2**16 - 1, 2**16, 2**17 + 1])
+def test_erf_of_many_numbers(size):
+    x = np.linspace(-3, 3, size)
+    np.testing.assert_allclose(activation.erf(x), [math.erf(v) for v in x], rtol=1e-12)
+
+
+def test_gelu_needs_a_few_times_the_memory_of_x():
+    x = np.ones((8, 2**16), np.float32)
+    tracemalloc.start()
+    activation.gelu(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * x.nbytes
+
+
 def test_sigmoid_has_no_digits_left_below_the_last_of_one_half():
     assert activation.sigmoid(-40.0) == 0 != torch.sigmoid(torch.tensor(-40.0).double())
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@pytest.mark.parametrize("name", [*ELEMENTWISE, "log_softmax", "softmax", "softmin"])
+def test_small_integers_do_not_wrap_around(name, dtype):
+    x = np.array([0, 1, 40, 127], dtype)
+    arguments = {"dim": 0} if name in ALONG else {}
+    arguments |= {"threshold": 1, "value": 3} if name == "threshold" else {}
+    y = getattr(activation, name)(x, **arguments)
+    reference = torchs(name, x.astype("float64"), arguments)
+    np.testing.assert_allclose(y, reference, rtol=2e-3, atol=2e-3)  # some become float16
 
 
 # ---- Along an axis ----
@@ -383,7 +410,7 @@ SABOTAGES = {
         "np.exp(v).sum(axis=-1",
     ),
     "softmax2d: the rows": ("softmax2d", "softmax(x, -3)", "softmax(x, -2)"),
-    "softmin: the sign": ("softmin", "softmax(np.negative(x), dim)", "softmax(x, dim)"),
+    "softmin: the sign": ("softmin", "softmax(np.multiply(x, -1.0), dim)", "softmax(x, dim)"),
     "glu: the wrong half": ("glu", "first * sigmoid(second)", "sigmoid(first) * second"),
     "glu: every other one": ("glu", "np.split(x, 2, axis=dim)", "x[..., ::2], x[..., 1::2]"),
     "leaky_relu: the sign": ("leaky_relu", "negative_slope * np.min", "-negative_slope * np.min"),
@@ -400,7 +427,7 @@ SABOTAGES = {
         "np.where(x > threshold",
     ),
     "softplus: not over beta": ("softplus", "(-np.abs(v)))) / beta", "(-np.abs(v))))"),
-    "hardsigmoid: moved": ("hardsigmoid", "np.add(x, 3)", "np.add(x, 2.5)"),
+    "hardsigmoid: moved": ("hardsigmoid", "np.add(x, 3.0)", "np.add(x, 2.5)"),
     "rrelu: not the mean": ("rrelu", "(lower + upper) / 2", "lower"),
     "celu: not over alpha": ("celu", "np.minimum(x, 0) / alpha", "np.minimum(x, 0)"),
     "selu: no scale": ("selu", "1.0507009873554805 * ", ""),

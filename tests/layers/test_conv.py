@@ -189,6 +189,16 @@ def test_the_order_and_the_defaults_are_those_of_torch(n):
     assert_parity(ours(x.numpy(), weight.numpy()), torchs(x, weight), FLOAT32)
 
 
+@pytest.mark.parametrize("padding", [2, (1, 2), "same", "valid"], ids=str)
+def test_takes_arguments_from_an_npz_file(padding):
+    """There, each is an array, and an array is not one word or the other."""
+    x, weight = np.ones((2, 4, 7, 9)), np.ones((6, 2, 3, 2))
+    arguments = {"stride": (1, 1), "padding": padding, "dilation": (1, 2), "groups": 2}
+    arrays = {name: np.array(value) for name, value in arguments.items()}
+    found = conv2d(x, weight, **arrays)
+    np.testing.assert_array_equal(found, conv2d(x, weight, **arguments))
+
+
 def test_integers_stay_integers():
     y = conv1d([[1, 2, 3, 4]], [[[1, 10]]], [100])
     np.testing.assert_array_equal(y, [[121, 132, 143]])

@@ -491,6 +491,11 @@ def test_sabotage_of_unpooling_is_caught(name):
         unpooled(broken)
 
 
+def test_powers_of_small_integers_do_not_wrap_around():
+    x = np.full((1, 1, 4), 200, np.uint8)
+    np.testing.assert_allclose(pooling.lp_pool1d(x, 2, 4), [[[400]]])
+
+
 def test_shape_comments():
     with executed(SNIPPETS_DIR / "layers/pooling.py") as (module, sizes):
         sizes.update(length=4)
