@@ -48,6 +48,11 @@ def test_a_chinese_word_finds_its_page(page, base_url, query, address):
     assert base_url + address in find(page, query)[:3]
 
 
+def test_a_number_at_the_end_is_no_beginning(page, base_url):
+    page.goto(base_url)
+    assert find(page, "range 1")
+
+
 def test_nonsense_finds_nothing(page, base_url):
     page.goto(base_url)
     assert find(page, "qwertzuiop") == []

@@ -30,7 +30,10 @@ window.Worker = class extends Worker {
     const words = wordsOf(query);
     this.asked = words;
     const field = words.length > 5 ? "text:" : "";
-    const complete = (word, i) => i < words.length - 1 && !/\p{sc=Han}/u.test(word);
+    // lunr knows some numbers that no page has, and fails where a word is the beginning of such a
+    // one (lunr.js#314, #503): a number stands for itself.
+    const last = (word, i) => i === words.length - 1 && /\D/.test(word);
+    const complete = (word, i) => !last(word, i) && !/\p{sc=Han}/u.test(word);
     return words.map((word, i) => field + word + (complete(word, i) ? "^1" : "")).join(" ");
   }
 
