@@ -29,6 +29,15 @@ PINNED = next(
 BOTH = (True, False)
 
 
+@pytest.fixture(autouse=True)
+def registry_stays_in_order():
+    """Keep the order of the registry, which a deleted entry that comes back would change."""
+    entries = dict(REGISTRY)
+    yield
+    REGISTRY.clear()
+    REGISTRY.update(entries)
+
+
 @pytest.fixture(scope="module")
 def torch():
     return pytest.importorskip("torch")

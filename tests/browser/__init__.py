@@ -13,9 +13,9 @@ ADDRESSES = [
 CHOSEN = [
     "",
     "layers/",
-    "layers/lstm/",
+    "layers/bilinear/",
     "notebooks/speakers/",
-    "port/run-in-numpy/",
+    "port/errors/",
     "why/memory-and-strides/",
     "zh/",
     "zh/notebooks/speakers/",

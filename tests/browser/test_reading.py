@@ -6,7 +6,6 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import ADDRESSES, CHOSEN
-from tests.built import article, outside
 
 chosen = pytest.mark.parametrize("address", CHOSEN)
 
@@ -31,11 +30,18 @@ def test_no_click_calls_another_host_or_logs_an_error(page, base_url, address):
     assert [text for kind, text in said if kind == "error"] == []
 
 
+@pytest.fixture(scope="module")
+def phone(browser):
+    """Return one small phone for all pages."""
+    page = browser.new_page(viewport={"width": 320, "height": 640})
+    yield page
+    page.close()
+
+
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_no_page_scrolls_sideways_on_a_small_phone(page, base_url, address):
-    page.set_viewport_size({"width": 320, "height": 640})
-    page.goto(base_url + address)
-    assert page.evaluate("document.scrollingElement.scrollWidth") == 320
+def test_no_page_scrolls_sideways_on_a_small_phone(phone, base_url, address):
+    phone.goto(base_url + address)
+    assert phone.evaluate("document.scrollingElement.scrollWidth") == 320
 
 
 @chosen
@@ -49,19 +55,6 @@ def test_without_javascript_the_page_is_all_there(new_context, base_url, address
                 expect(item).to_be_visible()
     page.locator("nav.md-tabs a, .md-nav--primary a").first.click()
     expect(page.locator("article h1")).to_be_visible()
-
-
-def kinds(site, address):
-    """Return the elements of a page's article with their classes, those within code left out."""
-    elements = (e for e in outside(article(site, address), "pre", "math", "svg") if e.name)
-    kinds = {(e.name, *sorted(e.get("class", []))) for e in elements}
-    return {kind for kind in kinds if "axis" not in kind}  # hues have tests of their own
-
-
-def test_the_chosen_pages_have_every_kind_of_element(site):
-    found = {address: kinds(site, address) for address in ADDRESSES}
-    tried = set().union(*(found[address] for address in CHOSEN))
-    assert {address: new - tried for address, new in found.items() if new - tried} == {}
 
 
 def focused(page):

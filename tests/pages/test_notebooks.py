@@ -22,6 +22,7 @@ ENGLISH = sorted(ROOT.glob("docs/en/**/*.ipynb"))
 CHINESE = sorted(ROOT.glob("docs/zh/**/*.ipynb"))
 UPDATE = bool(os.environ.get("UPDATE"))
 ENV = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": "0"}
+ENV["OMP_NUM_THREADS"] = "1"  # threads wait for one another where another test computes
 
 
 def name(path):

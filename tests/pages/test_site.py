@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests import SITE_URL, address_of
+from tests.browser import ADDRESSES, CHOSEN
 from tests.built import article, outside, parsed
 from tests.fences import PAGES, TABLES, fences, included
 
@@ -80,6 +81,19 @@ def test_the_site_calls_nobody_and_no_link_is_dead(site):
 def test_both_languages_are_built(site):
     assert (site / "index.html").is_file()
     assert (site / "zh/index.html").is_file()
+
+
+def kinds(site, address):
+    """Return the elements of a page's article with their classes, those within code left out."""
+    elements = (e for e in outside(article(site, address), "pre", "math", "svg") if e.name)
+    kinds = {(e.name, *sorted(e.get("class", []))) for e in elements}
+    return {kind for kind in kinds if "axis" not in kind}  # hues have tests of their own
+
+
+def test_the_chosen_pages_have_every_kind_of_element(site):
+    found = {address: kinds(site, address) for address in ADDRESSES}
+    tried = set().union(*(found[address] for address in CHOSEN))
+    assert {address: new - tried for address, new in found.items() if new - tried} == {}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
