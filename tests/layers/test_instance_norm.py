@@ -177,6 +177,12 @@ def test_takes_lists():
             "running_mean has shape (1, 3), but x has shape (2, 3, 5), 3 channels in axis 1: "
             "was an axis added?",
         ),
+        (
+            (2, 3, 5),
+            {"running_mean": np.ones(3), "running_var": np.ones(4)},
+            "running_var has shape (4,), but x has shape (2, 3, 5), 3 channels in axis 1: "
+            "is one of them another layer's?",
+        ),
         *(
             ((2, 3, 5), {name: np.ones(3)}, "give both running_mean and running_var, or neither")
             for name in ("running_mean", "running_var")

@@ -381,6 +381,33 @@ def test_missing_weights_are_named(missing):
     refused(message, transformer_encoder_layer, x, weights, nhead=2, error=KeyError)
 
 
+def test_a_missing_weight_of_a_decoder_layer_is_named():
+    weights = weights_of("decoder.layers.0")
+    del weights["multihead_attn.in_proj_weight"]
+    message = (
+        f"weights lack ['multihead_attn.in_proj_weight']; they have {list(weights)}. {OWN_NAMES}"
+    )
+    x = np.ones((4, 3, 6))
+    refused(message, transformer_decoder_layer, x, x, weights, nhead=2, error=KeyError)
+
+
+def test_a_memory_that_is_all_padding_makes_no_nan():
+    torch.manual_seed(0)
+    layer = torch.nn.TransformerDecoderLayer(6, 2, 7, dtype=torch.float64).eval()
+    tgt, memory = torch.randn(5, 3, 6).double(), torch.randn(4, 3, 6).double()
+    padding = torch.zeros(3, 4, dtype=torch.bool)
+    padding[1] = True
+    reference = layer(tgt, memory, memory_key_padding_mask=padding)
+    ours = transformer_decoder_layer(
+        tgt.numpy(),
+        memory.numpy(),
+        arrays(layer),
+        nhead=2,
+        memory_key_padding_mask=padding.numpy(),
+    )
+    assert_parity(ours, reference)
+
+
 def test_the_weights_of_a_decoder_layer_are_not_an_encoder_layers():
     weights = weights_of("decoder.layers.0", bias=False)
     names = [f"self_attn.{kind}.weight" for kind in ("in_proj", "out_proj")]
