@@ -65,3 +65,22 @@ def test_a_number_at_the_end_is_no_beginning(homes):
 
 def test_nonsense_finds_nothing(homes):
     assert find(homes["en"], "qwertzuiop") == []
+
+
+COUNT = """
+window.posted = [];
+const post = Worker.prototype.postMessage;
+Worker.prototype.postMessage = function (message, ...rest) {
+  posted.push(message.type);
+  return post.call(this, message, ...rest);
+};
+"""
+
+
+def test_the_index_is_built_only_for_who_searches(page, base_url):
+    page.add_init_script(COUNT)
+    page.goto(base_url)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("posted") == []
+    page.keyboard.press("/")
+    page.wait_for_function("posted[0] === 0")

@@ -21,9 +21,20 @@ window.Worker = class extends Worker {
   }
 
   postMessage(message, ...rest) {
-    if (message?.type === 0) this.texts = new Map(message.data.docs.map((doc) => [doc.location, doc.text]));
+    if (message?.type === 0) return this.wait(message, rest);
     if (message?.type === 2) message = { ...message, data: this.clean(message.data) };
     super.postMessage(message, ...rest);
+  }
+
+  // To build the index takes a second of work: only for who searches.
+  wait(message, rest) {
+    const build = () => {
+      this.texts = new Map(message.data.docs.map((doc) => [doc.location, doc.text]));
+      super.postMessage(message, ...rest);
+    };
+    const field = document.querySelector(".md-search__input");
+    if (document.activeElement === field) build();
+    else field.addEventListener("focus", build, { once: true });
   }
 
   clean(query) {
