@@ -123,21 +123,30 @@ def rows():
     w = arrays(fc)
     for batch in (1, 64):
         x = torch.randn(batch, 768)
-        run = lambda x=x, w=w: linear(x.numpy(), **w)  # noqa: E731
-        yield f"Linear(768, 3072), batch {batch}", run, lambda x=x, fc=fc: fc(x)
+        yield (
+            f"Linear(768, 3072), batch {batch}",
+            lambda x=x, w=w: linear(x.numpy(), **w),
+            lambda x=x: fc(x),
+        )
 
     layer = torch.nn.LSTM(64, 128)
     w = arrays(layer)
     for batch in (1, 64):
         x = torch.randn(50, batch, 64)
-        run = lambda x=x, w=w: lstm(x.numpy(), w)[0]  # noqa: E731
-        yield f"LSTM(64, 128), {batch} x 50 steps", run, lambda x=x, m=layer: m(x)[0]
+        yield (
+            f"LSTM(64, 128), {batch} x 50 steps",
+            lambda x=x, w=w: lstm(x.numpy(), w)[0],
+            lambda x=x: layer(x)[0],
+        )
 
     conv = torch.nn.Conv2d(64, 64, 3, padding=1)
     w = arrays(conv)
     x = torch.randn(1, 64, 56, 56)
-    run = lambda: conv2d(x.numpy(), **w, padding=1)  # noqa: E731
-    yield "Conv2d(64, 64, 3), 56 x 56", run, lambda: conv(x)
+    yield (
+        "Conv2d(64, 64, 3), 56 x 56",
+        lambda: conv2d(x.numpy(), **w, padding=1),
+        lambda: conv(x),
+    )
 
 
 def main():

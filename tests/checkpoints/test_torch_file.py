@@ -603,10 +603,10 @@ def test_a_small_pickle_can_not_ask_for_many_copies(path):
 def test_deep_and_recursive_lists_are_built_without_recursion(path):
     write(path, checkpoint(b"]" * 50_000 + b"a" * 49_999))
     deep = load_torch(path)
-    for depth in range(50_000):  # noqa: B007
-        if not deep:
-            break
+    depth = 0
+    while deep:
         (deep,) = deep
+        depth += 1
     assert depth == 49_999
     write(path, checkpoint(b"]q\0h\0a"))
     (inside,) = recursive = load_torch(path)
