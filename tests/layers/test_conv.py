@@ -2,7 +2,6 @@
 
 import re
 import tracemalloc
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -12,6 +11,8 @@ from hypothesis import strategies as st
 from snippets.layers import conv as recipe
 from snippets.layers.conv import conv1d, conv2d
 from tests import SNIPPETS_DIR
+from tests.layers import convolutions
+from tests.layers.convolutions import Case
 from tests.parity import FLOAT32, FLOAT64, arrays, assert_parity
 from tests.sabotage import sabotaged
 from tests.shape_comments import executed
@@ -23,27 +24,9 @@ PATH = SNIPPETS_DIR / "layers/conv.py"
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 
 
-class Case(NamedTuple):
-    """A layer's arguments and the shape of its input."""
-
-    channels: tuple
-    kernel: tuple
-    shape: tuple
-    options: dict
-    bias: bool = True
-    seed: int = 0
-
-
-def agree(module, case, dtype="float64", tolerance=FLOAT64):
+def agree(module, case, *precision):
     """Fail unless the recipe in a module and torch agree on a case."""
-    torch.manual_seed(case.seed)
-    n = len(case.kernel)
-    layer = getattr(torch.nn, f"Conv{n}d")(
-        *case.channels, case.kernel, bias=case.bias, dtype=getattr(torch, dtype), **case.options
-    )
-    x = torch.randn(case.shape, dtype=layer.weight.dtype)
-    ours = getattr(module, f"conv{n}d")(x.numpy(), **arrays(layer), **case.options)
-    assert_parity(ours, layer(x), tolerance)
+    convolutions.agree(lambda n: getattr(module, f"conv{n}d"), "Conv", case, *precision)
 
 
 @st.composite
