@@ -53,9 +53,9 @@ def labelled(axes, shape, stacked):
     texts[-1:] *= len(shape) - len(texts) + 1  # *kernel_size is several axes
     found = []
     for text, size in zip(texts, shape, strict=True):
-        name = re.match(r"(?:\d+ )?[ *]*([a-z]\w*)(?: // groups|$)", text) or re.search(
-            "(cutoffs|div_value)", text
-        )
+        # A name, or a multiple or a group of it; in the adaptive softmax, sums and powers.
+        simple = re.match(r"(?:\d+ )?[ *]*([a-z]\w*)(?: // groups|$)", text)
+        name = simple or re.search("(cutoffs|div_value)", text)
         label = name and LABELS.get(name[1], name[1])
         if stacked and not found:
             label = STACKED.get(stacked, "gates")
