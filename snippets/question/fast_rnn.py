@@ -1,6 +1,7 @@
 """The question's network in NumPy, as fast as NumPy goes: the numbers of ``numpy_rnn.py``."""
 
 import numpy as np
+from numpy import add, matmul, multiply, subtract, tanh  # looked up once a name, not twice
 
 from .numpy_rnn import check_input, check_numbers, check_state
 
@@ -106,11 +107,13 @@ class RNN:
 
         # The batch comes last, so that each gate is one piece of memory.
         x = x.transpose(1, 2, 0)  # (time, dim_input, batch)
-        outputs = np.empty((time, len(self.state["dense5.bias"]), batch), dtype)
+        dense5 = self.state["dense5.weight"]
+        outputs = np.empty((time, len(dense5), batch), dtype)
         gates = np.empty((2 * dim_recurrent, batch), dtype)
         z, n = gates[:dim_recurrent], gates[dim_recurrent:]
 
-        # Of a long sequence, so many steps at a time as the processor's cache can hold.
+        # Of a long sequence, so many steps at a time as the processor's cache can hold. Within a
+        # step nothing is allocated: the last argument says where the result goes.
         rows = dim_recurrent + dim_input + 1
         part = max(1, CACHED // (rows * max(1, batch)))
         steps = np.empty((min(part, time) + 1, rows, batch), dtype)
@@ -120,19 +123,16 @@ class RNN:
         for start in range(0, time, part):
             length = min(part, time - start)
             inputs[:length] = x[start : start + length]
-            for t in range(length):
-                np.matmul(weight, steps[t], out=gates)
-                np.tanh(gates, out=gates)
-                z *= half
-                z += half
-                h_next = np.subtract(hidden[t], n, out=hidden[t + 1])
-                h_next *= z
-                h_next += n
-            np.matmul(
-                self.state["dense5.weight"],
-                hidden[1 : length + 1],
-                out=outputs[start : start + length],
-            )
+            states = hidden[1 : length + 1]
+            for step, h, h_next in zip(steps, hidden, states):
+                matmul(weight, step, gates)
+                tanh(gates, gates)
+                multiply(z, half, z)
+                add(z, half, z)
+                subtract(h, n, h_next)
+                multiply(h_next, z, h_next)
+                add(h_next, n, h_next)
+            matmul(dense5, states, outputs[start : start + length])
             hidden[0] = hidden[length]
         outputs += self.state["dense5.bias"][:, None]
         return outputs.transpose(2, 0, 1), hidden[0].T.copy()

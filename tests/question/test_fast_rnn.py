@@ -89,7 +89,7 @@ SABOTAGES = {
         'z = np.column_stack([w["dense2.weight"], w["dense1.weight"]',
         'z = np.column_stack([w["dense1.weight"], w["dense2.weight"]',
     ),
-    "z and 1 - z exchanged": ("np.subtract(hidden[t], n, out", "np.subtract(n, hidden[t], out"),
+    "z and 1 - z exchanged": ("subtract(h, n, h_next)", "subtract(n, h, h_next)"),
     "a part that forgets": ("hidden[0] = hidden[length]", "hidden[0] = 0"),
     "a part that starts over": ("x[start : start + length]", "x[:length]"),
 }
