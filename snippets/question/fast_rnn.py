@@ -124,7 +124,7 @@ class RNN:
             length = min(part, time - start)
             inputs[:length] = x[start : start + length]
             states = hidden[1 : length + 1]
-            for step, h, h_next in zip(steps, hidden, states):
+            for step, h, h_next in zip(steps, hidden, states, strict=False):
                 matmul(weight, step, gates)
                 tanh(gates, gates)
                 multiply(z, half, z)
