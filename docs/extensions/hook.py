@@ -48,7 +48,7 @@ def on_files(files, config):
     downloads += [(ROOT / "docs/en", path) for path in sorted(ROOT.glob("docs/en/notebooks/*"))]
     for folder, path in downloads:
         uri = path.relative_to(folder).as_posix()
-        if path.suffix in {".py", ".npz", ".pt", ".txt"} and not files.get_file_from_path(uri):
+        if path.suffix in {".py", ".npz", ".pt", ".json", ".txt"} and not files.get_file_from_path(uri):
             files.append(File(uri, str(folder), config.site_dir, config.use_directory_urls))
     archive = File(ARCHIVE, None, config.site_dir, config.use_directory_urls)
     archive.content_bytes = packed()
