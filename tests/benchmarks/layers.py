@@ -50,9 +50,8 @@ def rows():
     for batch in [1, 8]:
         yield attention((batch, 128, 512))
     yield scaled_dot_product((1, 8, 1024, 64))
-    encoder = functools.partial(transformer_encoder_layer, nhead=8, batch_first=True)
-    name = "TransformerEncoderLayer(512, 8, batch_first=True)"
-    yield case(name, (1, 128, 512), encoder, named=True)
+    encoder = functools.partial(transformer_encoder_layer, nhead=8)
+    yield case("TransformerEncoderLayer(512, 8)", (128, 1, 512), encoder, named=True)
     yield case("Conv1d(64, 128, 3, padding=1)", (1, 64, 1000), conv1d, padding=1)
     for batch in [1, 8]:
         yield case("Conv2d(64, 64, 3, padding=1)", (batch, 64, 56, 56), conv2d, padding=1)

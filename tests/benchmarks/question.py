@@ -42,6 +42,7 @@ def contenders(model, x, threads):
     """Return {name: its run over x}; the products alone are the least that the others can take."""
     clear, fast = numpy_rnn.RNN(arrays(model)), fast_rnn.RNN(arrays(model))
     batch, time, dim_input = x.shape
+    array = x.numpy()
     dim_recurrent = model.dim_recurrent
     step = np.ones((dim_recurrent + dim_input + 1, batch), np.float32)
     gates = np.empty((2 * dim_recurrent, batch), np.float32)
@@ -56,8 +57,8 @@ def contenders(model, x, threads):
         warnings.simplefilter("ignore")  # TorchScript announces its successors
         script = torch.jit.freeze(torch.jit.trace(model, (x,)))
     return {
-        "fast NumPy": lambda: fast(x.numpy()),
-        "clear NumPy": lambda: clear(x.numpy()),
+        "fast NumPy": lambda: fast(array),
+        "clear NumPy": lambda: clear(array),
         "products alone": products,
         "torch": lambda: model(x),
         "torch.compile": lambda: compiled(x),
