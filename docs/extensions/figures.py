@@ -89,6 +89,7 @@ def rows_are_outputs(label, sizes=SIZES, picked=PICKED):
     bias, result = right + gap, right + gap + width + gap
     across, down = (left + right) / 2, (top + bottom) / 2
     middle = top + height * (picked + 0.5) + 5.5
+    stored = say(left, bottom + 22, label("W"), anchor="start", kind="name")
     content = [
         say(left - 17, 21.5, label("x"), anchor="end", kind="name in"),
         cells(left, 1, [x], "in", width=width, height=30),
@@ -105,12 +106,12 @@ def rows_are_outputs(label, sizes=SIZES, picked=PICKED):
         cells(result, top, [(v,) for v in y], "out", picked, width, height),
         say(bias + width / 2, top - 9, label("b"), kind="name"),
         say(result + width / 2, top - 9, label("y"), kind="name out"),
-        numbered(say(left, bottom + 22, label("W"), anchor="start", kind="name"), "tspan", sizes),
+        numbered(stored, "tspan", sizes, picked),
     ]
     return (360, 342), f"<g>{''.join(content)}</g>"
 
 
-def counted(sizes, row=PICKED):
+def counted(sizes, row):
     """Return {name: text} of what the living figure says in numbers."""
     x, weight, b, y = taken(sizes)
     return sizes | {
@@ -124,9 +125,9 @@ def counted(sizes, row=PICKED):
     }
 
 
-def numbered(text, tag="span", sizes=SIZES):
+def numbered(text, tag="span", sizes=SIZES, row=PICKED):
     """Return HTML with an element that the script can fill in place of each {name} of a number."""
-    now = counted(sizes)
+    now = counted(sizes, row)
     hue = {"span": "axis ", "tspan": ""}[tag]
 
     def element(name):
