@@ -523,7 +523,7 @@ def draw(source, language, css_class, options, md, **_):
         drawn = numbered(alive(drawn, label))
         arrays = html.escape(json.dumps({"W": W, "X": INPUTS, "B": B}, separators=(",", ":")))
         css_class += " living"
-        data = f' data-state="refused" data-arrays="{arrays}"'
+        data = f' data-search-exclude data-state="refused" data-arrays="{arrays}"'
     if labels:
         raise SuperFencesException(f"the drawing {name} has no label {', '.join(labels)}")
     below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
