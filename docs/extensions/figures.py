@@ -2,18 +2,39 @@
 
 A ``figure`` fence holds YAML lines: ``draw``, ``title``, ``description``, perhaps ``caption``, and
 the labels the drawing asks for, in the page's language. Every number in a drawing is computed here.
+
+The drawing ``rows-are-outputs`` is alive where docs/theme/assets/living-figure.js is loaded. Its
+labels may hold the numbers that change with its sizes: ``{out}``, ``{in}``, ``{row}``, ``{work}``.
 """
 
 import html
+import json
+import re
 
+import numpy as np
 import yaml
 from pymdownx.superfences import SuperFencesException
 
-# y = x @ W.T + b, with 5 outputs and 3 inputs; PICKED is the output the drawing follows.
-W = ((1, 0, 2), (2, 0, 1), (0, 1, 1), (3, 1, 0), (1, 2, 0))
+from docs.extensions.shapes import mark_up
+
 X = (1, 2, 3)
-B = (0, 4, 1, 2, 3)
-PICKED = 1
+PICKED = 1  # the row that a drawing follows
+
+# y = x @ W.T + b of the living figure at its largest; a smaller size takes the first of each.
+# Where the weight is square, no number of x @ W is right by chance.
+W = (
+    (1, 0, 2, 0, 3, 3, 2, 0),
+    (2, 0, 1, 0, 1, 2, 1, 3),
+    (0, 1, 1, 3, 0, 3, 0, 1),
+    (3, 1, 0, 3, 3, 3, 0, 3),
+    (1, 2, 0, 2, 1, 0, 1, 3),
+    (3, 0, 1, 3, 2, 1, 0, 3),
+    (0, 2, 2, 1, 2, 1, 3, 2),
+    (0, 1, 2, 2, 1, 0, 0, 0),
+)
+INPUTS = (*X, 1, 2, 3, 1, 2)
+B = (0, 4, 1, 2, 3, 1, 0, 2)
+SIZES = {"out": 5, "in": 3}  # before anybody picks others
 
 CELL = 38  # side of one cell, in the drawing's own units; 360 of them are the full width
 TEXT = 16  # 12.8 px on a phone 320 px wide
@@ -30,54 +51,146 @@ def linear(x, weight, bias):
 def say(x, y, text, *, kind="", anchor="middle"):
     """Return one line of text; x and y are its anchor and its baseline."""
     text = html.escape(str(text))
-    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" class="{kind}">{text}</text>'
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" class="{kind}">{text}</text>'
 
 
-def cells(left, top, rows, kind="", picked=None):
+def cells(left, top, rows, kind="", picked=None, width=CELL, height=CELL):
     """Return a matrix cell by cell, the picked row filled."""
     drawn = []
     for i, row in enumerate(rows):
         for j, number in enumerate(row):
-            x, y = left + j * CELL, top + i * CELL
+            x, y = left + j * width, top + i * height
             state = f"cell {kind}{' picked' if i == picked else ''}"
             drawn.append(
-                f'<rect x="{x}" y="{y}" width="{CELL}" height="{CELL}" class="{state}"/>'
-                + say(x + CELL / 2, y + CELL / 2 + 5.5, number, kind=state)
+                f'<rect x="{x}" y="{y}" width="{width}" height="{height}" class="{state}"/>'
+                + say(x + width / 2, y + height / 2 + 5.5, number, kind=state)
             )
     return "".join(drawn)
 
 
-def rows_are_outputs(label):
-    """Draw y = x @ W.T + b: x lies over the columns of W, each row of W makes one output."""
-    y = linear(X, W, B)
-    left, top = 62, 112
-    right, bottom = left + CELL * len(X), top + CELL * len(W)
-    bias, result = right + 48, right + 48 + CELL + 48
-    middle = top + CELL * (PICKED + 0.5) + 5.5
-    dots = " + ".join(f"{w}·{v}" for w, v in zip(W[PICKED], X, strict=True))
-    i = PICKED
-    return (360, bottom + 112), "".join(
-        [
-            say(left, 18, label("x"), anchor="start", kind="in"),
-            cells(left, 28, [X], "in"),
-            # The two axes of W, each a line along the side it counts.
-            f'<path class="in" d="M{left} {top - 9}H{right}"/>',
-            say((left + right) / 2, top - 18, f"in = {len(X)}", kind="in"),
-            f'<path class="out" d="M{left - 9} {top}V{bottom}"/>',
-            say(left - 17, (top + bottom) / 2 - 4, "out", kind="out", anchor="end"),
-            say(left - 17, (top + bottom) / 2 + 15, f"= {len(W)}", kind="out", anchor="end"),
-            cells(left, top, W, "weight", PICKED),
-            say((right + bias) / 2, middle, "+"),
-            cells(bias, top, [(b,) for b in B], "weight", PICKED),
-            say((bias + CELL + result) / 2, middle, "="),
-            cells(result, top, [(v,) for v in y], "out", PICKED),
-            say(left, bottom + 25, label("W"), anchor="start"),
-            say(bias + CELL / 2, bottom + 25, label("b")),
-            say(result + CELL / 2, bottom + 25, label("y"), kind="out"),
-            say(0, bottom + 70, f"y[{i}] = W[{i}] · x + b[{i}]", kind="code", anchor="start"),
-            say(5 * 9.6, bottom + 95, f"= {dots} + {B[i]} = {y[i]}", kind="code", anchor="start"),
-        ]
+def taken(sizes):
+    """Return x, the weight, b and y of the living figure at these sizes."""
+    x, b = INPUTS[: sizes["in"]], B[: sizes["out"]]
+    weight = [row[: sizes["in"]] for row in W[: sizes["out"]]]
+    return x, weight, b, linear(x, weight, b)
+
+
+def rows_are_outputs(label, sizes=SIZES, picked=PICKED):
+    """Draw y = x @ W.T + b: x lies over the columns of W, each row of W makes one output.
+
+    The script draws the other sizes, line by line as here.
+    """
+    rows, columns = sizes["out"], sizes["in"]
+    x, weight, b, y = taken(sizes)
+    # Cells fill the room that the largest weight needs; a row is 24 px high on a phone of 320 px.
+    left, top, gap = 62, 72, 28
+    width, height = min(48, 242 // (columns + 2)), min(48, 240 // rows)
+    right, bottom = left + width * columns, top + height * rows
+    bias, result = right + gap, right + gap + width + gap
+    across, down = (left + right) / 2, (top + bottom) / 2
+    middle = top + height * (picked + 0.5) + 5.5
+    stored = say(left, bottom + 22, label("W"), anchor="start", kind="name")
+    content = [
+        say(left - 17, 21.5, label("x"), anchor="end", kind="name in"),
+        cells(left, 1, [x], "in", width=width, height=30),
+        # The two axes of W, each a line along the side it counts.
+        f'<path class="in" d="M{left} {top - 9}H{right}"/>',
+        say(across, top - 18, f"in = {columns}", kind="in"),
+        f'<path class="out" d="M{left - 9} {top}V{bottom}"/>',
+        say(left - 17, down - 4, "out", kind="out", anchor="end"),
+        say(left - 17, down + 15, f"= {rows}", kind="out", anchor="end"),
+        cells(left, top, weight, "weight", picked, width, height),
+        say(right + gap / 2, middle, "+"),
+        cells(bias, top, [(v,) for v in b], "weight", picked, width, height),
+        say(result - gap / 2, middle, "="),
+        cells(result, top, [(v,) for v in y], "out", picked, width, height),
+        say(bias + width / 2, top - 9, label("b"), kind="name"),
+        say(result + width / 2, top - 9, label("y"), kind="name out"),
+        numbered(stored, "tspan", sizes, picked),
+    ]
+    return (360, 342), f"<g>{''.join(content)}</g>"
+
+
+def counted(sizes, row):
+    """Return {name: text} of what the living figure says in numbers."""
+    x, weight, b, y = taken(sizes)
+    return sizes | {
+        "row": row,
+        "work": sizes["out"] * sizes["in"],
+        "sum": " + ".join(f"{w}·{v}" for w, v in zip(weight[row], x, strict=True)),
+        "bias": b[row],
+        "made": y[row],
+        "right": list(y),
+        "wrong": [],  # there is none before the sizes agree
+    }
+
+
+def numbered(text, tag="span", sizes=SIZES, row=PICKED):
+    """Return HTML with an element that the script can fill in place of each {name} of a number."""
+    now = counted(sizes, row)
+    hue = {"span": "axis ", "tspan": ""}[tag]
+
+    def element(name):
+        if name not in now:
+            raise SuperFencesException(f"no number of a figure is called {name!r}")
+        kind = f' class="{hue}{name}"' if name in sizes else ""
+        return f'<{tag}{kind} data-n="{name}">{now[name]}</{tag}>'
+
+    return re.sub(r"\{(\w+)\}", lambda match: element(match[1]), text)
+
+
+def refusal():
+    """Return what NumPy says of x @ W, the two sizes as {out} and {in}."""
+    try:
+        np.ones(SIZES["in"]) @ np.ones((SIZES["out"], SIZES["in"]))
+    except ValueError as error:
+        said = f"{type(error).__name__}: {error}"
+    return re.sub(r"size \d+ is different from \d+", "size {out} is different from {in}", said)
+
+
+def shape(text):
+    """Return "(5 out, 3 in)", written as "(out, in)", as the pages show shapes."""
+    sized = re.sub(r"out|in", lambda axis: f"{SIZES[axis[0]]} {axis[0]}", text)
+    return re.sub(r'class="axis (out|in)">\d+', r'class="axis \1">{\1}', mark_up(sized))
+
+
+def alive(svg, label):
+    """Return the drawing rows-are-outputs with what picks a size and a row, and what comes of it.
+
+    All of it is there before the script, and as high as at any size, so that nothing moves.
+    """
+
+    def text(key):
+        return html.escape(label(key))
+
+    rows = "".join(
+        f'<input type="radio" name="row" aria-label="W[{i}]" autocomplete="off" disabled'
+        f"{' checked' if i == PICKED else ''}{' hidden' if i >= SIZES['out'] else ''}>"
+        for i in range(len(W))
     )
+    sizes = "".join(
+        f"<label><code>{axis}_features={{{axis}}}</code>"
+        f'<input type="range" name="{axis}" min="1" max="8" value="{SIZES[axis]}"'
+        ' autocomplete="off" disabled></label>'
+        for axis in ("in", "out")
+    )
+    verdicts = "".join(
+        f'<span data-when="{state}">{text(state)}</span>' for state in ("refused", "silent", "same")
+    )
+    return f"""<div><div class="drawn">{svg}
+<div class="rows" role="radiogroup" aria-label="{text("rows")}">{rows}</div></div>
+<output class="sum"><code>y[{{row}}] = W[{{row}}] · x + b[{{row}}]</code>
+<code>= {{sum}} + {{bias}} = {{made}}</code></output></div>
+<div><div class="sizes">{sizes}</div>
+<div class="highlight right"><code>y = x @ W.T + b</code>
+<code class="shape">{shape("(in)")} @ {shape("(in, out)")} → {shape("(out)")}</code>
+<span>{text("work")}</span>
+<code class="numbers">{{right}}</code></div>
+<div class="highlight wrong"><code>y = x @ W + b</code>
+<code class="shape">{shape("(in)")} @ {shape("(out, in)")}</code>
+<output class="either">{verdicts}</output>
+<div class="either"><code data-when="refused">{html.escape(refusal())}</code>
+<code data-when="silent same">{{wrong}}</code></div></div></div>"""
 
 
 def strides(label):
@@ -397,16 +510,21 @@ def draw(source, language, css_class, options, md, **_):
     title, description = label("title"), label("description")
     caption = labels.pop("caption", "")
     (width, height), content = DRAWINGS[name](label)
-    if labels:
-        raise SuperFencesException(f"the drawing {name} has no label {', '.join(labels)}")
-
     md.figures = getattr(md, "figures", 0) + 1
     id_ = f"figure-{md.figures}"
-    return (
-        f'<figure class="{css_class}"><svg viewBox="0 0 {width} {height}" role="img" '
+    drawn = (
+        f'<svg viewBox="0 0 {width} {height}" role="img" '
         f'font-size="{TEXT}" aria-labelledby="{id_}-title {id_}-desc">'
         f'<title id="{id_}-title">{html.escape(title)}</title>'
         f'<desc id="{id_}-desc">{html.escape(description)}</desc>{content}</svg>'
-        + (f"<figcaption>{html.escape(caption)}</figcaption>" if caption else "")
-        + "</figure>"
     )
+    data = ""
+    if name == "rows-are-outputs":
+        drawn = numbered(alive(drawn, label))
+        arrays = html.escape(json.dumps({"W": W, "X": INPUTS, "B": B}, separators=(",", ":")))
+        css_class += " living"
+        data = f' data-search-exclude data-state="refused" data-arrays="{arrays}"'
+    if labels:
+        raise SuperFencesException(f"the drawing {name} has no label {', '.join(labels)}")
+    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    return f'<figure class="{css_class}"{data}>{drawn}{below}</figure>'

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 import markdown
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from pymdownx.superfences import SuperFencesException
 
 from docs.extensions import figures
@@ -13,11 +14,16 @@ from docs.extensions import figures
 SOURCE = """\
 draw: rows-are-outputs
 title: One row of W makes one output
-description: Five rows, three columns
+description: Row {row} of ({out}, {in})
 x: x, one input
-W: W, stored (out, in) & <kept>
+W: W, stored ({out} out, {in} in) & <kept>
 b: b
 y: y
+rows: Row of W
+work: "{out} × {in} = {work} multiply-adds"
+refused: "Raises:"
+silent: "No error, {out} wrong numbers:"
+same: "No error, the same number:"
 """
 
 
@@ -25,8 +31,13 @@ def figure(source=SOURCE, md=None):
     return figures.draw(source, "figure", "figure", {}, md or markdown.Markdown())
 
 
+def drawing(html):
+    """Return the svg of a figure; around a living one is HTML that is no XML."""
+    return ET.fromstring(re.search("<svg.*</svg>", html, re.S)[0])
+
+
 def texts(svg):
-    return [t.text for t in svg.iter("text")]
+    return ["".join(t.itertext()) for t in svg.iter("text")]
 
 
 def grid(svg, left_to_right):
@@ -42,16 +53,18 @@ def grid(svg, left_to_right):
 
 
 def test_the_numbers_are_those_of_numpy():
-    svg = ET.fromstring(figure()).find("svg")
+    svg = drawing(figure())
     x, weight, b, y = (grid(svg, i) for i in range(4))
     assert np.array_equal(weight @ x[0] + b[:, 0], y[:, 0])
     assert len(set(y[:, 0])) > 1
 
 
 def test_the_arithmetic_is_that_of_the_picked_row():
-    svg = ET.fromstring(figure()).find("svg")
+    svg = drawing(figure())
     x, weight, b, y = (grid(svg, i) for i in range(4))
-    claim, sums = texts(svg)[-2:]
+    claim, sums = (
+        code.get_text() for code in BeautifulSoup(figure(), "html.parser").select(".sum code")
+    )
     i = int(re.fullmatch(r"y\[(\d)\] = W\[\1\] · x \+ b\[\1\]", claim)[1])
     dots = " + ".join(f"{w}·{v}" for w, v in zip(weight[i], x[0], strict=True))
     assert sums == f"= {dots} + {b[i, 0]} = {y[i, 0]}"
@@ -60,13 +73,13 @@ def test_the_arithmetic_is_that_of_the_picked_row():
 
 
 def test_it_is_named_and_its_labels_are_text():
-    svg = ET.fromstring(figure()).find("svg")
-    named = {e.get("id"): e.text for e in svg if e.get("id")}
+    svg = drawing(figure())
+    named = {e.get("id"): "".join(e.itertext()) for e in svg if e.get("id")}
     assert [named[i] for i in svg.get("aria-labelledby").split()] == [
         "One row of W makes one output",
-        "Five rows, three columns",
+        "Row 1 of (5, 3)",
     ]
-    assert "W, stored (out, in) & <kept>" in texts(svg)
+    assert "W, stored (5 out, 3 in) & <kept>" in texts(svg)
 
 
 def test_ids_are_unique_in_a_page():
@@ -75,7 +88,10 @@ def test_ids_are_unique_in_a_page():
     assert len(ids) == len(set(ids)) == 4
 
 
-@pytest.mark.parametrize("key", ["title", "description", "x", "W", "b", "y"])
+@pytest.mark.parametrize(
+    "key",
+    ["title", "description", "x", "W", "b", "y", "rows", "work", "refused", "silent", "same"],
+)
 def test_a_missing_label_raises(key):
     with pytest.raises(SuperFencesException, match=f"needs the label '{key}'"):
         figure(re.sub(rf"(?m)^{key}:.*\n", "", SOURCE))
@@ -91,6 +107,11 @@ def test_an_unknown_drawing_raises(draw):
 def test_what_is_no_mapping_raises(source):
     with pytest.raises(SuperFencesException, match="key: value"):
         figure(source)
+
+
+def test_a_number_that_the_figure_does_not_have_raises():
+    with pytest.raises(SuperFencesException, match="called 'ou'"):
+        figure(SOURCE.replace("{out}", "{ou}"))
 
 
 def test_an_unknown_label_raises():
