@@ -83,13 +83,15 @@ def on_page_content(html, page, files, **_):
     """Link the file that a block is; bring a notebook's HTML into the shape of the other pages.
 
     Links to what has no twin lead to English: MkDocs knows no address outside of a site, and the
-    English one lies around the Chinese.
+    English one lies around the Chinese. The search learns what search engines are told of the page.
     """
     html = TITLE.sub(lambda title: downloadable(title, page.url), html)
     if page.file.src_uri.endswith(".ipynb"):
         html, tokens = polish(html, page, files)
         page.toc = get_toc(tokens)
         page.title = tokens[0]["name"]
+    told = [page.title, page.meta.get("title", ""), page.meta.get("description", "")]
+    page.meta["tags"] = page.meta.get("tags", []) + told
     return re.sub(rf'href="((?:\.\./)*){ENGLISH}/', r'hreflang="en" href="\1../', html)
 
 
