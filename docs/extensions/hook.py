@@ -11,7 +11,7 @@ from mkdocs.structure.files import File
 from mkdocs.structure.toc import get_toc
 from mkdocs.utils import get_relative_url
 
-from docs.extensions.notebooks import polish
+from docs.extensions.notebooks import PERMALINK, polish
 
 ROOT = pathlib.Path(__file__).parents[2]
 OTHER = {"en": "zh", "zh": "en"}
@@ -79,19 +79,25 @@ def add_untranslated(files, config):
             files.append(page)
 
 
-def on_page_content(html, page, files, **_):
+def on_page_markdown(markdown, page, **_):
+    """Tell the search what search engines are told of a page, behind the page's own tags."""
+    told = [page.title, page.meta.get("title", ""), page.meta.get("description", "")]
+    page.meta["tags"] = page.meta.get("tags", []) + told
+    return markdown
+
+
+def on_page_content(html, page, files, config=None):
     """Link the file that a block is; bring a notebook's HTML into the shape of the other pages.
 
     Links to what has no twin lead to English: MkDocs knows no address outside of a site, and the
-    English one lies around the Chinese. The search learns what search engines are told of the page.
+    English one lies around the Chinese.
     """
     html = TITLE.sub(lambda title: downloadable(title, page.url), html)
     if page.file.src_uri.endswith(".ipynb"):
-        html, tokens = polish(html, page, files)
+        permalink = config.mdx_configs["toc"].get("permalink_title", PERMALINK)
+        html, tokens = polish(html, page, files, permalink)
         page.toc = get_toc(tokens)
         page.title = tokens[0]["name"]
-    told = [page.title, page.meta.get("title", ""), page.meta.get("description", "")]
-    page.meta["tags"] = page.meta.get("tags", []) + told
     return re.sub(rf'href="((?:\.\./)*){ENGLISH}/', r'hreflang="en" href="\1../', html)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests import SITE_URL, address_of
+from tests import ROOT, SITE_URL, address_of
 from tests.browser import ADDRESSES, CHOSEN
 from tests.built import article, outside, parsed
 from tests.fences import PAGES, TABLES, fences, included
@@ -116,6 +116,30 @@ def test_no_block_escapes_the_fences(site, path):
     assert shown == [(included(f) or f.text).split() for f in code]
     figures = [f for f in blocks if f.language == "figure"]
     assert len(page.select("figure svg")) == len(figures)
+
+
+SAYS = {
+    "en": {"wrong": "wrong", "right": "right", "torch": "needs torch", "": "NumPy"}
+    | {"result": "result", "cited": "quoted", "console": "shell", "text": "output"},
+    "zh": {"wrong": "错", "right": "对", "torch": "需要 torch", "": "NumPy"}
+    | {"result": "结果", "cited": "引用", "console": "命令行", "text": "输出"},
+}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=address_of)
+def test_every_block_says_what_it_needs(site, path):
+    says = SAYS[path.relative_to(ROOT / "docs").parts[0]]
+    expected = []
+    for block in fences(path.read_text("utf-8")):
+        if block.language in {"python", "pycon"}:
+            needs = "torch" if "torch" in block.classes else ""
+            kinds = [kind for kind in ("wrong", "right") if kind in block.classes]
+            expected.append(" · ".join(says[kind] for kind in [*kinds, needs]))
+        elif block.language not in TABLES | {"figure"}:
+            kinds = [kind for kind in ("result", "cited") if kind in block.classes]
+            expected.append(says[kinds[0] if kinds else block.language])
+    blocks = article(site, address_of(path)).select("div.highlight")
+    assert [block.select_one(":scope > .needs").get_text() for block in blocks] == expected
 
 
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
