@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 OTHER = {"en": "zh", "zh": "en"}
 SNIPPETS = sorted(ROOT.glob("snippets/**/*.py"))
 TITLE = re.compile(r'<span class="filename">([\w.]+)</span>')
+DATA = re.compile(r'href="(?!https?:)[^"#]+\.(?:ipynb|npz|pt|zip)"')  # nothing to read in a browser
 ARCHIVE = "snippets.zip"
 ENGLISH = "english-site"  # where the Chinese site believes the pages without a twin to be
 
@@ -98,6 +99,7 @@ def on_page_content(html, page, files, config=None):
         html, tokens = polish(html, page, files, permalink)
         page.toc = get_toc(tokens)
         page.title = tokens[0]["name"]
+    html = DATA.sub(r"\g<0> download", html)
     return re.sub(rf'href="((?:\.\./)*){ENGLISH}/', r'hreflang="en" href="\1../', html)
 
 

@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+import zipfile
 from collections import Counter
 from urllib.parse import unquote, urlsplit
 
@@ -105,6 +106,43 @@ def test_the_language_switch_leads_to_the_same_page_or_home(site, path):
     there = other if other in known else "zh/"
     led = resolve(site, f"{address}index.html", switch["href"])
     assert led == (f"{there}index.html", "")
+
+
+def source_of(target):
+    """Return the file that a download is to be, byte for byte: a notebook is its language's own."""
+    language, path = ("zh", target[3:]) if target.startswith("zh/") else ("en", target)
+    if path.endswith(".ipynb"):
+        folder, name = posixpath.split(path)
+        return ROOT / "docs" / language / posixpath.dirname(folder) / name
+    return ROOT / ("docs/en" if path.startswith("notebooks/") else "") / path
+
+
+def downloads(site, address):
+    """Return {file of the site that is no page: whether its links download it} of a page."""
+    found = {}
+    for a in article(site, address).select("a[href]"):
+        target, _ = resolve(site, f"{address}index.html", a["href"])
+        if not urlsplit(a["href"]).netloc and not target.endswith(".html"):
+            found[target] = found.get(target, True) and a.has_attr("download")
+    return found
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_download_is_the_tested_file(site, address):
+    found = downloads(site, address)
+    for target in found.keys() - {"snippets.zip", "zh/snippets.zip"}:  # packed, tested below
+        assert (site / target).read_bytes() == source_of(target).read_bytes(), target
+    if "notebooks/" in address:
+        name = address.rstrip("/").rpartition("/")[2]
+        assert found[f"{address}{name}.ipynb"]
+
+
+@pytest.mark.parametrize("prefix", ["", "zh/"])
+def test_the_archive_holds_the_tested_files(site, prefix):
+    with zipfile.ZipFile(site / f"{prefix}snippets.zip") as archive:
+        packed = {name: archive.read(name) for name in archive.namelist()}
+    files = [*ROOT.glob("snippets/**/*.py"), ROOT / "snippets/LICENSE"]
+    assert packed == {f.relative_to(ROOT).as_posix(): f.read_bytes() for f in files}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
