@@ -11,12 +11,13 @@ from mkdocs.structure.files import File
 from mkdocs.structure.toc import get_toc
 from mkdocs.utils import get_relative_url
 
-from docs.extensions.notebooks import polish
+from docs.extensions.notebooks import PERMALINK, polish
 
 ROOT = pathlib.Path(__file__).parents[2]
 OTHER = {"en": "zh", "zh": "en"}
 SNIPPETS = sorted(ROOT.glob("snippets/**/*.py"))
 TITLE = re.compile(r'<span class="filename">([\w.]+)</span>')
+DATA = re.compile(r'href="(?!https?:)[^"#]+\.(?:ipynb|npz|pt|zip)"')  # nothing to read in a browser
 ARCHIVE = "snippets.zip"
 ENGLISH = "english-site"  # where the Chinese site believes the pages without a twin to be
 
@@ -80,6 +81,13 @@ def add_untranslated(files, config):
             files.append(page)
 
 
+def on_page_markdown(markdown, page, **_):
+    """Tell the search what search engines are told of a page, behind the page's own tags."""
+    told = [page.title, page.meta.get("title", ""), page.meta.get("description", "")]
+    page.meta["tags"] = page.meta.get("tags", []) + told
+    return markdown
+
+
 def on_page_content(html, page, files, config):
     """Link the file that a block is; bring a notebook's HTML into the shape of the other pages.
 
@@ -88,9 +96,11 @@ def on_page_content(html, page, files, config):
     """
     html = TITLE.sub(lambda title: downloadable(title, page.url), html)
     if page.file.src_uri.endswith(".ipynb"):
-        html, tokens = polish(html, page, files, config.extra["code"])
+        permalink = config.mdx_configs["toc"].get("permalink_title", PERMALINK)
+        html, tokens = polish(html, page, files, permalink, config.extra["code"])
         page.toc = get_toc(tokens)
         page.title = tokens[0]["name"]
+    html = DATA.sub(r"\g<0> download", html)
     return re.sub(rf'href="((?:\.\./)*){ENGLISH}/', r'hreflang="en" href="\1../', html)
 
 

@@ -25,7 +25,10 @@ FONT = re.compile(r"font-family: [^;]*;?\s*")
 POINTER = re.compile(r"#([^)\"']+)")
 
 
-def polish(text, page=None, files=None, code="Code"):
+PERMALINK = "Permanent link"  # Markdown's own words
+
+
+def polish(text, page=None, files=None, permalink=PERMALINK, code="Code"):
     """Return a notebook's HTML as the theme expects it, and the tokens of its table of contents.
 
     Given the page and MkDocs' files, relative links lead to where the files are in the site. The
@@ -41,7 +44,7 @@ def polish(text, page=None, files=None, code="Code"):
         own_ids(plot, f"plot-{number}-")
         follow_page(plot)
         image.replace_with(plot)
-    tokens = headings(soup)
+    tokens = headings(soup, permalink)
     if page:
         for a in soup.select(".jp-MarkdownOutput a[href]"):
             a["href"] = address(a["href"], page, files)
@@ -82,9 +85,10 @@ def captions(text):
     )
 
 
-def headings(soup):
+def headings(soup, permalink):
     """Give each heading its id and its permalink, as Markdown's toc does; return the tokens.
 
+    permalink is what the link's tooltip says.
     A heading that ends in ``{ #id }`` asks for that id.
     """
     tokens, used = [], set()
@@ -97,7 +101,7 @@ def headings(soup):
             last.replace_with(EXPLICIT_ID.sub("", last))
         name = heading.get_text().strip()
         heading["id"] = unique(asked[1] if asked else slugify(name, "-"), used)
-        link = soup.new_tag("a", href=f"#{heading['id']}", title="Permanent link")
+        link = soup.new_tag("a", href=f"#{heading['id']}", title=permalink)
         link["class"] = "headerlink"
         link.string = "¶"
         heading.append(link)

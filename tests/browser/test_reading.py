@@ -85,21 +85,60 @@ def test_the_keyboard_reaches_every_control_and_shows_where_it_is(page, base_url
           .filter(e => e.type != "radio" || e.checked)
           .map(e => [...document.querySelectorAll("*")].indexOf(e))"""
     )
-    reached, hidden = set(), []
+    reached, hidden = [], []
     for _ in range(3 * len(wanted) + 20):
         page.keyboard.press("Tab")
         key, visible, outlined = focused(page)
         if key in reached:
             break
-        reached.add(key)
+        reached.append(key)
         if key in wanted and not (visible and outlined):
             hidden.append(page.evaluate("document.activeElement.outerHTML.slice(0, 120)"))
     unreached = [
         page.evaluate("i => document.querySelectorAll('*')[i].outerHTML.slice(0, 120)", i)
-        for i in set(wanted) - reached
+        for i in set(wanted) - set(reached)
     ]
     assert unreached == []
     assert hidden == []
+    in_order = [key for key in reached if key in wanted]
+    assert in_order == sorted(in_order)  # as they stand in the page: frame, text, footer
+
+
+@pytest.mark.parametrize("address", ["", "layers/bilinear/", "zh/notebooks/speakers/"])
+def test_the_first_key_skips_to_the_text(page, base_url, address):
+    page.goto(base_url + address)
+    page.keyboard.press("Tab")
+    expect(page.locator(".md-skip")).to_be_focused()
+    assert focused(page)[1:] == [True, True]
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('article') !== null")
+
+
+@pytest.mark.parametrize(("prefix", "word"), [("", "lstm"), ("zh/", "门的顺序")])
+def test_the_keys_of_the_footer_do_what_it_says(page, base_url, prefix, word):
+    page.goto(f"{base_url}{prefix}layers/linear/")
+    keys = page.locator(".keys kbd").all_inner_texts()
+    assert keys == ["/", "↑", "↓", "Enter", "p", "n"]
+    field, first = page.locator(".md-search__input"), page.locator(".md-search-result__link").first
+    for key in ["s", "f", "/"]:
+        page.keyboard.press(key)
+        expect(field).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(field).not_to_be_focused()
+    for key, relation in [("n", "next"), ("p", "prev")]:
+        there = page.locator(f"link[rel={relation}]").evaluate("link => link.href")
+        page.keyboard.press(key)
+        page.wait_for_url(there)
+    page.keyboard.press("/")
+    field.fill(word)
+    expect(first).to_contain_text("LSTM")
+    page.keyboard.press("ArrowDown")
+    expect(first).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(field).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{base_url}{prefix}layers/lstm/**")
 
 
 @chosen

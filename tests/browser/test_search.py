@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import address_of
+from tests.browser import ADDRESSES
 from tests.fences import ENGLISH, fences
 
 # {error message shown on an English page: the addresses it is shown at}
@@ -15,6 +16,177 @@ for path in ENGLISH:
         error = "cited" in block.classes or ("result" in block.classes and "Error: " in block.text)
         if error:
             ERRORS.setdefault(block.text.strip(), []).append(address_of(path))
+
+
+# {page: what must find it first}, as people type and paste it.
+FIRST = {
+    "layers/lstm/": ["lstm.weight_ih_l0", "weight_hr_l0", "nn.LSTM", "lstm numpy"],
+    "layers/gru/": ["nn.GRU", "gru.weight_hh_l0 (300, 100)", "gru two biases"],
+    "layers/rnn/": ["nn.RNN", "rnn numpy", "elman rnn tanh"],
+    "layers/linear/": ["nn.Linear", "fully connected layer numpy", "dense layer numpy"],
+    "layers/bilinear/": ["nn.Bilinear"],
+    "layers/embedding/": [
+        "nn.Embedding",
+        "embedding.weight (30522, 768)",
+        "EmbeddingBag offsets",
+        "padding_idx",
+    ],
+    "layers/conv/": [
+        "torch.nn.Conv2d",
+        "conv1.weight torch.Size([64, 3, 7, 7])",
+        "depthwise",
+        "grouped convolution",
+    ],
+    "layers/conv-transpose/": [
+        "ConvTranspose2d",
+        "conv transpose weight shape",
+        "deconvolution numpy",
+        "output_padding",
+    ],
+    "layers/fold/": ["nn.Unfold", "im2col"],
+    "layers/batch-norm/": [
+        "running_mean",
+        "running_var torch.Size([64])",
+        "num_batches_tracked",
+        "BatchNorm2d",
+    ],
+    "layers/layer-norm/": [
+        "layernorm",
+        "nn.LayerNorm(768)",
+        "layer norm numpy",
+        "normalized_shape",
+    ],
+    "layers/group-norm/": ["GroupNorm num_groups"],
+    "layers/instance-norm/": ["instance norm"],
+    "layers/rms-norm/": ["RMSNorm", "rms norm eps"],
+    "layers/local-response-norm/": ["LocalResponseNorm"],
+    "layers/attention/": [
+        "in_proj_weight (3E, E)",
+        "in_proj_weight",
+        "nn.MultiheadAttention",
+        "multi head attention numpy",
+    ],
+    "layers/transformer/": [
+        "TransformerEncoderLayer",
+        "encoder.layers.0.linear1.weight",
+        "encoder.layers.0.self_attn.in_proj_weight",
+        "norm_first",
+    ],
+    "layers/activation/": [
+        "gelu",
+        "gelu tanh approximate",
+        "softmax numpy",
+        "LeakyReLU negative_slope",
+    ],
+    "layers/adaptive-softmax/": ["AdaptiveLogSoftmaxWithLoss"],
+    "layers/distance/": ["CosineSimilarity", "cosine similarity numpy"],
+    "layers/pooling/": ["MaxPool2d", "max pooling numpy", "ceil_mode", "AdaptiveAvgPool2d"],
+    "layers/padding/": ["F.pad", "ReflectionPad2d", "np.pad reflect"],
+    "layers/interpolate/": ["nn.Upsample align_corners", "bilinear upsampling", "F.interpolate"],
+    "layers/shuffle/": ["PixelShuffle"],
+    "layers/flatten/": ["nn.Flatten"],
+    "layers/": [
+        "weight_ih_l0 torch.Size([400, 12])",
+        "which layer is this tensor",
+        "parameter names",
+    ],
+    "port/errors/": [
+        "mat1 and mat2 shapes cannot be multiplied (5x12 and 100x12)",
+        "RuntimeError: mat1 and mat2 shapes cannot be multiplied (64x512 and 1000x512)",
+        "size mismatch for fc.weight",
+        "RuntimeError: Error(s) in loading state_dict for Net: size mismatch for fc.weight: "
+        "copying a param with shape torch.Size([10, 512]) from checkpoint, the shape in current "
+        "model is torch.Size([1000, 512]).",
+    ],
+    "port/load-a-checkpoint/": [
+        "load pth without torch",
+        "read .pt file with numpy",
+        "open .pth file",
+        "torch.load without torch",
+    ],
+    "port/save-weights/": [
+        "safetensors numpy",
+        "save weights as npz",
+        "save state_dict as npz",
+        "save_file safetensors",
+    ],
+    "port/run-in-numpy/": [
+        "pytorch to numpy",
+        "run pytorch model in numpy",
+        "convert pytorch model to numpy",
+    ],
+    "port/drop-torch/": [
+        "drop torch",
+        "docker image size torch",
+        "inference without torch memory size",
+    ],
+    "port/find-your-way/": [
+        "_orig_mod",
+        "module. prefix",
+        "hugging face conv1d",
+        "weight_norm weight_g",
+    ],
+    "port/prove-parity/": [
+        "compare numpy and torch outputs",
+        "np.allclose tolerance",
+        "rounding tolerance",
+        "find the first layer that differs",
+    ],
+    "why/square-trap/": ["square trap", "square weight no error", "silent wrong result transpose"],
+    "why/rows-are-outputs/": [
+        "why transpose",
+        "why is the weight transposed",
+        "rows are outputs",
+        "(in, out) or (out, in)",
+    ],
+    "why/memory-and-strides/": [
+        "does .T copy",
+        "strides",
+        "fortran order",
+        "contiguous memory transpose",
+    ],
+    "why/what-rests-on-it/": ["lora", "kaiming fan_in", "sharding", "quantization per channel"],
+    "": ["y = x @ W.T + b", "nn.Linear weight shape"],
+    "notebooks/speakers/": ["speakers notebook"],
+    "notebooks/port-a-model/": ["pnet", "port a model someone else trained"],
+}
+FIRST_IN_CHINESE = {
+    "layers/lstm/": ["LSTM 门的顺序", "nn.LSTM", "双向 LSTM"],
+    "layers/gru/": ["GRU", "gru 两个偏置"],
+    "layers/rnn/": ["nn.RNN", "循环神经网络"],
+    "layers/linear/": ["全连接层", "nn.Linear", "线性层"],
+    "layers/embedding/": ["词嵌入", "嵌入层", "nn.Embedding"],
+    "layers/conv/": ["卷积核 翻转", "conv2d numpy", "深度可分离卷积"],
+    "layers/conv-transpose/": ["转置卷积", "反卷积", "ConvTranspose2d"],
+    "layers/batch-norm/": ["批归一化", "批量归一化", "running_mean"],
+    "layers/layer-norm/": ["层归一化", "nn.LayerNorm"],
+    "layers/group-norm/": ["组归一化"],
+    "layers/instance-norm/": ["实例归一化"],
+    "layers/attention/": ["多头注意力", "in_proj_weight (3E, E)", "注意力掩码"],
+    "layers/transformer/": ["TransformerEncoderLayer", "编码器层"],
+    "layers/activation/": ["激活函数", "softmax", "gelu"],
+    "layers/pooling/": ["池化", "最大池化", "平均池化"],
+    "layers/padding/": ["填充 reflect", "F.pad"],
+    "layers/interpolate/": ["上采样", "双线性插值"],
+    "layers/shuffle/": ["像素重排"],
+    "layers/flatten/": ["展平"],
+    "layers/distance/": ["余弦相似度"],
+    "layers/fold/": ["滑动窗口展开", "im2col"],
+    "layers/": ["weight_ih_l0 (400, 12)", "参数名 哪一层", "这个张量是哪一层的"],
+    "port/errors/": ["形状不匹配", "维度不匹配", "报错"],
+    "port/run-in-numpy/": ["用 NumPy 运行模型", "PyTorch 转 NumPy"],
+    "port/load-a-checkpoint/": ["不装 torch 读 pth", "读取 .pth 文件"],
+    "port/save-weights/": ["保存权重"],
+    "port/find-your-way/": ["检查点里有什么"],
+    "port/prove-parity/": ["误差 容差"],
+    "port/drop-torch/": ["去掉 torch"],
+    "why/square-trap/": ["方阵陷阱", "方阵", "漏掉转置 不报错"],
+    "why/rows-are-outputs/": ["为什么要转置", "一行对应一个输出", "权重形状"],
+    "why/memory-and-strides/": ["步幅 内存", "转置会复制数据吗", "视图"],
+    "why/what-rests-on-it/": ["LoRA", "剪枝", "量化"],
+    "": ["权重 转置", "y = x @ W.T + b"],
+    "notebooks/speakers/": ["说话人"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +217,41 @@ def test_an_error_pasted_whole_leads_to_its_page(homes, base_url, message):
     assert best in [base_url + address for address in ERRORS[message]]
 
 
-@pytest.mark.parametrize(
-    ("query", "address"),
-    [
-        ("方阵", "zh/why/square-trap/"),
-        ("方阵陷阱", "zh/why/square-trap/"),
-        ("转置", "zh/why/square-trap/"),
-        ("权重形状", "zh/why/rows-are-outputs/"),
-        ("对应一个", "zh/why/rows-are-outputs/"),  # from the middle of its title
-    ],
-)
-def test_a_chinese_word_finds_its_page(homes, base_url, query, address):
-    assert base_url + address in find(homes["zh"], query)[:3]
+# Looks for all queries, one after another, through the field that people use.
+SEARCH = """async (queries) => {
+  const field = document.querySelector(".md-search__input");
+  const list = document.querySelector(".md-search-result__list");
+  field.focus();
+  const found = [];
+  for (const query of queries) {
+    const shown = new Promise((done) => {
+      const seen = new MutationObserver(() => list.firstElementChild && done());
+      seen.observe(list, { childList: true });
+    });
+    const start = performance.now();
+    field.value = query;
+    field.dispatchEvent(new Event("input"));
+    await shown;
+    const took = performance.now() - start;
+    const link = list.querySelector(".md-search-result__link").href;
+    found.push([query, link.replace(/[?#].*/, ""), took]);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize(("language", "table"), [("en", FIRST), ("zh", FIRST_IN_CHINESE)])
+def test_the_page_asked_for_comes_first(homes, base_url, language, table):
+    prefix = "" if language == "en" else "zh/"
+    built = {page: queries for page, queries in table.items() if prefix + page in ADDRESSES}
+    asked = {query: page for page, queries in built.items() for query in queries}
+    assert len(asked) == sum(map(len, built.values())) > 40
+    root = base_url + prefix
+    found = homes[language].evaluate(SEARCH, list(asked))
+    first = {query: there.removeprefix(root) for query, there, _ in found}
+    assert {query: there for query, there in first.items() if there != asked[query]} == {}
+    times = sorted(took for *_, took in found)
+    assert times[len(times) // 2] < 300, times[-5:]
 
 
 def test_a_number_at_the_end_is_no_beginning(homes):

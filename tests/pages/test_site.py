@@ -2,12 +2,13 @@
 
 import posixpath
 import re
+import zipfile
 from collections import Counter
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests import SITE_URL, address_of
+from tests import ROOT, SITE_URL, address_of
 from tests.browser import ADDRESSES, CHOSEN
 from tests.built import article, outside, parsed
 from tests.fences import PAGES, TABLES, fences, included
@@ -107,6 +108,43 @@ def test_the_language_switch_leads_to_the_same_page_or_home(site, path):
     assert led == (f"{there}index.html", "")
 
 
+def source_of(target):
+    """Return the file that a download is to be, byte for byte: a notebook is its language's own."""
+    language, path = ("zh", target[3:]) if target.startswith("zh/") else ("en", target)
+    if path.endswith(".ipynb"):
+        folder, name = posixpath.split(path)
+        return ROOT / "docs" / language / posixpath.dirname(folder) / name
+    return ROOT / ("docs/en" if path.startswith("notebooks/") else "") / path
+
+
+def downloads(site, address):
+    """Return {file of the site that is no page: whether its links download it} of a page."""
+    found = {}
+    for a in article(site, address).select("a[href]"):
+        target, _ = resolve(site, f"{address}index.html", a["href"])
+        if not urlsplit(a["href"]).netloc and not target.endswith(".html"):
+            found[target] = found.get(target, True) and a.has_attr("download")
+    return found
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_download_is_the_tested_file(site, address):
+    found = downloads(site, address)
+    for target in found.keys() - {"snippets.zip", "zh/snippets.zip"}:  # packed, tested below
+        assert (site / target).read_bytes() == source_of(target).read_bytes(), target
+    if "notebooks/" in address:
+        name = address.rstrip("/").rpartition("/")[2]
+        assert found[f"{address}{name}.ipynb"]
+
+
+@pytest.mark.parametrize("prefix", ["", "zh/"])
+def test_the_archive_holds_the_tested_files(site, prefix):
+    with zipfile.ZipFile(site / f"{prefix}snippets.zip") as archive:
+        packed = {name: archive.read(name) for name in archive.namelist()}
+    files = [*ROOT.glob("snippets/**/*.py"), ROOT / "snippets/LICENSE"]
+    assert packed == {f.relative_to(ROOT).as_posix(): f.read_bytes() for f in files}
+
+
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_no_block_escapes_the_fences(site, path):
     page = article(site, address_of(path))
@@ -116,6 +154,30 @@ def test_no_block_escapes_the_fences(site, path):
     assert shown == [(included(f) or f.text).split() for f in code]
     figures = [f for f in blocks if f.language == "figure"]
     assert len(page.select("figure svg")) == len(figures)
+
+
+SAYS = {
+    "en": {"wrong": "wrong", "right": "right", "torch": "needs torch", "": "NumPy"}
+    | {"result": "result", "cited": "quoted", "console": "shell", "text": "output"},
+    "zh": {"wrong": "错", "right": "对", "torch": "需要 torch", "": "NumPy"}
+    | {"result": "结果", "cited": "引用", "console": "命令行", "text": "输出"},
+}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=address_of)
+def test_every_block_says_what_it_needs(site, path):
+    says = SAYS[path.relative_to(ROOT / "docs").parts[0]]
+    expected = []
+    for block in fences(path.read_text("utf-8")):
+        if block.language in {"python", "pycon"}:
+            needs = "torch" if "torch" in block.classes else ""
+            kinds = [kind for kind in ("wrong", "right") if kind in block.classes]
+            expected.append(" · ".join(says[kind] for kind in [*kinds, needs]))
+        elif block.language not in TABLES | {"figure"}:
+            kinds = [kind for kind in ("result", "cited") if kind in block.classes]
+            expected.append(says[kinds[0] if kinds else block.language])
+    blocks = article(site, address_of(path)).select("div.highlight")
+    assert [block.select_one(":scope > .needs").get_text() for block in blocks] == expected
 
 
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
