@@ -86,7 +86,12 @@ def add_untranslated(files, config):
     """Let links find the pages that have no Chinese twin."""
     folder = ROOT / "docs/en"
     for path in sorted(folder.rglob("*.md")):
-        given = (path.relative_to(folder).as_posix(), str(folder), config.site_dir, config.use_directory_urls)
+        given = (
+            path.relative_to(folder).as_posix(),
+            str(folder),
+            config.site_dir,
+            config.use_directory_urls,
+        )
         if not files.get_file_from_path(given[0]):
             page = Untranslated(*given)
             page.url = f"{ENGLISH}/{File(*given).url}"
@@ -164,7 +169,7 @@ def on_post_page(output, **_):
 
 
 def on_post_template(output_content, template_name, config):
-    """Forbid it to the page of what is not there, too; that and the sitemap serve both languages."""
+    """Do the same for the 404, which like the sitemap serves both languages: one of each."""
     if here(config) == "zh":
         return ""
     return on_post_page(output_content) if template_name == "404.html" else output_content

@@ -25,7 +25,9 @@ WORDS = {
 SIGNS = {"en": (", ", ":", "Figure: {}"), "zh": ("，", "：", "图：{}")}
 
 # A note or a tab: its title, and the lines indented below it.
-FOLDED = re.compile(r'^(?:\?{3}\+?|!{3}|={3})[ \w]* "(?P<title>.*)"\n(?P<body>(?: {4}.*\n|\n)+)', re.M)
+FOLDED = re.compile(
+    r'^(?:\?{3}\+?|!{3}|={3})[ \w]* "(?P<title>.*)"\n(?P<body>(?: {4}.*\n|\n)+)', re.M
+)
 FENCE = re.compile(
     r"^(?P<indent> *)(?P<ticks>`{3,})(?P<info>.*)\n(?P<body>(?s:.*?))^(?P=indent)(?P=ticks)$", re.M
 )
