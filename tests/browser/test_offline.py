@@ -1,4 +1,4 @@
-"""The offline build: a folder, opened as file://, search included. It is built without a SITE_URL."""
+"""The offline build: a folder opened as file://, search included. It knows no SITE_URL."""
 
 import posixpath
 import re
