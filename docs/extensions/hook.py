@@ -62,7 +62,8 @@ def on_files(files, config):
     downloads += [(ROOT / "docs/en", path) for path in sorted(ROOT.glob("docs/en/notebooks/*"))]
     for folder, path in downloads:
         uri = path.relative_to(folder).as_posix()
-        if path.suffix in {".py", ".npz", ".pt", ".txt"} and not files.get_file_from_path(uri):
+        offered = path.suffix in {".py", ".npz", ".pt", ".json", ".txt"}
+        if offered and not files.get_file_from_path(uri):
             files.append(File(uri, str(folder), config.site_dir, config.use_directory_urls))
     archive = File(ARCHIVE, None, config.site_dir, config.use_directory_urls)
     archive.content_bytes = packed()
@@ -98,7 +99,7 @@ def add_untranslated(files, config):
             files.append(page)
 
 
-def on_page_content(html, page, files, **_):
+def on_page_content(html, page, files, config):
     """Link the file that a block is; bring a notebook's HTML into the shape of the other pages.
 
     Links to what has no twin lead to English: MkDocs knows no address outside of a site, and the
@@ -106,9 +107,10 @@ def on_page_content(html, page, files, **_):
     """
     html = TITLE.sub(lambda title: downloadable(title, page.url), html)
     if page.file.src_uri.endswith(".ipynb"):
-        html, tokens = polish(html, page, files)
+        html, tokens = polish(html, page, files, config.extra["code"])
         notebook = json.loads(pathlib.Path(page.file.abs_src_path).read_text("utf-8"))
-        page.meta["description"] = notebook["metadata"]["description"]
+        said = notebook["metadata"].get("description", config.site_description)
+        page.meta["description"] = said
         page.toc = get_toc(tokens)
         page.title = tokens[0]["name"]
     return re.sub(rf'href="((?:\.\./)*){ENGLISH}/', r'hreflang="en" href="\1../', html)

@@ -25,10 +25,12 @@ FONT = re.compile(r"font-family: [^;]*;?\s*")
 POINTER = re.compile(r"#([^)\"']+)")
 
 
-def polish(text, page=None, files=None):
+def polish(text, page=None, files=None, code="Code"):
     """Return a notebook's HTML as the theme expects it, and the tokens of its table of contents.
 
-    Given the page and MkDocs' files, relative links lead to where the files are in the site.
+    Given the page and MkDocs' files, relative links lead to where the files are in the site. The
+    code of a cell tagged ``hide-input``, as one that draws a table is, opens on a click on the word
+    that code says.
     """
     soup = BeautifulSoup(text, "html.parser")
     for element in soup(["style", "script"]):
@@ -43,12 +45,12 @@ def polish(text, page=None, files=None):
     if page:
         for a in soup.select(".jp-MarkdownOutput a[href]"):
             a["href"] = address(a["href"], page, files)
-    parts = [part(element) for element in soup.select(PARTS)]
+    parts = [part(element, code) for element in soup.select(PARTS)]
     return captions(colour_shapes("\n".join(parts))), tokens
 
 
-def part(element):
-    """Return the HTML of one text, one cell's code or one output."""
+def part(element, word):
+    """Return the HTML of one text, one cell's code or one output; word opens hidden code."""
     classes = element["class"] if element.has_attr("class") else []
     inner = element.decode_contents().strip("\n")
     if "jp-MarkdownOutput" in classes:
@@ -56,10 +58,12 @@ def part(element):
     train = " train" if element.find_parent(class_="celltag_train") else ""
     if element.name == "pre":
         code = inner.removeprefix("<span></span>")
-        return (
+        block = (
             f'<div class="language-python highlight{train}">'
             f"<pre><span></span><code>{code}\n</code></pre></div>"
         )
+        hidden = element.find_parent(class_="celltag_hide-input")
+        return f"<details><summary>{word}</summary>{block}</details>" if hidden else block
     if element.svg:
         drawing = re.sub(r">\s+<", "><", str(element.svg))
         return f'<figure class="output{train}">{drawing}</figure>'

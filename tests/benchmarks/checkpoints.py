@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tests import ROOT
-from tests.benchmarks.transpose import machine
+from tests.benchmarks.timing import machine
 
 RUNS = 7
 ARRAYS = 25  # of 4 MB each

@@ -34,7 +34,7 @@ def polished(tmp_path_factory):
             v4.new_markdown_cell("## Twice\n\n### Twice"),
             v4.new_code_cell("plot()", outputs=[plot], metadata={"tags": ["train"]}),
             v4.new_markdown_cell("*A square, `(2, 2)`.*"),
-            v4.new_code_cell("plot()", outputs=[plot]),
+            v4.new_code_cell("plot()", outputs=[plot], metadata={"tags": ["hide-input"]}),
         ],
         metadata={"kernelspec": {"display_name": "", "language": "python", "name": "python3"}},
     )
@@ -51,6 +51,13 @@ def soup(polished):
 def test_jupyters_styles_scripts_and_wrappers_are_gone(polished):
     assert not re.search(r"<style|<script|jp-|clipboard|mathjax|In\s*\[", polished[0], re.I)
     assert len(polished[0]) < 5000
+
+
+def test_hidden_code_opens_on_a_click(soup):
+    (details,) = soup("details")
+    assert details.summary.get_text() == "Code"
+    assert details.code.get_text() == "plot()\n"
+    assert details.find_next_sibling("figure")
 
 
 def test_code_is_as_material_styles_it(soup):

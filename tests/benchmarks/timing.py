@@ -1,0 +1,48 @@
+"""What every benchmark needs: whose times these are, and runs that take turns."""
+
+import os
+import platform
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def machine():
+    """Return one line each on the machine and on the libraries."""
+    info = Path("/proc/cpuinfo")
+    models = [
+        line.split(":", 1)[1].strip()
+        for line in (info.read_text("utf-8").splitlines() if info.exists() else [])
+        if line.startswith("model name")
+    ]
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    threads = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")
+    return [
+        f"{models[0] if models else platform.machine()}, {cpus} CPUs, {platform.system()}",
+        f"Python {platform.python_version()}, NumPy {np.__version__}, {blas['name']} "
+        f"{blas['version']}, threads: {threads or 'as many as CPUs'}",
+    ]
+
+
+def take_turns(runs, seconds, clock=time.perf_counter):
+    """Return {name: [microseconds, ...]} of the runs, one round of all of them after the other.
+
+    Whatever else the machine does then falls on all alike, and none finds the cache as it left it.
+    """
+    times = {name: [] for name in runs}
+    warm_up = 2
+    stop = time.perf_counter() + seconds
+    while time.perf_counter() < stop or len(times[next(iter(times))]) < warm_up + 7:
+        for name, run in runs.items():
+            before = clock()
+            run()
+            times[name].append((clock() - before) * 1e6)
+    return {name: taken[warm_up:] for name, taken in times.items()}
+
+
+def ratio(times, others):
+    """Return the quartiles of times / others, taken round by round."""
+    return statistics.quantiles([a / b for a, b in zip(times, others, strict=True)], n=4)
