@@ -50,9 +50,6 @@ def on_config(config):
         package: re.search(rf"^(?:# )?{package}[= ]+([\d.]+)", constraints, re.M | re.I)[1]
         for package in ("torch", "numpy", "python")
     }
-    if config.plugins["material/offline"].config.enabled:
-        # Instead of the polyfill that Material would load from another host.
-        config.extra["polyfills"] = ["assets/iframe-worker.js"]
     return config
 
 
