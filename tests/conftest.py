@@ -41,16 +41,20 @@ def one_thread():
         importlib.import_module("torch").set_num_threads(1)
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """Return the folder of the site: built with --strict, without torch, for a sub-path."""
-    folder = tmp_path_factory.mktemp("site") / "out-x-in"
-    build = subprocess.run(
+def build(folder, **environment):
+    """Build the site into a folder, with --strict and without torch."""
+    done = subprocess.run(
         [sys.executable, "-c", BUILD, "build", "--strict", "--site-dir", folder],
         cwd=ROOT,
-        env=os.environ | {"SITE_URL": SITE_URL, "NO_MKDOCS_2_WARNING": "1"},
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"} | environment,
         capture_output=True,
         text=True,
     )
-    assert build.returncode == 0, build.stderr
+    assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """Return the folder of the site, built for a sub-path."""
+    return build(tmp_path_factory.mktemp("site") / "out-x-in", SITE_URL=SITE_URL)

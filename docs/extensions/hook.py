@@ -1,6 +1,7 @@
 """The site's one hook: two languages from one command, and what no Markdown extension can reach."""
 
 import io
+import json
 import pathlib
 import re
 import zipfile
@@ -9,9 +10,11 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.structure.files import File
 from mkdocs.structure.toc import get_toc
-from mkdocs.utils import get_relative_url
+from mkdocs.utils import get_relative_url, write_file
 
 from docs.extensions.notebooks import PERMALINK, polish
+from docs.extensions.plain import address, listing, plain
+from docs.extensions.policy import with_policy
 
 ROOT = pathlib.Path(__file__).parents[2]
 OTHER = {"en": "zh", "zh": "en"}
@@ -20,6 +23,8 @@ TITLE = re.compile(r'<span class="filename">([\w.]+)</span>')
 DATA = re.compile(r'href="(?!https?:)[^"#]+\.(?:ipynb|npz|pt|zip)"')  # nothing to read in a browser
 ARCHIVE = "snippets.zip"
 ENGLISH = "english-site"  # where the Chinese site believes the pages without a twin to be
+
+OPTIONS = {"policy": True}
 
 
 class Untranslated(File):
@@ -31,6 +36,11 @@ class Untranslated(File):
 
     def copy_file(self, dirty=False):
         """Keep MkDocs from copying it, too."""
+
+
+def on_startup(command, **_):
+    """Remember `mkdocs serve`, which reloads its pages by inline scripts that no hash foresees."""
+    OPTIONS["policy"] = OPTIONS["policy"] and command != "serve"
 
 
 def on_config(config):
@@ -74,7 +84,12 @@ def add_untranslated(files, config):
     """Let links find the pages that have no Chinese twin."""
     folder = ROOT / "docs/en"
     for path in sorted(folder.rglob("*.md")):
-        given = (path.relative_to(folder).as_posix(), str(folder), config.site_dir, True)
+        given = (
+            path.relative_to(folder).as_posix(),
+            str(folder),
+            config.site_dir,
+            config.use_directory_urls,
+        )
         if not files.get_file_from_path(given[0]):
             page = Untranslated(*given)
             page.url = f"{ENGLISH}/{File(*given).url}"
@@ -98,6 +113,9 @@ def on_page_content(html, page, files, config):
     if page.file.src_uri.endswith(".ipynb"):
         permalink = config.mdx_configs["toc"].get("permalink_title", PERMALINK)
         html, tokens = polish(html, page, files, permalink, config.extra["code"])
+        notebook = json.loads(pathlib.Path(page.file.abs_src_path).read_text("utf-8"))
+        said = notebook["metadata"].get("description", config.site_description)
+        page.meta["description"] = said
         page.toc = get_toc(tokens)
         page.title = tokens[0]["name"]
     html = DATA.sub(r"\g<0> download", html)
@@ -113,11 +131,56 @@ def downloadable(title, url):
     return title[0]
 
 
+def on_env(env, config, files):
+    """Write each page as plain Markdown, llms.txt and robots.txt; find each page's languages."""
+    written = {"llms.txt": listing(files.get_file_from_path("index.md").page, config)}
+    if config.site_url and here(config) == "en":
+        written["robots.txt"] = f"User-agent: *\nAllow: /\nSitemap: {config.site_url}sitemap.xml\n"
+    for file in files.documentation_pages():
+        file.page.languages = languages(file.page, config)
+        written[address(file)] = plain(file.page, config, files)
+    for path, text in written.items():
+        write_file(text.encode(), f"{config.site_dir}/{path}")
+    return env
+
+
+def languages(page, config):
+    """Return {language: the address of the page or its twin}, {} without a site_url or a twin."""
+    if not (config.site_url and twin(page, config)):
+        return {}
+    english = config.site_url.removesuffix("zh/") if here(config) == "zh" else config.site_url
+    url = "" if page.is_homepage else page.url
+    found = {"en": english + url, "zh-Hans": f"{english}zh/{url}"}
+    return found | {"x-default": found["en"]}
+
+
+def here(config):
+    """Return the language of the site that is being built."""
+    return config.theme["language"]
+
+
+def twin(page, config):
+    """Return whether a page is there in the other language, too."""
+    return (ROOT / "docs" / OTHER[here(config)] / page.file.src_uri).exists()
+
+
 def on_page_context(context, page, config, **_):
-    """Tell the language switch this page's address in the other language, or that one's home."""
-    twin = ROOT / "docs" / OTHER[config.theme["language"]] / page.file.src_uri
-    context["twin"] = page.url if twin.exists() else ""
+    """Tell a page its address in the other language, or that one's home, and its Markdown's."""
+    context["twin"] = page.url if twin(page, config) else ""
+    context["plain"] = address(page.file)
     return context
+
+
+def on_post_page(output, **_):
+    """Forbid a page to load anything from elsewhere."""
+    return with_policy(output) if OPTIONS["policy"] else output
+
+
+def on_post_template(output_content, template_name, config):
+    """Do the same for the 404, which like the sitemap serves both languages: one of each."""
+    if here(config) == "zh":
+        return ""
+    return on_post_page(output_content) if template_name == "404.html" else output_content
 
 
 def on_post_build(config):

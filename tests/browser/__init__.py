@@ -20,3 +20,17 @@ CHOSEN = [
     "zh/",
     "zh/notebooks/speakers/",
 ]
+
+
+def until(page, expression):
+    """Wait until a JavaScript expression, or the promise that it is, holds in a page.
+
+    Playwright's own wait_for_function evaluates a string, which the pages' policy refuses.
+    """
+    page.evaluate(
+        f"""() => new Promise((done, fail) => {{
+          const look = async () => ((await ({expression})) ? done() : setTimeout(look, 20));
+          setTimeout(() => fail(new Error("not within five seconds")), 5000);
+          look();
+        }})"""
+    )

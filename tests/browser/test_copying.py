@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser import CHOSEN
+from tests.browser import CHOSEN, until
 from tests.pages.test_copying import CODE, blocks_of
 
 
@@ -16,6 +16,6 @@ def test_the_button_copies_what_has_been_run(page, context, base_url, site, addr
             closed.locator("summary").click()
         page.evaluate("navigator.clipboard.writeText('')")
         block.locator(".md-clipboard, .md-code__button[data-md-type=copy]").first.click()
-        page.wait_for_function("navigator.clipboard.readText().then(text => text)")
+        until(page, "navigator.clipboard.readText()")
         copied.append(page.evaluate("navigator.clipboard.readText()").strip())
     assert copied == [code for _, code in blocks_of(site, address)[0]]

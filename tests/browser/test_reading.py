@@ -18,7 +18,7 @@ def test_no_click_calls_another_host_or_logs_an_error(page, base_url, address):
     page.on("pageerror", lambda error: said.append(("error", str(error))))
     page.goto(base_url + address)
     page.wait_for_load_state("networkidle")
-    for control in page.locator("button:visible, summary:visible, label:visible").all():
+    for control in page.query_selector_all("button, summary, label"):
         if control.is_visible() and control.is_enabled():
             control.click(force=True)
     page.keyboard.press("Escape")
@@ -151,3 +151,25 @@ def test_the_language_switch_leads_to_the_same_page(page, base_url, address):
     expect(page.locator("html")).to_have_attribute(
         "lang", "zh" if there.startswith("zh/") else "en"
     )
+
+
+def test_on_paper_nothing_is_folded_cut_off_or_there_to_be_clicked(page, base_url):
+    page.set_viewport_size({"width": 680, "height": 960})  # A4 between its margins
+    page.goto(f"{base_url}port/errors/")
+    expect(page.locator("article button").first).to_be_visible()
+    page.emulate_media(media="print", color_scheme="dark")
+    frame = page.locator("nav:visible, button:visible, header:visible, footer:visible")
+    expect(frame).to_have_count(0)
+    folded = page.locator("article details:not([open]) pre")
+    assert folded.count()
+    for block in folded.all():
+        expect(block).to_be_visible()
+    cut = """() => [...document.querySelectorAll("article pre > code")]
+      .filter(code => code.scrollWidth > code.clientWidth).length"""
+    assert page.evaluate(cut) == 0
+    assert page.evaluate("document.scrollingElement.scrollWidth") == 680
+    paper, ink = (
+        "getComputedStyle(document.body).backgroundColor",
+        "getComputedStyle(document.body).color",
+    )
+    assert page.evaluate(f"[{paper}, {ink}]") == ["rgb(255, 255, 255)", "rgba(0, 0, 0, 0.87)"]

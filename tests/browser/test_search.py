@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import address_of
-from tests.browser import ADDRESSES
+from tests.browser import ADDRESSES, until
 from tests.fences import ENGLISH, fences
 
 # {error message shown on an English page: the addresses it is shown at}
@@ -278,4 +278,4 @@ def test_the_index_is_built_only_for_who_searches(page, base_url):
     page.wait_for_load_state("networkidle")
     assert page.evaluate("posted") == []
     page.keyboard.press("/")
-    page.wait_for_function("posted[0] === 0")
+    until(page, "posted[0] === 0")

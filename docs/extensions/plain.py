@@ -1,0 +1,146 @@
+"""Each page as plain Markdown, for who reads without a browser, and llms.txt, which lists them.
+
+It is the page's source, at the same path, so that its links hold: includes and tables written
+out, drawings as their descriptions, the labels of a block in words, marks for the HTML left out.
+mkdocs-llmstxt goes the other way, from HTML, where drawings and formulas are lost; it knows one
+language, no notebooks, and needs a SITE_URL.
+"""
+
+import html
+import json
+import pathlib
+import posixpath
+import re
+import textwrap
+from urllib.parse import urljoin
+
+import markdown
+import yaml
+
+EXPANDED = {"docs.extensions.named_snippets": "snippet", "docs.extensions.tables": "stored"}
+WORDS = {
+    "en": {"wrong": "Wrong", "right": "Right", "torch": "Needs torch", "result": "Result"},
+    "zh": {"wrong": "错", "right": "对", "torch": "需要 torch", "result": "结果"},
+}
+SIGNS = {"en": (", ", ":", "Figure: {}"), "zh": ("，", "：", "图：{}")}
+
+# A note or a tab: its title, and the lines indented below it.
+FOLDED = re.compile(
+    r'^(?:\?{3}\+?|!{3}|={3})[ \w]* "(?P<title>.*)"\n(?P<body>(?: {4}.*\n|\n)+)', re.M
+)
+FENCE = re.compile(
+    r"^(?P<indent> *)(?P<ticks>`{3,})(?P<info>.*)\n(?P<body>(?s:.*?))^(?P=indent)(?P=ticks)$", re.M
+)
+NOISE = re.compile(
+    r"<!--.*?-->|<(?P<tag>script|form)\b.*?</(?P=tag)>"
+    r"|^</?(?:div|section)\b.*?>$|^\{[^\n}]*\}$| \{ #[^\n}]*\}$",
+    re.M | re.S,
+)
+# A code span, which may look like a link, or a link.
+LINK = re.compile(r"`[^`\n]+`|\[(?P<text>(?:`[^`]*`|[^\]`])*)\]\((?P<target>[^()\s]+)\)")
+
+
+def plain(page, config, files):
+    """Return the plain Markdown of a page."""
+    language = config.theme["language"]
+    path = pathlib.Path(page.file.abs_src_path)
+    text = notebook(path, language) if path.suffix == ".ipynb" else expanded(page.markdown, config)
+    text = FOLDED.sub(lambda m: f"{m['title']}\n\n{textwrap.dedent(m['body'])}\n", text)
+    parts, end = [], 0
+    for m in FENCE.finditer(text):
+        parts += [prose(text[end : m.start()], page, files), block(m, language)]
+        end = m.end()
+    parts.append(prose(text[end:], page, files))
+    return "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
+
+
+def expanded(text, config):
+    """Return a page's source with the includes and the tables that the site's extensions write."""
+    md = markdown.Markdown(extensions=list(EXPANDED), extension_configs=config.mdx_configs)
+    lines = text.split("\n")
+    for name in EXPANDED.values():
+        lines = md.preprocessors[name].run(lines)
+    return "\n".join(lines)
+
+
+def notebook(path, language):
+    """Return the cells of a notebook and their outputs as Markdown."""
+    found = []
+    for cell in json.loads(path.read_text("utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        found.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        for output in cell.get("outputs", []):
+            data = output.get("data", {"text/plain": output.get("text", "")})
+            if "image/svg+xml" in data:
+                (label,) = re.findall(r'aria-label="(.*?)"', "".join(data["image/svg+xml"]))
+                found.append(SIGNS[language][2].format(html.unescape(label)))
+            else:
+                shown = "".join(data["text/plain"]).rstrip("\n")
+                found.append(f"``` {{ .text .result }}\n{shown}\n```")
+    return "\n\n".join(found)
+
+
+def block(fence, language):
+    """Return a fence with its labels as a line above it, or a drawing as its description."""
+    between, colon, figure = SIGNS[language]
+    name, *classes = re.sub(r'\w+="[^"]*"|[{}.]', " ", fence["info"]).split() or [""]
+    if name == "figure":
+        labels = yaml.load(fence["body"], yaml.BaseLoader)
+        stop, space = (". ", " ") if language == "en" else ("。", "")
+        caption = space + labels["caption"] if "caption" in labels else ""
+        return figure.format(labels["title"] + stop + labels["description"] + caption)
+    words = re.findall(r'title="([^"]*)"', fence["info"])
+    words += [WORDS[language][name] for name in classes if name in WORDS[language]]
+    above = between.join(words) + colon + "\n\n" if words else ""
+    code = f"{fence['ticks']}{name}\n{fence['body']}{fence['indent']}{fence['ticks']}"
+    return fence["indent"] + above + fence["indent"] * bool(above) + code
+
+
+def prose(text, page, files):
+    """Return what stands between the fences, without marks for the HTML, its links led right."""
+    text = NOISE.sub("", text).replace("<br>", ", ")
+    text = LINK.sub(lambda m: link(m, page, files), text)
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def link(match, page, files):
+    """Return a link with the address that its target has beside this page's Markdown."""
+    target = match["target"]
+    if not target or re.match(r"\w+:", target):
+        return match[0]
+    path, _, _ = target.partition("#")
+    if not path:  # the headings have no ids here
+        return match["text"]
+    uri = page.file.src_uri
+    folder = posixpath.dirname(uri)
+    file = files.get_file_from_path(posixpath.normpath(posixpath.join(folder, path)))
+    there = file.dest_uri
+    if file is page.file:  # a notebook, which lies in its page's folder
+        there = posixpath.join(posixpath.dirname(there), posixpath.basename(uri))
+    elif file.is_documentation_page():
+        there = address(file)
+    elif file.src_uri.endswith(".md"):  # English, without a twin
+        there = f"../{file.src_uri}"
+    led = posixpath.relpath(f"/site/{there}", f"/site/{folder}")
+    return f"[{match['text']}]({led})"
+
+
+def address(file):
+    """Return where in the site the plain Markdown of a page is."""
+    return re.sub(r"\.ipynb$", ".md", file.src_uri)
+
+
+def listing(home, config):
+    """Return llms.txt: what the site is, and its pages from home on, by the parts of the site."""
+    root, other = config.site_url or "", config.extra["language_switch"]
+    parts, page = {}, home
+    while page:
+        part = page.ancestors[-1].title if page.ancestors else page.title
+        title, description = page.meta.get("title", page.title), page.meta["description"]
+        line = f"- [{title}]({root}{address(page.file)}): {description}"
+        parts.setdefault(part, []).append(line)
+        page = page.next_page
+    parts["Optional"] = [f"- [{other['name']}]({urljoin(root, other['home'])}llms.txt)"]
+    said = [f"# {config.site_name}", f"> {config.site_description}", config.extra["plain"]]
+    said += ["\n".join([f"## {part}", "", *lines]) for part, lines in parts.items()]
+    return "\n\n".join(said) + "\n"

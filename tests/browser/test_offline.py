@@ -1,0 +1,90 @@
+"""The offline build: a folder opened as file://, search included. It knows no SITE_URL."""
+
+import posixpath
+import re
+from urllib.parse import unquote
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.conftest import build
+
+LINK = re.compile(r'(?:href|src)="([^"#]+)')
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return the folder of the offline build: the one that README.md describes."""
+    return build(tmp_path_factory.mktemp("offline") / "site", OFFLINE="true", SITE_URL="")
+
+
+@pytest.fixture(scope="module")
+def reader(browser, folder):
+    """Return (a page for all tests, what its console said)."""
+    page, said = browser.new_page(), []
+    page.on("console", lambda message: said.append((message.type, message.text)))
+    page.on("pageerror", lambda error: said.append(("error", str(error))))
+    yield page, said
+    page.close()
+
+
+def test_every_link_leads_to_a_file(folder):
+    dead = []
+    pages = [path for path in folder.rglob("*.html") if path.name != "404.html"]
+    for path in pages:
+        for link in set(LINK.findall(path.read_text("utf-8"))):
+            target = posixpath.normpath(path.parent / unquote(link.partition("?")[0]))
+            if (
+                not re.match(r"https?:|data:", link)
+                and target not in pages
+                and not (path.parent / unquote(link)).is_file()
+            ):
+                dead.append((path.relative_to(folder), link))
+    assert len(pages) > 70
+    assert dead == []
+
+
+def test_nothing_says_an_address_that_nobody_gave(folder):
+    for path in folder.rglob("*.html"):
+        assert not re.search(r'canonical|og:url|og:image|hreflang="x-', path.read_text("utf-8"))
+    assert not (folder / "robots.txt").exists()
+    assert "://" not in (folder / "llms.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("start", "query", "found"),
+    [
+        ("index.html", "mismatch in its core dimension 0", "port/errors.html"),
+        ("layers/linear.html", "mismatch in its core dimension 0", "port/errors.html"),
+        ("zh/notebooks/speakers.html", "方阵陷阱", "zh/why/square-trap.html"),
+    ],
+)
+def test_search_works_from_a_folder(reader, folder, start, query, found):
+    page, said = reader
+    said.clear()
+    page.goto((folder / start).as_uri())
+    page.keyboard.press("/")
+    page.locator(".md-search__input").fill(query)
+    page.locator(".md-search-result__link").first.click()
+    expect(page).to_have_url(re.compile(re.escape((folder / found).as_uri())))
+    expect(page.locator("article h1")).to_be_visible()
+    assert [text for kind, text in said if kind == "error"] == []
+
+
+def test_a_reader_gets_around_a_folder(reader, folder):
+    page, said = reader
+    said.clear()
+    page.goto((folder / "index.html").as_uri())
+    for name, there in [
+        ("Notebooks", "notebooks/speakers.html"),
+        ("中文", "zh/notebooks/speakers.html"),
+        ("层", "zh/layers/index.html"),
+        ("English", "layers/index.html"),
+        ("Port", "port/run-in-numpy.html"),
+    ]:
+        page.get_by_role("link", name=name, exact=True).first.click()
+        expect(page).to_have_url((folder / there).as_uri())
+    page.goto((folder / "layers/linear.html").as_uri())
+    page.locator("a[download]").first.click()  # shown: from file:// a browser does not save
+    expect(page).to_have_url((folder / "snippets/layers/linear.py").as_uri())
+    assert [text for kind, text in said if kind == "error"] == []

@@ -1,0 +1,210 @@
+"""Found from outside: what search engines, social networks and language models read of the site."""
+
+import functools
+import html
+import re
+import struct
+import unicodedata
+from collections import Counter
+from xml.etree import ElementTree
+
+import pytest
+from bs4 import BeautifulSoup
+
+from docs.extensions import hook, policy
+from docs.extensions.plain import FENCE
+from tests import ROOT, SITE_URL, address_of
+from tests.browser import ADDRESSES
+from tests.fences import fences
+from tests.pages.test_site import resolve
+
+SOURCES = {
+    address_of(path): path.relative_to(ROOT / "docs").with_suffix(".md").as_posix()
+    for path in sorted((ROOT / "docs").rglob("*"))
+    if path.suffix in {".md", ".ipynb"}
+}
+PLAIN = {address: path.removeprefix("en/") for address, path in SOURCES.items()}
+LINK = re.compile(r"`[^`\n]+`|\]\(([^()\s]+)\)")
+XML = {"s": "http://www.sitemaps.org/schemas/sitemap/0.9", "x": "http://www.w3.org/1999/xhtml"}
+
+each_page = pytest.mark.parametrize("address", ADDRESSES)
+
+
+def columns(text):
+    """Return how wide a text is in a list of results: a Chinese character takes two columns."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+@functools.cache
+def head(site, address):
+    """Return (title, {name: content of a meta element}, {(rel, language or type): href})."""
+    text = (site / address / "index.html").read_text("utf-8")
+    found = BeautifulSoup(text[: text.index("<body")], "html.parser")  # a whole page takes long
+    meta = {m.get("name") or m.get("property"): m.get("content") for m in found.select("meta")}
+    links = {
+        (link["rel"][0], link.get("hreflang") or link.get("type")): link["href"]
+        for link in found.select("link")
+    }
+    return found.title.get_text(), meta, links
+
+
+def languages(address):
+    """Return {language: address} of a page that both languages have, otherwise {}."""
+    english = address.removeprefix("zh/")
+    if f"zh/{english}" not in ADDRESSES:
+        return {}
+    led = {"en": english, "zh-Hans": f"zh/{english}", "x-default": english}
+    return {language: SITE_URL + there for language, there in led.items()}
+
+
+@each_page
+def test_a_page_says_what_it_is(site, address):
+    title, meta, _ = head(site, address)
+    assert 10 <= columns(title.removesuffix(" - Out × In")) <= 70
+    assert 100 <= columns(meta["description"]) <= 350
+    assert meta["og:title"] == title.removesuffix(" - Out × In")
+    assert meta["og:description"] == meta["description"]
+    assert meta["og:locale"] == ("zh_CN" if address.startswith("zh/") else "en_US")
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["title", "description"])
+def test_no_two_pages_say_the_same(site, part):
+    said = [(title, meta["description"]) for title, meta, _ in (head(site, a) for a in ADDRESSES)]
+    assert [text for text, count in Counter(s[part] for s in said).items() if count > 1] == []
+
+
+@each_page
+def test_a_page_names_its_address_in_both_languages(site, address):
+    _, meta, links = head(site, address)
+    assert links["canonical", None] == meta["og:url"] == SITE_URL + address
+    alternate = {key: href for (rel, key), href in links.items() if rel == "alternate"}
+    markdown = alternate.pop("text/markdown")
+    assert alternate == languages(address)
+    assert resolve(site, f"{address}index.html", markdown) == (PLAIN[address], "")
+
+
+def test_the_picture_of_a_shared_link_is_as_large_as_it_says(site):
+    _, meta, _ = head(site, "")
+    assert meta["twitter:card"] == "summary_large_image"
+    png = (site / meta["og:image"].removeprefix(SITE_URL)).read_bytes()
+    size = struct.unpack(">II", png[16:24])
+    assert size == (int(meta["og:image:width"]), int(meta["og:image:height"])) == (1200, 630)
+    assert len(png) < 100_000
+    assert head(site, "zh/")[1]["og:image"] == f"{SITE_URL}zh/assets/card.png"
+
+
+def test_the_sitemap_lists_the_pages_of_both_languages(site):
+    urls = ElementTree.parse(site / "sitemap.xml").findall("s:url", XML)
+    listed = {
+        url.find("s:loc", XML).text.removeprefix(SITE_URL): {
+            link.get("hreflang"): link.get("href") for link in url.findall("x:link", XML)
+        }
+        for url in urls
+    }
+    assert len(urls) == len(listed)
+    assert listed == {address: languages(address) for address in ADDRESSES}
+    assert f"\nSitemap: {SITE_URL}sitemap.xml\n" in (site / "robots.txt").read_text("utf-8")
+    assert not list(site.glob("zh/*.xml*"))
+
+
+@pytest.mark.parametrize("language", ["", "zh/"])
+def test_llms_txt_lists_each_page_and_the_other_language(site, language):
+    text = (site / language / "llms.txt").read_text("utf-8")
+    assert re.match(r"# Out × In\n\n> .+\n\n.+\n\n## ", text)
+    (*pages, other) = re.findall(r"^- \[.+\]\((\S+)\)(?:: .+)?$", text, re.M)
+    assert len(pages) == text.count("): ")
+    ours = [path for a, path in PLAIN.items() if a.startswith("zh/") == bool(language)]
+    assert sorted(pages) == sorted(SITE_URL + path for path in ours)
+    assert other == SITE_URL + ("llms.txt" if language else "zh/llms.txt")
+
+
+# Each page as Markdown
+
+
+def shown(site, address, tag):
+    """Return the texts of all elements of a name in a page's article."""
+    page = (site / address / "index.html").read_text("utf-8")
+    text = page[page.index("<article") : page.index("</article>")]
+    found = re.findall(rf"<{tag}\b.*?</{tag}>", text, re.S)
+    return [html.unescape(re.sub("<[^>]+>", "", element)) for element in found]
+
+
+def plain(site, address):
+    """Return (the Markdown of a page, the same without its fences)."""
+    text = (site / PLAIN[address]).read_text("utf-8")
+    return text, FENCE.sub("", text)
+
+
+@each_page
+def test_the_markdown_has_the_code_of_the_page(site, address):
+    text, _ = plain(site, address)
+    blocks = [block.split() for block in shown(site, address, "pre")]
+    assert [fence.text.split() for fence in fences(text)] == blocks
+    assert "--8<--" not in text
+
+
+@each_page
+def test_the_markdown_has_the_headings_and_the_tables_of_the_page(site, address):
+    _, prose = plain(site, address)
+    headings = [heading.removesuffix("¶") for heading in shown(site, address, "h[1-4]")]
+    written = re.findall(r"^#+ (.+)$", prose, re.M)
+    assert [re.sub(r"[`*\\]", "", text) for text in written] == [
+        re.sub(r"[`*\\]", "", text) for text in headings
+    ]
+    assert len(re.findall(r"^\|(?! --)", prose, re.M)) == len(shown(site, address, "tr"))
+    drawings = re.findall(r"^(?:Figure: |图：).+", prose, re.M)
+    assert len(drawings) == len(shown(site, address, "figure"))
+
+
+@each_page
+def test_the_markdown_has_no_marks_for_html(site, address):
+    prose = re.sub(r"`[^`\n]*`", "", plain(site, address)[1])
+    assert not re.search(r"<[a-z/!]|\{ ?[#.:]|^[?!=]{3}", prose, re.M)
+
+
+@each_page
+def test_the_links_of_the_markdown_lead_somewhere(site, address):
+    for link in filter(None, LINK.findall(plain(site, address)[1])):
+        if not re.match(r"https?:", link):
+            target, anchor = resolve(site, PLAIN[address], link)
+            assert (site / target).is_file(), link
+            assert not anchor
+            assert not target.endswith("index.html")
+
+
+# The policy
+
+
+def test_every_page_has_a_policy_before_all_that_it_is_about(site):
+    for path in site.rglob("*.html"):
+        text = path.read_text("utf-8")
+        (rule,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="(.*?)">', text)
+        assert not re.search("<(script|link|style)", text[: text.index(rule)])
+        assert rule.startswith("default-src 'none'; script-src 'self' 'sha256-")
+        assert not re.search(r"script-src[^;]*unsafe|https?:|\*", rule)
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        ("<p>text</p>", "style-src 'self';"),
+        ('<p style="color: red">text</p>', "style-src 'self' 'unsafe-inline';"),
+        ("<style>p {}</style>", "style-src 'self' 'unsafe-inline';"),
+        # echo -n 1 | openssl dgst -sha256 -binary | base64
+        (
+            "<script>1</script>",
+            "script-src 'self' 'sha256-a4ayc/80/OGda4BO/1o/V0etpOqiLx1JwB5S3beHW0s=';",
+        ),
+        ('<script type="application/json">1</script>', "script-src 'self';"),
+    ],
+)
+def test_a_policy_allows_what_the_page_has(body, rule):
+    assert rule in policy.with_policy(policy.FIRST + body)
+
+
+def test_served_while_it_is_written_a_page_has_no_policy(monkeypatch):
+    monkeypatch.setattr(hook, "OPTIONS", {"policy": True})
+    assert hook.on_post_page(policy.FIRST) != policy.FIRST
+    hook.on_startup("serve")
+    hook.on_startup("build")  # as the Chinese site within
+    assert hook.on_post_page(policy.FIRST) == policy.FIRST
