@@ -11,6 +11,7 @@ from mkdocs.structure.files import File
 from mkdocs.structure.toc import get_toc
 from mkdocs.utils import get_relative_url
 
+from docs.extensions.memory import index_once, render_once
 from docs.extensions.notebooks import polish
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -39,6 +40,7 @@ def on_config(config):
         package: re.search(rf"^(?:# )?{package}[= ]+([\d.]+)", constraints, re.M | re.I)[1]
         for package in ("torch", "numpy", "python")
     }
+    index_once(config.plugins["material/search"].search_index)
     return config
 
 
@@ -79,7 +81,13 @@ def add_untranslated(files, config):
             files.append(page)
 
 
-def on_page_content(html, page, files, **_):
+def on_pre_page(page, **_):
+    """Have the page rendered, and only if it is another than it was."""
+    render_once(page, finish, ROOT / "snippets")
+    return page
+
+
+def finish(html, page, files):
     """Link the file that a block is; bring a notebook's HTML into the shape of the other pages.
 
     Links to what has no twin lead to English: MkDocs knows no address outside of a site, and the
