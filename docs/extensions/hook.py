@@ -18,6 +18,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 OTHER = {"en": "zh", "zh": "en"}
 SNIPPETS = sorted(ROOT.glob("snippets/**/*.py"))
 TITLE = re.compile(r'<span class="filename">([\w.]+)</span>')
+# What code calls something by, and the space between: ink on paper, as without a span of its own.
+INK = re.compile(r'<span class="(?:n|nb|no|bp|vm|kc|w)">([^<]*)</span>')
+BLOCK = re.compile(r"<pre><span></span><code>(.*?)</code>", re.S)
 ARCHIVE = "snippets.zip"
 ENGLISH = "english-site"  # where the Chinese site believes the pages without a twin to be
 
@@ -98,7 +101,14 @@ def finish(html, page, files):
         html, tokens = polish(html, page, files)
         page.toc = get_toc(tokens)
         page.title = tokens[0]["name"]
+    html = BLOCK.sub(counted, INK.sub(r"\1", html))
     return re.sub(rf'href="((?:\.\./)*){ENGLISH}/', r'hreflang="en" href="\1../', html)
+
+
+def counted(block):
+    """Tell the style sheet how many lines a block has, if it may well begin below the screen."""
+    lines = block[1].count("\n")
+    return block[0].replace("<code>", f'<code style="--lines: {lines}">') if lines > 9 else block[0]
 
 
 def downloadable(title, url):
