@@ -21,20 +21,9 @@ window.Worker = class extends Worker {
   }
 
   postMessage(message, ...rest) {
-    if (message?.type === 0) return this.wait(message, rest);
+    if (message?.type === 0) this.texts = new Map(message.data.docs.map((doc) => [doc.location, doc.text]));
     if (message?.type === 2) message = { ...message, data: this.clean(message.data) };
     super.postMessage(message, ...rest);
-  }
-
-  // To build the index takes a second of work: only for who searches.
-  wait(message, rest) {
-    const build = () => {
-      this.texts = new Map(message.data.docs.map((doc) => [doc.location, doc.text]));
-      super.postMessage(message, ...rest);
-    };
-    const field = document.querySelector(".md-search__input");
-    if (document.activeElement === field) build();
-    else field.addEventListener("focus", build, { once: true });
   }
 
   clean(query) {
@@ -61,6 +50,20 @@ window.Worker = class extends Worker {
   }
 };
 
-// Material looks at the query when a key is released; pasting by mouse releases none.
 const field = document.querySelector(".md-search__input");
+
+// Material asks for the index with every page. It weighs more than the page, and to read it takes a
+// second of work: only for who searches.
+const { open, send } = XMLHttpRequest.prototype;
+XMLHttpRequest.prototype.open = function (method, url, ...rest) {
+  this.waits = field && /\/search_index\.json$/.test(url);
+  open.call(this, method, url, ...rest);
+};
+XMLHttpRequest.prototype.send = function (...rest) {
+  const ask = () => send.apply(this, rest);
+  if (this.waits && document.activeElement !== field) field.addEventListener("focus", ask, { once: true });
+  else ask();
+};
+
+// Material looks at the query when a key is released; pasting by mouse releases none.
 field?.addEventListener("input", () => field.dispatchEvent(new Event("keyup")));
