@@ -15,12 +15,14 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 from playwright.sync_api import sync_playwright
 
@@ -30,8 +32,14 @@ from tests.browser.conftest import QUIET
 
 PAGES = ["", "layers/lstm/", "port/run-in-numpy/", "notebooks/speakers/", "zh/"]
 RUNS = 5
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 CATEGORIES = ["performance", "accessibility", "best-practices", "seo"]
-EDITED = ["docs/en/port/errors.md", "docs/zh/port/errors.md", "snippets/layers/linear.py"]
+# (file, where to put a word, the pages that then have it)
+EDITED = [
+    ("docs/en/why/rows-are-outputs.md", "\n## ", ["why/rows-are-outputs/"]),
+    ("docs/zh/why/rows-are-outputs.md", "\n## ", ["zh/why/rows-are-outputs/"]),
+    ("snippets/layers/linear.py", '"""\n', ["layers/linear/", "zh/layers/linear/"]),
+]
 ZIPPED = {".html", ".css", ".js", ".json", ".svg", ".xml", ".txt"}
 # Lighthouse's "slow 4G": round trips of 150 ms, 1.6 Mbit/s down, 750 kbit/s up.
 SLOW = {
@@ -53,7 +61,8 @@ SEEN = """() => {
   const sizes = {};
   for (const entry of performance.getEntries()) {
     if (entry.encodedBodySize === undefined) continue;
-    const kind = entry.entryType === "navigation" ? "html" : new URL(entry.name).pathname.split(".").at(-1);
+    const end = new URL(entry.name).pathname.split(".").at(-1);
+    const kind = entry.entryType === "navigation" ? "html" : end;
     sizes[kind] = (sizes[kind] ?? 0) + entry.encodedBodySize;
   }
   const [first] = performance.getEntriesByName("first-contentful-paint");
@@ -66,7 +75,7 @@ class Pages(http.server.SimpleHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self):  # noqa: N802, the name the server calls
+    def do_GET(self):
         """Send a file, zipped where zipping helps."""
         path = pathlib.Path(self.translate_path(self.path))
         path = path / "index.html" if path.is_dir() else path
@@ -117,10 +126,9 @@ def visit(browser, url):
 
 def lighthouse(program, url, *flags):
     """Return the scores of one page, and what keeps them from 100."""
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     command = [program, url, "--quiet", "--output=json", *flags]
     command += ["--chrome-flags=--headless --no-sandbox --disable-gpu"]
-    env = os.environ | {"CHROME_PATH": chromium}
+    env = os.environ | {"CHROME_PATH": CHROMIUM}
     run = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     report = json.loads(run.stdout)
     scores = [round(100 * report["categories"][name]["score"]) for name in CATEGORIES]
@@ -134,9 +142,43 @@ def lighthouse(program, url, *flags):
     return scores, sorted(failed)
 
 
-def reload(path, address):
-    """Return the seconds from saving a file to the server's page having the change."""
-    raise NotImplementedError
+def reloads():
+    """Yield (file, seconds from saving it to the server's page having the change, of both)."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder, "site")  # what is edited is no one's work
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", "tests"))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        env = os.environ | {"PYTHONPATH": str(copy)}
+        command = [sys.executable, "-m", "mkdocs", "serve", "--quiet", "-a", f"127.0.0.1:{port}"]
+        with subprocess.Popen(command, cwd=copy, env=env) as server:
+            try:
+                wait_for(f"http://127.0.0.1:{port}/", "")
+                for file, old, addresses in EDITED:
+                    for run in range(3):
+                        path, word = copy / file, f"Edited{run}"
+                        text = path.read_text("utf-8")
+                        path.write_text(text.replace(old, f"{word} {old}", 1), "utf-8")
+                        start = time.perf_counter()
+                        for address in addresses:
+                            wait_for(f"http://127.0.0.1:{port}/{address}", word)
+                        yield file, time.perf_counter() - start
+            finally:
+                server.terminate()
+
+
+def wait_for(url, word):
+    """Return when the page has the word."""
+    for _ in range(2000):
+        try:
+            with urllib.request.urlopen(url) as response:
+                if word in response.read().decode():
+                    return
+        except OSError:
+            pass
+        time.sleep(0.05)
+    raise TimeoutError(f"{url} never had {word!r}")
 
 
 def main():
@@ -146,53 +188,43 @@ def main():
         handler = functools.partial(Pages, directory=folder)
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
             url = f"http://127.0.0.1:{server.server_port}/"
-            if len(sys.argv) > 1:
-                shutil.copytree(sys.argv[1], folder, dirs_exist_ok=True)
-            else:
-                print(f"\nbuild: {build(folder, url):.1f} s")
+            print(f"\nbuild: {build(folder, url):.1f} s")
             threading.Thread(target=server.serve_forever, daemon=True).start()
             print_pages(url)
             if os.environ.get("LIGHTHOUSE"):
                 print_scores(os.environ["LIGHTHOUSE"], url)
             server.shutdown()
+    print("\nfrom saving a file to its pages having the change, s")
+    for file, seconds in reloads():
+        print(f"{file:38}{seconds:6.1f}", flush=True)
 
 
 def print_pages(url):
-    """Print what each page weighs and how soon it is there."""
-    print(f"\n{'kB, gzip':26}{'html':>8}{'css':>8}{'js':>8}{'all':>8}{'other':>8}", end="")
-    print(f"{'first, s':>12}{'largest, s':>12}{'shift':>8}")
+    """Print what each page weighs and how soon it is there on a slow phone."""
+    columns = ["html", "css", "js", "all three", "other", "first, s", "largest, s", "shift"]
+    print(f"\n{'kB, gzip':22}" + "".join(f"{name:>12}" for name in columns))
     with sync_playwright() as playwright:
-        program = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        browser = playwright.chromium.launch(executable_path=program, args=QUIET)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         for page in PAGES:
             seen = [visit(browser, url + page) for _ in range(RUNS)]
-            sizes = seen[0]["sizes"]
-            text = [sizes.pop(kind, 0) / 1000 for kind in ("html", "css", "js")]
-            times = [statistics.median(s[k] for s in seen) / 1000 for k in ("first", "largest")]
-            print(f"{page or 'home':26}", end="")
-            print(
-                *(f"{size:8.1f}" for size in [*text, sum(text), sum(sizes.values()) / 1000]),
-                end="",
-                sep="",
+            sizes = {kind: size / 1000 for kind, size in seen[0]["sizes"].items()}
+            text = [sizes.pop(kind, 0) for kind in ("html", "css", "js")]
+            first, largest = (
+                statistics.median(s[moment] for s in seen) / 1000 for moment in ("first", "largest")
             )
-            print(
-                *(f"{t:12.2f}" for t in times),
-                f"{max(s['shift'] for s in seen):8.3f}",
-                sep="",
-                end=" ",
-            )
-            print(sizes)
+            row = "".join(f"{size:12.1f}" for size in [*text, sum(text), sum(sizes.values())])
+            shift = max(s["shift"] for s in seen)
+            print(f"{page or 'home':22}{row}{first:12.2f}{largest:12.2f}{shift:12.4f}", flush=True)
 
 
 def print_scores(program, url):
-    """Print Lighthouse's scores."""
-    print(f"\n{'Lighthouse':26}" + "".join(f"{name:>16}" for name in CATEGORIES))
+    """Print Lighthouse's scores, and what keeps them from 100."""
+    print(f"\n{'Lighthouse':22}" + "".join(f"{name:>16}" for name in CATEGORIES))
     for flags in ((), ("--preset=desktop",)):
         for page in PAGES:
             scores, failed = lighthouse(program, url + page, *flags)
-            print(
-                f"{page or 'home':26}" + "".join(f"{score:16}" for score in scores), *flags, *failed
-            )
+            row = "".join(f"{score:16}" for score in scores)
+            print(f"{page or 'home':22}{row}", *flags, *failed, flush=True)
 
 
 if __name__ == "__main__":
