@@ -12,6 +12,7 @@ from mkdocs.structure.files import File
 from mkdocs.structure.toc import get_toc
 from mkdocs.utils import get_relative_url, write_file
 
+from docs.extensions.memory import index_once, render_once
 from docs.extensions.notebooks import PERMALINK, polish
 from docs.extensions.plain import address, listing, plain
 from docs.extensions.policy import with_policy
@@ -21,6 +22,9 @@ OTHER = {"en": "zh", "zh": "en"}
 SNIPPETS = sorted(ROOT.glob("snippets/**/*.py"))
 TITLE = re.compile(r'<span class="filename">([\w.]+)</span>')
 DATA = re.compile(r'href="(?!https?:)[^"#]+\.(?:ipynb|npz|pt|zip)"')  # nothing to read in a browser
+# What code calls something by, and the space between: ink on paper, as without a span of its own.
+INK = re.compile(r'<span class="(?:n|nb|no|bp|vm|kc|w)">([^<]*)</span>')
+BLOCK = re.compile(r"<pre><span></span><code>(.*?)</code>", re.S)
 ARCHIVE = "snippets.zip"
 ENGLISH = "english-site"  # where the Chinese site believes the pages without a twin to be
 
@@ -50,6 +54,7 @@ def on_config(config):
         package: re.search(rf"^(?:# )?{package}[= ]+([\d.]+)", constraints, re.M | re.I)[1]
         for package in ("torch", "numpy", "python")
     }
+    index_once(config.plugins["material/search"].search_index)
     return config
 
 
@@ -103,7 +108,13 @@ def on_page_markdown(markdown, page, **_):
     return markdown
 
 
-def on_page_content(html, page, files, config):
+def on_pre_page(page, **_):
+    """Have the page rendered, and only if it is another than it was."""
+    render_once(page, finish, ROOT / "snippets")
+    return page
+
+
+def finish(html, page, files, config):
     """Link the file that a block is; bring a notebook's HTML into the shape of the other pages.
 
     Links to what has no twin lead to English: MkDocs knows no address outside of a site, and the
@@ -115,11 +126,18 @@ def on_page_content(html, page, files, config):
         html, tokens = polish(html, page, files, permalink, config.extra["code"])
         notebook = json.loads(pathlib.Path(page.file.abs_src_path).read_text("utf-8"))
         said = notebook["metadata"].get("description", config.site_description)
-        page.meta["description"] = said
+        page.meta = page.meta | {"description": said}
         page.toc = get_toc(tokens)
         page.title = tokens[0]["name"]
     html = DATA.sub(r"\g<0> download", html)
+    html = BLOCK.sub(counted, INK.sub(r"\1", html))
     return re.sub(rf'href="((?:\.\./)*){ENGLISH}/', r'hreflang="en" href="\1../', html)
+
+
+def counted(block):
+    """Tell the style sheet how many lines a block has, if it may well begin below the screen."""
+    lines = block[1].count("\n")
+    return block[0].replace("<code>", f'<code style="--lines: {lines}">') if lines > 9 else block[0]
 
 
 def downloadable(title, url):

@@ -40,6 +40,28 @@ def phones(browser):
         page.close()
 
 
+SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const { value, sources } of list.getEntries())
+    shifts.push([value, ...sources.map(({ node }) => node?.className)]);
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_moves_when_the_scripts_come_late(page, base_url, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.add_init_script(SHIFTS)
+    page.route("**/*.js", lambda route: None)
+    page.goto(base_url + "notebooks/speakers/", wait_until="commit")
+    until(page, "performance.getEntriesByName('first-contentful-paint').length")
+    page.unroute("**/*.js")  # lets go what was held
+    until(page, "document.querySelector('.js .md-code__button')")
+    page.wait_for_timeout(200)
+    assert page.evaluate("shifts") == []
+
+
 # With JavaScript, which puts a box around each table, a page loads three times as long.
 @pytest.mark.parametrize(
     ("address", "javascript"), [(a, False) for a in ADDRESSES] + [(a, True) for a in CHOSEN]

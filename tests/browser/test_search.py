@@ -272,10 +272,14 @@ Worker.prototype.postMessage = function (message, ...rest) {
 """
 
 
-def test_the_index_is_built_only_for_who_searches(page, base_url):
+def test_the_index_is_loaded_and_built_only_for_who_searches(page, base_url):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
     page.add_init_script(COUNT)
     page.goto(base_url)
     page.wait_for_load_state("networkidle")
+    assert "search_index.json" not in asked
     assert page.evaluate("posted") == []
     page.keyboard.press("/")
     until(page, "posted[0] === 0")
+    assert "search_index.json" in asked

@@ -1,5 +1,7 @@
 """Promise 5 and the links: the built site calls nobody, and nothing in it is dead."""
 
+import functools
+import gzip
 import posixpath
 import re
 import zipfile
@@ -82,6 +84,28 @@ def test_the_site_calls_nobody_and_no_link_is_dead(site):
 def test_both_languages_are_built(site):
     assert (site / "index.html").is_file()
     assert (site / "zh/index.html").is_file()
+
+
+@functools.cache
+def zipped(path):
+    """Return how many bytes a host sends of a file."""
+    return len(gzip.compress(path.read_bytes()))
+
+
+def weight(site, address):
+    """Return the bytes of a page with its styles and scripts, zipped."""
+    soup = parsed(site / address / "index.html")
+    loads = [tag["href"] for tag in soup.select("link[rel=stylesheet]")]
+    loads += [tag["src"] for tag in soup.select("script[src]")]
+    assert len(loads) > 4
+    files = [resolve(site, f"{address}index.html", load)[0] for load in loads]
+    return sum(zipped(site / file) for file in [f"{address}index.html", *files])
+
+
+def test_a_page_with_its_styles_and_scripts_weighs_little(site):
+    weights = {address: weight(site, address) for address in ADDRESSES}
+    heavy = {a: w for a, w in weights.items() if w > (200e3 if "notebooks/" in a else 150e3)}
+    assert heavy == {}
 
 
 def kinds(site, address):

@@ -23,3 +23,8 @@ const mend = () => {
 };
 new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
 mend();
+
+// Material asks a block at the start whether it scrolls; one that site.css lays out later says so now.
+document.addEventListener("contentvisibilityautostatechange", ({ target }) => {
+  if (target.scrollWidth > target.clientWidth) target.setAttribute("tabindex", "0");
+}, true);

@@ -26,6 +26,18 @@
     }
   };
 
+  // Material asks for the index with every page. It weighs more than the page: only for who searches.
+  const { open, send } = XMLHttpRequest.prototype;
+  XMLHttpRequest.prototype.open = function (method, url, ...rest) {
+    this.waits = field && /\/search_index\.json$/.test(url);
+    open.call(this, method, url, ...rest);
+  };
+  XMLHttpRequest.prototype.send = function (...rest) {
+    const ask = () => send.apply(this, rest);
+    if (this.waits && document.activeElement !== field) field.addEventListener("focus", ask, { once: true });
+    else ask();
+  };
+
   // Material looks at the query when a key is released; pasting by mouse releases none.
   field?.addEventListener("input", () => field.dispatchEvent(new Event("keyup")));
 }

@@ -1,0 +1,69 @@
+"""What a process has made once of the same text is not made again.
+
+`mkdocs serve` makes every page of both sites anew at each change, which takes ten seconds; nearly
+all of it is rendering Markdown and reading the result for the search index. A page comes from
+memory while all that it is made of is as it was.
+"""
+
+import functools
+import pathlib
+import re
+
+INCLUDED = re.compile(r'--8<-- "([\w/.-]+?\.\w+)[:"]')
+PAGES = {}
+ENTRIES = {}
+
+
+def render_once(page, finish, snippets):
+    """Make the page's render() remember what it did, and what finish returned of its HTML.
+
+    The snippets lie in that folder.
+    """
+    page.render = functools.partial(render, page, page.render, finish, snippets)
+
+
+def render(page, anew, finish, snippets, config, files):
+    """Give the page the content that it had when it was made of the same, or make it anew."""
+    path = page.file.abs_src_path
+    parts = made_of(page, snippets, config, files)
+    known, state = PAGES.get(path, (None, None))
+    if known != parts:
+        before = dict(vars(page))
+        anew(config, files)
+        page.content = finish(page.content, page, files, config)
+        state = {k: v for k, v in vars(page).items() if k not in before or before[k] is not v}
+        PAGES[path] = parts, state
+    vars(page).update(state)
+    links = state.get("links_to_anchors") or {}  # by File, which each build has its own of
+    there = {files.get_file_from_path(file.src_uri): found for file, found in links.items()}
+    page.links_to_anchors = {file: found for file, found in there.items() if file}
+
+
+def made_of(page, snippets, config, files):
+    """Return all that decides what the page will be, but for the site's own Python."""
+    path = pathlib.Path(page.file.abs_src_path)
+    names = INCLUDED.findall(page.markdown)
+    return (
+        path.read_bytes(),
+        [(snippets / name).read_bytes() for name in names if (snippets / name).is_file()],
+        [(file.src_uri, file.url) for file in files],
+        repr((config.markdown_extensions, config.mdx_configs, config.validation)),
+    )
+
+
+def index_once(index):
+    """Make a search index remember the entries of each page."""
+    index.add_entry_from_context = functools.partial(add, index, index.add_entry_from_context)
+
+
+def add(index, anew, page):
+    """Add the page's entries to the index, from memory where its content is as it was."""
+    path, parts = page.file.abs_src_path, (page.content, page.title, page.meta)
+    known, entries = ENTRIES.get(path, (None, None))
+    if known != parts:
+        count = len(index.entries)
+        anew(page)
+        entries = index.entries[count:]
+        ENTRIES[path] = parts, entries
+    else:
+        index.entries += entries
