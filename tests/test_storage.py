@@ -268,7 +268,9 @@ def signature(torch, name):
     found = {p.name: ... if p.default is p.empty else p.default for p in parameters}
     if passes_on:
         del found["mode"]
-        found |= {"nonlinearity": "tanh"} if name == "RNN" else {}
+    if name == "RNN":  # its fourth, by position too
+        items = list(found.items())
+        found = dict([*items[:3], ("nonlinearity", "tanh"), *items[3:]])
     if name in ("RNN", "GRU"):
         del found["proj_size"]  # refused
     if name.startswith("Lazy"):
@@ -281,15 +283,20 @@ def different_arguments(torch, name):
     layer = REGISTRY[name]
     if not layer.arguments:
         return []
-    theirs = signature(torch, name)
-    ours = layer.arguments | dict.fromkeys(layer.other.split())
-    names = theirs.keys() - {"device", "dtype"}
-    found = [f"{name}: argument {key} is in one of the two" for key in names ^ ours.keys()]
-    for key in layer.arguments.keys() & names:
-        default = layer.arguments[key]
-        if default != theirs[key]:
-            found.append(f"{name}: {key} is {theirs[key]} by default, not {default}")
-    return found
+    theirs = {
+        key: default.__name__ if inspect.isfunction(default) else default
+        for key, default in signature(torch, name).items()
+        if key not in ("device", "dtype")
+    }
+    if list(theirs) != list(layer.arguments):
+        return [f"{name}: the arguments are {list(theirs)}, not {list(layer.arguments)}"]
+    found = [
+        f"{name}: {key} is {theirs[key]} by default, not {default}"
+        for key, default in layer.arguments.items()
+        if default != theirs[key]
+    ]
+    unknown = set(layer.other.split()) - theirs.keys()
+    return found + [f"{name}: it has no argument {key}" for key in unknown]
 
 
 def different_tensors(torch, name):
@@ -448,7 +455,21 @@ SABOTAGE = {
     ),
     "another default": ("InstanceNorm2d", REGISTRY["BatchNorm2d"]),
     "an unknown argument": ("Linear", REGISTRY["Linear"]._replace(other="stride")),
-    "an argument too few": ("GroupNorm", REGISTRY["GroupNorm"]._replace(other="eps")),
+    "an argument too few": (
+        "PReLU",
+        REGISTRY["PReLU"]._replace(arguments={"num_parameters": 1}, other=""),
+    ),
+    "arguments in another order": (
+        "GroupNorm",
+        REGISTRY["GroupNorm"]._replace(
+            arguments=dict(reversed(REGISTRY["GroupNorm"].arguments.items()))
+        ),
+    ),
+    "another default of what is not stored": (
+        "LayerNorm",
+        REGISTRY["LayerNorm"]._replace(arguments=REGISTRY["LayerNorm"].arguments | {"eps": 1e-6}),
+    ),
+    "an argument that decides, passed over": ("Linear", REGISTRY["Linear"]._replace(other="bias")),
     "a class that does not exist": ("Linear4d", REGISTRY["Linear"]),
 }
 
