@@ -339,7 +339,7 @@ def transformer_layer(attention, use):
         recipe="transformer",
         arguments={"d_model": ..., "nhead": ...} | BLOCK | {"bias": True},
         other=BLOCK_OTHER,
-        silent="nhead activation batch_first norm_first layer_norm_eps",
+        silent="nhead activation batch_first norm_first",
         holds=(
             *(Child(name, "MultiheadAttention", attend) for name in attention),
             Child("linear1", "Linear", wide),
@@ -358,7 +358,7 @@ def transformer_stack(layer, use, **other):
         arguments={layer: ..., "num_layers": ..., "norm": None} | other,
         other=" ".join(other),
         use=use,
-        silent="nhead activation batch_first norm_first layer_norm_eps",
+        silent="nhead activation batch_first norm_first",
         holds=(
             Each({"k": "range(num_layers)"}, (Child("layers.{k}", layer),)),
             Child("norm", "norm", when="norm is not None"),
@@ -606,7 +606,7 @@ STATEFUL = {
         },
         other=BLOCK_OTHER,
         use="y = transformer(src, tgt, weights)",
-        silent="nhead activation batch_first norm_first layer_norm_eps",
+        silent="nhead activation batch_first norm_first",
         holds=(*half_transformer("encoder"), *half_transformer("decoder")),
     ),
     "AdaptiveLogSoftmaxWithLoss": Layer(
