@@ -235,20 +235,21 @@ def calculator(source, translated=False):
     for made, used in zip(lines[::2], lines[1::2], strict=True):
         target, call = made.removeprefix("self.").split(" = ", 1)
         name, arguments = module_of(call)
+        used = html.escape(used, quote=False)
         rows = [
-            f'<tr class="module"><th colspan="4" scope="rowgroup"><code>nn.{name}</code> '
-            f"<code>{target}</code><br><code>{html.escape(used, quote=False)}</code></th></tr>"
+            f'<tr class="module"><th colspan="4" scope="rowgroup"><div><code>nn.{name}</code> '
+            f"<code>{target}</code><br><code>{used}</code></div></th></tr>"
         ]
         for full, (shape, tensor) in held(name, **arguments).items():
             size = math.prod(shape)
             numbers, count = numbers + size, count + 1
-            blocks = say("from the top: {blocks}", blocks=", ".join(tensor.stacked))
+            blocks = say("from the top: {blocks}", blocks=",\u00a0".join(tensor.stacked))
             rows.append(
                 f'<tr><th scope="row"><code>{target}.{full}</code></th>'
                 f"<td><code>{labelled(tensor.shape, shape, tensor.stacked)}</code><br>"
                 f"{say('in general')} <code>{tensor.shape}</code></td>"
-                f"<td>{say(tensor.row)}{f'<br>{blocks}' if tensor.stacked else ''}</td>"
-                f"<td>{size:,}</td></tr>"
+                f"<td>{size:,}</td>"
+                f"<td>{say(tensor.row)}{f'<br>{blocks}' if tensor.stacked else ''}</td></tr>"
             )
         bodies.append(f"<tbody>{''.join(rows)}</tbody>")
     heads = "".join(
@@ -259,7 +260,7 @@ def calculator(source, translated=False):
     data = json.dumps(registry() | {"words": words}, ensure_ascii=False)
     return (
         f'<form class="calculator"><label for="model">{say(LABEL)}</label>'
-        f'<textarea id="model" rows="4" spellcheck="false" autocomplete="off" autocapitalize="off"'
+        f'<textarea id="model" rows="3" spellcheck="false" autocomplete="off" autocapitalize="off"'
         f' aria-describedby="total">{text}</textarea></form>\n'
         f'<div class="calculated"><output id="total" for="model">{total}</output><ul></ul>'
         f"<table><thead><tr>{heads}</tr></thead>{''.join(bodies)}</table></div>\n"

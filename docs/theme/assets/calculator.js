@@ -340,6 +340,7 @@ const held = (type, values) => {
 };
 
 const tensors = (node) => {
+  if (node.lost) return [];
   if (node.shape) return [{ name: "", shape: node.shape, axes: "", row: say("a parameter of your own") }];
   if (node.type === "MultiheadAttention" && node.printed) {
     // Of all that it is, it prints this one layer.
@@ -409,7 +410,7 @@ const line = (node, prefix, rows) => {
 // A layer with a line of its own is one group, a container the groups of what it holds.
 const groups = (node, prefix = "") => {
   const layer = classes.get(node.type);
-  if (node.children.length && !layer?.use) return node.children.flatMap(([key, child]) => groups(child, `${prefix}${key}.`));
+  if (node.children.length && !node.lost && !layer?.use) return node.children.flatMap(([key, child]) => groups(child, `${prefix}${key}.`));
   const rows = tensors(node).map((row) => ({ ...row, name: prefix + row.name || "weight" }));
   if (node.shape) rows[0].name = prefix.slice(0, -1) || "weight";
   if (!rows.length) return [];
@@ -427,19 +428,20 @@ const LOOSE = /\(([^()]+)\): (?:\w+ containing: )\[[^\]]*? of size ([\dx]*)[^\]]
 const readPrint = (text, slips) => {
   const root = { type: "", children: [], extra: "" };
   const open = [root];
-  const attempt = (act) => {
+  const within = (key) => open.some((outer) => outer.key === key);
+  const attempt = (node) => {
     try {
-      act();
+      finish(node);
     } catch (slip) {
       if (!(slip instanceof Slip)) throw slip;
       slips.push(slip.message);
+      node.lost = true;
     }
   };
   const finish = (node) => {
-    if (node.key === "parametrizations") return;
+    if (node.key === "parametrizations" || within("parametrizations")) return;
     const plain = node.type === "NonDynamicallyQuantizableLinear" ? "Linear" : node.type;
     if (node.children.some(([key]) => key === "parametrizations")) {
-      node.children = [];
       throw new Slip(node.line, "{type} is parametrized: state_dict() holds what its weight is made of, which is not computed here", node);
     }
     node.type = plain;
@@ -476,11 +478,10 @@ const readPrint = (text, slips) => {
     if (!part || /^>>> |^print\(/.test(part)) continue;
     if (part === ")") {
       if (open.length === 1) slips.push(new Slip(at, "a bracket too many").message);
-      else attempt(() => finish(open.pop()));
+      else attempt(open.pop());
     } else if (match && (match[1] !== undefined || open.length === 1)) {
       const [, key, name, rest] = match;
       const node = { type: name.split(".").at(-1), values: {}, children: [], line: at, printed: true, extra: "", key };
-      if (open.some((outer) => outer.key === "parametrizations") && rest.trim()) continue;
       if (!rest.trim()) {
         place(key, node);
         open.push(node);
@@ -489,10 +490,8 @@ const readPrint = (text, slips) => {
         node.extra = rest.slice(0, -1);
         loose(node, rest);
         if (node.children.length) node.extra = "";
-        attempt(() => {
-          finish(node);
-          place(key, node);
-        });
+        attempt(node);
+        place(key, node);
       }
     } else if (part.match(LOOSE)) loose(open.at(-1), part);
     else if (open.length > 1) open.at(-1).extra += `${part} `;
@@ -592,18 +591,18 @@ const rowOf = (row) => {
     cell.append(make("br"), `${say("in general")} `, shaped(axes.slice(1, -1).split(/,\s*/).filter(Boolean).map((text) => [text])));
   }
   const said = make("td", "", say(row.row));
-  if (blocks.length) said.append(make("br"), say("from the top: {blocks}", { blocks: blocks.join(", ") }));
-  return make("tr", "", head, cell, said, make("td", "", written(count(shape))));
+  if (blocks.length) said.append(make("br"), say("from the top: {blocks}", { blocks: blocks.join(",\u00a0") }));
+  return make("tr", "", head, cell, make("td", "", written(count(shape))), said);
 };
 
 const bodyOf = ({ type, prefix, line: used, untold, rows }) => {
   const name = `nn.${type}`;
   const title = make("code", "", name);
   const link = pages.has(name) ? Object.assign(make("a", "", title), { href: pages.get(name) }) : title;
-  const head = make("th", "", link, ...(prefix ? [" ", make("code", "", prefix)] : []));
-  Object.assign(head, { colSpan: 4, scope: "rowgroup" });
-  if (used) head.append(make("br"), make("code", "", used));
-  if (untold.length) head.append(make("br"), make("small", "", say("print() leaves out {names}", { names: untold.join(", ") })));
+  const told = make("div", "", link, ...(prefix ? [" ", make("code", "", prefix)] : []));
+  if (used) told.append(make("br"), make("code", "", used));
+  if (untold.length) told.append(make("br"), make("small", "", say("print() leaves out {names}", { names: untold.join(", ") })));
+  const head = Object.assign(make("th", "", told), { colSpan: 4, scope: "rowgroup" });
   return make("tbody", "", make("tr", "module", head), ...rows.map(rowOf));
 };
 
@@ -613,7 +612,8 @@ const show = () => {
   const parameters = rows.filter(({ kind }) => kind !== "buffer");
   const buffers = rows.filter(({ kind }) => kind === "buffer");
   const numbers = (some) => written(some.reduce((total, { shape }) => total + count(shape), 0));
-  const told = [say("{numbers} parameters in {tensors} tensors.", { numbers: numbers(parameters), tensors: parameters.length })];
+  const told = [];
+  if (rows.length) told.push(say("{numbers} parameters in {tensors} tensors.", { numbers: numbers(parameters), tensors: parameters.length }));
   if (buffers.length) told.push(say("{numbers} numbers in {tensors} buffers.", { numbers: numbers(buffers), tensors: buffers.length }));
   if (slips.length) told.push(say("Not all was understood:"));
   result.querySelector("output").textContent = told.join(" ");
