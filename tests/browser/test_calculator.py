@@ -432,6 +432,23 @@ def test_a_slip_is_named_with_its_line(calculator, text, slip):
     assert told["found"] == []
 
 
+@pytest.mark.parametrize(
+    ("code", "part", "whole"),
+    [
+        ("nn.Conv2d(3, 8, 3, groups=2)", "groups", "in_channels"),
+        ("nn.ConvTranspose1d(4, 3, 3, groups=2)", "groups", "out_channels"),
+        ("nn.GroupNorm(2, 5)", "num_groups", "num_channels"),
+        ("nn.MultiheadAttention(5, 2)", "num_heads", "embed_dim"),
+        ("nn.TransformerEncoderLayer(5, 2)", "nhead", "d_model"),
+    ],
+)
+def test_what_torch_refuses_is_refused(torch, calculator, code, part, whole):
+    with pytest.raises((ValueError, AssertionError)):
+        eval(code, {"nn": torch.nn})
+    (told,) = read(calculator, [code])
+    assert told["slips"] == [f"Line 1: PyTorch refuses this: {part} has to divide {whole}"]
+
+
 def test_a_parametrized_layer_is_named_and_left_out(torch, calculator):
     norm = torch.nn.utils.parametrizations.weight_norm
     (told,) = read(calculator, [str(torch.nn.Sequential(norm(torch.nn.Linear(3, 2))))])

@@ -260,7 +260,11 @@ const distance = (a, b) => {
   }
   return row.at(-1);
 };
-const nearest = (word, all) => [...all].sort((a, b) => distance(word, a) - distance(word, b))[0];
+const nearest = (word, all) => {
+  const far = new Map([...all].map((one) => [one, distance(word.slice(0, 40), one)]));
+  return [...far.keys()].sort((a, b) => far.get(a) - far.get(b))[0];
+};
+const DIVIDES = ["groups in_channels", "groups out_channels", "num_groups num_channels", "num_heads embed_dim", "nhead d_model"];
 
 const call = (callee, given, named, line, printed) => {
   const type = callee.replace(/^(torch\.)?nn\.(modules\.)?/, "");
@@ -302,6 +306,10 @@ const bound = (type, given, named, line, printed) => {
   }
   const missing = order.filter((key) => !own(standard, key) && !own(values, key) && !(printed && other.includes(key)));
   if (missing.length) throw new Slip(line, "{type} needs {missing}", { type, missing: missing.join(", ") });
+  const all = { ...standard, ...values };
+  for (const [part, whole] of DIVIDES.map((pair) => pair.split(" "))) {
+    if (all[whole] % all[part] > 0) throw new Slip(line, "PyTorch refuses this: {part} has to divide {whole}", { part, whole });
+  }
   return values;
 };
 
