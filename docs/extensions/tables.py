@@ -262,7 +262,8 @@ def calculator(source, translated=False):
         f'<form class="calculator"><label for="model">{say(LABEL)}</label>'
         f'<textarea id="model" rows="3" spellcheck="false" autocomplete="off" autocapitalize="off"'
         f' aria-describedby="total">{text}</textarea></form>\n'
-        f'<div class="calculated"><output id="total" for="model">{total}</output><ul aria-live="polite"></ul>'
+        f'<div class="calculated"><output id="total" for="model">{total}</output>'
+        '<ul aria-live="polite"></ul>'
         f"<table><thead><tr>{heads}</tr></thead>{''.join(bodies)}</table></div>\n"
         f'<script type="application/json" id="registry">{data}</script>\n'
     )
