@@ -72,16 +72,21 @@ class Layer(NamedTuple):
     reason : str
         Why there is no recipe; empty where there is one.
     arguments : dict
-        The constructor's arguments that decide what is stored, with their defaults; ``...`` marks
-        one that has to be given.
+        The constructor's arguments with their defaults, in its order, without device and dtype;
+        ``...`` marks one that has to be given.
     other : str
-        Its other arguments, which leave the stored tensors as they are.
+        Those of them that leave the stored tensors as they are.
     derived : dict
         Names made of the arguments, in order; an argument may be replaced by a fuller form.
     holds : tuple of Tensor, Child and Each
         What is stored, in the order of ``state_dict()``.
     spatial : int
         How many axes ``*kernel_size`` is; 0 where there is none.
+    use : str
+        The line that runs it: the recipe with its inputs and its tensors. What else the recipe
+        takes under the name of an argument goes there by name.
+    silent : str
+        What ``print(module)`` does not tell, of the arguments that the tensors or the line need.
     """
 
     recipe: str = ""
@@ -91,6 +96,14 @@ class Layer(NamedTuple):
     derived: dict = {}  # noqa: RUF012
     holds: tuple = ()
     spatial: int = 0
+    use: str = ""
+    silent: str = ""
+
+    @property
+    def deciding(self):
+        """The arguments that decide what is stored, with their defaults."""
+        other = self.other.split()
+        return {key: value for key, value in self.arguments.items() if key not in other}
 
 
 def conv(n):
@@ -101,8 +114,12 @@ def conv(n):
             "in_channels": ...,
             "out_channels": ...,
             "kernel_size": ...,
+            "stride": 1,
+            "padding": 0,
+            "dilation": 1,
             "groups": 1,
             "bias": True,
+            "padding_mode": "zeros",
         },
         other="stride padding dilation padding_mode",
         derived={"kernel_size": f"per_axis(kernel_size, {n})"},
@@ -115,6 +132,7 @@ def conv(n):
             Tensor("bias", "(out_channels,)", "one output channel", "bias"),
         ),
         spatial=n,
+        use=f"y = conv{n}d(x, weight, bias)",
     )
 
 
@@ -123,6 +141,18 @@ def conv_transpose(n):
     weight, bias = conv(n).holds
     return conv(n)._replace(
         recipe="conv_transpose",
+        arguments={
+            "in_channels": ...,
+            "out_channels": ...,
+            "kernel_size": ...,
+            "stride": 1,
+            "padding": 0,
+            "output_padding": 0,
+            "groups": 1,
+            "bias": True,
+            "dilation": 1,
+            "padding_mode": "zeros",
+        },
         other="stride padding output_padding dilation padding_mode",
         holds=(
             weight._replace(
@@ -131,6 +161,7 @@ def conv_transpose(n):
             ),
             bias,
         ),
+        use=f"y = conv_transpose{n}d(x, weight, bias)",
     )
 
 
@@ -139,6 +170,8 @@ RECURRENT = {
     "hidden_size": ...,
     "num_layers": 1,
     "bias": True,
+    "batch_first": False,
+    "dropout": 0.0,
     "bidirectional": False,
 }
 PROJECTED = RECURRENT | {"proj_size": 0}
@@ -192,6 +225,7 @@ def recurrent(recipe, rows, stacked, projects=False):
         recipe=recipe,
         arguments=PROJECTED if projects else RECURRENT,
         other="batch_first dropout",
+        use=f"output, h_n = {recipe}(x, weights)",
         derived=DIRECTIONS,
         holds=(
             Each(
@@ -202,12 +236,25 @@ def recurrent(recipe, rows, stacked, projects=False):
     )
 
 
+def elman():
+    """Return the network without gates, which has one argument more in the middle."""
+    sizes = ("input_size", "hidden_size", "num_layers")
+    order = dict.fromkeys(sizes) | {"nonlinearity": "tanh"}
+    return recurrent("rnn", "hidden_size", ())._replace(
+        arguments=order | RECURRENT, other="nonlinearity batch_first dropout", silent="nonlinearity"
+    )
+
+
+CELL = {"input_size": ..., "hidden_size": ..., "bias": True}
+
+
 def cell(recipe, rows, stacked):
     """Return one step of a recurrent network."""
     unit = "one hidden unit" if rows == "hidden_size" else "one gate of one hidden unit"
     return Layer(
         recipe=recipe,
-        arguments={"input_size": ..., "hidden_size": ..., "bias": True},
+        arguments=CELL,
+        use=f"h = {recipe}_cell(x, weights)",
         holds=(
             Tensor(
                 "weight_ih", f"({rows}, input_size)", f"{unit}, from the input", "True", stacked
@@ -232,11 +279,14 @@ def running_norm(recipe, default):
         recipe=recipe,
         arguments={
             "num_features": ...,
+            "eps": 1e-5,
+            "momentum": 0.1,
             "affine": default,
             "track_running_stats": default,
             "bias": True,
         },
         other="eps momentum",
+        use=f"y = {recipe}(x, running_mean, running_var, weight, bias)",
         holds=(
             Tensor("weight", "(num_features,)", "one channel's scale", "affine"),
             Tensor("bias", "(num_features,)", "one channel's shift", "affine and bias"),
@@ -247,17 +297,39 @@ def running_norm(recipe, default):
     )
 
 
-def embedding(other):
-    """Return a table of vectors."""
-    return Layer(
-        recipe="embedding",
-        arguments={"num_embeddings": ..., "embedding_dim": ...},
-        other=f"max_norm norm_type scale_grad_by_freq sparse padding_idx _weight {other}",
-        holds=(Tensor("weight", "(num_embeddings, embedding_dim)", "one id: its vector"),),
+def synchronised():
+    """Return the batch norm over several processes, which has one argument more."""
+    layer = running_norm("batch_norm", True)
+    *first, last = layer.arguments.items()
+    return layer._replace(
+        arguments=dict([*first, ("process_group", None), last]),
+        other=f"{layer.other} process_group",
     )
 
 
-def transformer_layer(attention):
+def embedding(function, **other):
+    """Return a table of vectors."""
+    return Layer(
+        recipe="embedding",
+        arguments={"num_embeddings": ..., "embedding_dim": ...} | other,
+        other=" ".join(other),
+        holds=(Tensor("weight", "(num_embeddings, embedding_dim)", "one id: its vector"),),
+        use=f"y = {function}(ids, weight)",
+    )
+
+
+BLOCK = {
+    "dim_feedforward": 2048,
+    "dropout": 0.1,
+    "activation": "relu",
+    "layer_norm_eps": 1e-5,
+    "batch_first": False,
+    "norm_first": False,
+}
+BLOCK_OTHER = "nhead dropout activation layer_norm_eps batch_first norm_first"
+
+
+def transformer_layer(attention, use):
     """Return an encoder's or a decoder's layer, with these attentions."""
     attend = {"embed_dim": "d_model", "bias": "bias"}
     norm = {"normalized_shape": "d_model", "bias": "bias"}
@@ -265,8 +337,9 @@ def transformer_layer(attention):
     narrow = {"in_features": "dim_feedforward", "out_features": "d_model", "bias": "bias"}
     return Layer(
         recipe="transformer",
-        arguments={"d_model": ..., "dim_feedforward": 2048, "bias": True},
-        other="nhead dropout activation layer_norm_eps batch_first norm_first",
+        arguments={"d_model": ..., "nhead": ...} | BLOCK | {"bias": True},
+        other=BLOCK_OTHER,
+        silent="nhead activation batch_first norm_first",
         holds=(
             *(Child(name, "MultiheadAttention", attend) for name in attention),
             Child("linear1", "Linear", wide),
@@ -274,15 +347,18 @@ def transformer_layer(attention):
             # One norm around each attention, and one around the two linear layers.
             *(Child(f"norm{i + 1}", "LayerNorm", norm) for i in range(len(attention) + 1)),
         ),
+        use=use,
     )
 
 
-def transformer_stack(layer, other):
+def transformer_stack(layer, use, **other):
     """Return a stack of the layers that it is given, with an optional norm at the end."""
     return Layer(
         recipe="transformer",
-        arguments={layer: ..., "num_layers": ..., "norm": None},
-        other=other,
+        arguments={layer: ..., "num_layers": ..., "norm": None} | other,
+        other=" ".join(other),
+        use=use,
+        silent="nhead activation batch_first norm_first",
         holds=(
             Each({"k": "range(num_layers)"}, (Child("layers.{k}", layer),)),
             Child("norm", "norm", when="norm is not None"),
@@ -305,19 +381,26 @@ def half_transformer(side):
     )
 
 
-def given(*names, other, **layer):
+def given(*names, arguments, **layer):
     """Return a layer whose buffers are arrays given to its constructor, stored only then."""
     return Layer(
-        arguments=dict.fromkeys(names),
-        other=other,
+        arguments=arguments,
+        other=" ".join(key for key in arguments if key not in names),
         holds=tuple(
             Tensor(
                 name, f"{name}.shape", "as in the array given", f"{name} is not None", kind="buffer"
             )
             for name in names
         ),
+        silent=" ".join(names),
         **layer,
     )
+
+
+def loss(**arguments):
+    """Return a loss with weights for the classes."""
+    names = [name for name in ("weight", "pos_weight") if name in arguments]
+    return given(*names, arguments=arguments, reason=LOSS)
 
 
 SCALE = Tensor("weight", "(*normalized_shape,)", "one feature's scale", "elementwise_affine")
@@ -325,6 +408,8 @@ SHIFT = Tensor("bias", "(*normalized_shape,)", "one feature's shift", "elementwi
 LSTM_GATES = ("i", "f", "g", "o")
 GRU_GATES = ("r", "z", "n")
 LOSS = "loss: training only"
+REDUCTION = {"size_average": None, "reduce": None, "reduction": "mean"}
+CLASSES = {"weight": None, "size_average": None, "ignore_index": -100} | REDUCTION
 
 STATEFUL = {
     "Linear": Layer(
@@ -334,6 +419,7 @@ STATEFUL = {
             Tensor("weight", "(out_features, in_features)", "one output: a weight for every input"),
             Tensor("bias", "(out_features,)", "one output", "bias"),
         ),
+        use="y = linear(x, weight, bias)",
     ),
     "Bilinear": Layer(
         recipe="bilinear",
@@ -346,38 +432,78 @@ STATEFUL = {
             ),
             Tensor("bias", "(out_features,)", "one output", "bias"),
         ),
+        use="y = bilinear(input1, input2, weight, bias)",
     ),
-    "Embedding": embedding(other="_freeze"),
-    "EmbeddingBag": embedding(other="mode include_last_offset"),
+    "Embedding": embedding(
+        "embedding",
+        padding_idx=None,
+        max_norm=None,
+        norm_type=2.0,
+        scale_grad_by_freq=False,
+        sparse=False,
+        _weight=None,
+        _freeze=False,
+    ),
+    "EmbeddingBag": embedding(
+        "embedding_bag",
+        max_norm=None,
+        norm_type=2.0,
+        scale_grad_by_freq=False,
+        mode="mean",
+        sparse=False,
+        _weight=None,
+        include_last_offset=False,
+        padding_idx=None,
+    )._replace(silent="include_last_offset"),
     **{f"Conv{n}d": conv(n) for n in (1, 2, 3)},
     **{f"ConvTranspose{n}d": conv_transpose(n) for n in (1, 2, 3)},
-    "RNN": recurrent("rnn", "hidden_size", ())._replace(other="batch_first dropout nonlinearity"),
-    "LSTM": recurrent("lstm", "4 * hidden_size", LSTM_GATES, projects=True),
+    "RNN": elman(),
+    "LSTM": recurrent("lstm", "4 * hidden_size", LSTM_GATES, projects=True)._replace(
+        use="output, (h_n, c_n) = lstm(x, weights)"
+    ),
     "GRU": recurrent("gru", "3 * hidden_size", GRU_GATES),
-    "RNNCell": cell("rnn", "hidden_size", ())._replace(other="nonlinearity"),
-    "LSTMCell": cell("lstm", "4 * hidden_size", LSTM_GATES),
+    "RNNCell": cell("rnn", "hidden_size", ())._replace(
+        arguments=CELL | {"nonlinearity": "tanh"}, other="nonlinearity"
+    ),
+    "LSTMCell": cell("lstm", "4 * hidden_size", LSTM_GATES)._replace(
+        use="h, c = lstm_cell(x, weights)"
+    ),
     "GRUCell": cell("gru", "3 * hidden_size", GRU_GATES),
     **{f"BatchNorm{n}d": running_norm("batch_norm", True) for n in (1, 2, 3)},
-    "SyncBatchNorm": running_norm("batch_norm", True)._replace(other="eps momentum process_group"),
+    "SyncBatchNorm": synchronised(),
     **{f"InstanceNorm{n}d": running_norm("instance_norm", False) for n in (1, 2, 3)},
     "LayerNorm": Layer(
         recipe="layer_norm",
-        arguments={"normalized_shape": ..., "elementwise_affine": True, "bias": True},
+        arguments={
+            "normalized_shape": ...,
+            "eps": 1e-5,
+            "elementwise_affine": True,
+            "bias": True,
+        },
         other="eps",
         derived={"normalized_shape": "per_axis(normalized_shape, 1)"},
         holds=(SCALE, SHIFT),
+        use="y = layer_norm(x, normalized_shape, weight, bias)",
     ),
     "RMSNorm": Layer(
         recipe="rms_norm",
-        arguments={"normalized_shape": ..., "elementwise_affine": True},
+        arguments={"normalized_shape": ..., "eps": None, "elementwise_affine": True},
         other="eps",
         derived={"normalized_shape": "per_axis(normalized_shape, 1)"},
         holds=(SCALE,),
+        use="y = rms_norm(x, normalized_shape, weight)",
     ),
     "GroupNorm": Layer(
         recipe="group_norm",
-        arguments={"num_channels": ..., "affine": True, "bias": True},
+        arguments={
+            "num_groups": ...,
+            "num_channels": ...,
+            "eps": 1e-5,
+            "affine": True,
+            "bias": True,
+        },
         other="num_groups eps",
+        use="y = group_norm(x, num_groups, weight, bias)",
         holds=(
             Tensor("weight", "(num_channels,)", "one channel's scale", "affine"),
             Tensor("bias", "(num_channels,)", "one channel's shift", "affine and bias"),
@@ -385,8 +511,9 @@ STATEFUL = {
     ),
     "PReLU": Layer(
         recipe="activation",
-        arguments={"num_parameters": 1},
+        arguments={"num_parameters": 1, "init": 0.25},
         other="init",
+        use="y = prelu(x, weight)",
         holds=(
             Tensor("weight", "(num_parameters,)", "one channel's slope; a single one is for all"),
         ),
@@ -395,12 +522,18 @@ STATEFUL = {
         recipe="attention",
         arguments={
             "embed_dim": ...,
+            "num_heads": ...,
+            "dropout": 0.0,
             "bias": True,
             "add_bias_kv": False,
+            "add_zero_attn": False,
             "kdim": None,
             "vdim": None,
+            "batch_first": False,
         },
         other="num_heads dropout add_zero_attn batch_first",
+        use="output, attention = multi_head_attention(query, key, value, weights)",
+        silent="num_heads add_bias_kv add_zero_attn kdim vdim batch_first",
         derived={
             "kdim": "embed_dim if kdim is None else kdim",
             "vdim": "embed_dim if vdim is None else vdim",
@@ -439,22 +572,41 @@ STATEFUL = {
             Tensor("out_proj.bias", "(embed_dim,)", "one output", "bias"),
         ),
     ),
-    "TransformerEncoderLayer": transformer_layer(["self_attn"]),
-    "TransformerDecoderLayer": transformer_layer(["self_attn", "multihead_attn"]),
-    "TransformerEncoder": transformer_stack("encoder_layer", "enable_nested_tensor mask_check"),
-    "TransformerDecoder": transformer_stack("decoder_layer", ""),
+    "TransformerEncoderLayer": transformer_layer(
+        ["self_attn"], "y = transformer_encoder_layer(src, weights)"
+    ),
+    "TransformerDecoderLayer": transformer_layer(
+        ["self_attn", "multihead_attn"], "y = transformer_decoder_layer(tgt, memory, weights)"
+    ),
+    "TransformerEncoder": transformer_stack(
+        "encoder_layer",
+        "y = transformer_encoder(src, weights)",
+        enable_nested_tensor=True,
+        mask_check=True,
+    ),
+    "TransformerDecoder": transformer_stack(
+        "decoder_layer", "y = transformer_decoder(tgt, memory, weights)"
+    ),
     "Transformer": Layer(
         recipe="transformer",
         arguments={
             "d_model": 512,
+            "nhead": 8,
             "num_encoder_layers": 6,
             "num_decoder_layers": 6,
             "dim_feedforward": 2048,
+            "dropout": 0.1,
+            "activation": "relu",
             "custom_encoder": None,
             "custom_decoder": None,
+            "layer_norm_eps": 1e-5,
+            "batch_first": False,
+            "norm_first": False,
             "bias": True,
         },
-        other="nhead dropout activation layer_norm_eps batch_first norm_first",
+        other=BLOCK_OTHER,
+        use="y = transformer(src, tgt, weights)",
+        silent="nhead activation batch_first norm_first",
         holds=(*half_transformer("encoder"), *half_transformer("decoder")),
     ),
     "AdaptiveLogSoftmaxWithLoss": Layer(
@@ -466,6 +618,7 @@ STATEFUL = {
             "div_value": 4.0,
             "head_bias": False,
         },
+        use="log_prob = adaptive_log_prob(x, weights)",
         # As in PyTorch, the module's cutoffs end with n_classes, the argument's don't.
         derived={"n_clusters": "len(cutoffs)", "cutoffs": "(*cutoffs, n_classes)"},
         holds=(
@@ -501,11 +654,14 @@ STATEFUL = {
     "RNNBase": recurrent("", "gate_size", (), projects=True)._replace(
         reason="base of RNN, LSTM and GRU, without a forward",
         arguments={"mode": ...} | PROJECTED,
-        derived=DIRECTIONS | {"gate_size": "{'LSTM': 4, 'GRU': 3}.get(mode, 1) * hidden_size"},
+        derived=DIRECTIONS
+        | {"gate_size": "(4 if mode == 'LSTM' else 3 if mode == 'GRU' else 1) * hidden_size"},
+        use="",
     ),
     "RNNCellBase": cell("", "num_chunks * hidden_size", ())._replace(
         reason="base of RNNCell, LSTMCell and GRUCell, without a forward",
-        arguments={"input_size": ..., "hidden_size": ..., "bias": ..., "num_chunks": ...},
+        arguments=CELL | {"bias": ..., "num_chunks": ...},
+        use="",
     ),
     "LinearCrossEntropyLoss": Layer(
         reason=LOSS,
@@ -514,9 +670,14 @@ STATEFUL = {
             "num_classes": ...,
             "out_features": (),
             "bias": False,
+            "reduction": "mean",
             "weight": None,
+            "ignore_index": None,
+            "label_smoothing": 0.0,
+            "options": None,
         },
         other="reduction ignore_index label_smoothing options",
+        silent="weight",
         holds=(
             Tensor("weight", "(num_classes,)", "one class", "weight is not None", kind="buffer"),
             Child(
@@ -530,25 +691,25 @@ STATEFUL = {
             ),
         ),
     ),
-    **{
-        name: given("weight", other=f"size_average reduce reduction {more}", reason=LOSS)
-        for name, more in {
-            "BCELoss": "",
-            "CrossEntropyLoss": "ignore_index label_smoothing",
-            "MultiLabelSoftMarginLoss": "",
-            "MultiMarginLoss": "p margin",
-            "NLLLoss": "ignore_index",
-            "NLLLoss2d": "ignore_index",
-        }.items()
-    },
-    "BCEWithLogitsLoss": given(
-        "weight", "pos_weight", other="size_average reduce reduction", reason=LOSS
-    ),
+    "BCELoss": loss(weight=None, **REDUCTION),
+    "BCEWithLogitsLoss": loss(weight=None, **REDUCTION, pos_weight=None),
+    "CrossEntropyLoss": loss(**CLASSES, label_smoothing=0.0),
+    "MultiLabelSoftMarginLoss": loss(weight=None, **REDUCTION),
+    "MultiMarginLoss": loss(p=1, margin=1.0, weight=None, **REDUCTION),
+    "NLLLoss": loss(**CLASSES),
+    "NLLLoss2d": loss(**CLASSES),
     **{
         f"FractionalMaxPool{n}d": given(
             "_random_samples",
-            other="kernel_size output_size output_ratio return_indices",
+            arguments={
+                "kernel_size": ...,
+                "output_size": None,
+                "output_ratio": None,
+                "return_indices": False,
+                "_random_samples": None,
+            },
             recipe="pooling",
+            use=f"y = fractional_max_pool{n}d(x, kernel_size)",
         )
         for n in (2, 3)
     },
@@ -571,6 +732,7 @@ def lazy(name):
         recipe="",
         reason=f"lazy: its first input tells {inferred}",
         arguments=layer.arguments | shared,
+        use="",
     )
 
 
@@ -633,8 +795,9 @@ def evaluate(expression, known):
 def known_of(name, arguments):
     """Return all names that the expressions of a class may use, or say what is wrong."""
     layer = layer_of(name)
-    known = layer.arguments | {key: arguments[key] for key in layer.arguments if key in arguments}
-    allowed = {*layer.arguments, *layer.other.split(), "device", "dtype"}
+    deciding = layer.deciding
+    known = deciding | {key: arguments[key] for key in deciding if key in arguments}
+    allowed = {*layer.arguments, "device", "dtype"}
     if layer.arguments and (unknown := [key for key in arguments if key not in allowed]):
         raise TypeError(f"{name} has no argument {unknown}; it has {sorted(allowed)}")
     if missing := [key for key, value in known.items() if value is ...]:

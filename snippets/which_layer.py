@@ -208,7 +208,7 @@ def fit_of(name, shapes):
     """Return [Fit] of one class, with the first arguments that explain all; [] if none do."""
     if not shapes or not all(names_of(name).fullmatch(key) for key in shapes):
         return []
-    given = REGISTRY[name].arguments
+    given = REGISTRY[name].deciding
     options = {key: [] if value is ... else [value] for key, value in given.items()}
     for key, value in options.items():
         if value and isinstance(value[0], bool):
@@ -262,7 +262,7 @@ def measured(name, shapes):
     for key, expression in COUNTED.items():
         found[key] = [len({m[1] for text in shapes if (m := re.match(expression, text))})]
     found |= not_solved(layer, shapes)
-    return {key: values for key, values in found.items() if key in layer.arguments}
+    return {key: values for key, values in found.items() if key in layer.deciding}
 
 
 def not_solved(layer, shapes):

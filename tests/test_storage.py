@@ -8,6 +8,7 @@ import ast
 import doctest
 import inspect
 import itertools
+import re
 import tomllib
 import warnings
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from docs.extensions.shapes import HUE, axes
+from docs.extensions.tables import options_of
 from snippets import storage
 from snippets.storage import REGISTRY, Child, Tensor, candidates, entries, held, stored
 from tests import ROOT, SNIPPETS_DIR
@@ -268,7 +270,9 @@ def signature(torch, name):
     found = {p.name: ... if p.default is p.empty else p.default for p in parameters}
     if passes_on:
         del found["mode"]
-        found |= {"nonlinearity": "tanh"} if name == "RNN" else {}
+    if name == "RNN":  # its fourth, by position too
+        items = list(found.items())
+        found = dict([*items[:3], ("nonlinearity", "tanh"), *items[3:]])
     if name in ("RNN", "GRU"):
         del found["proj_size"]  # refused
     if name.startswith("Lazy"):
@@ -281,15 +285,20 @@ def different_arguments(torch, name):
     layer = REGISTRY[name]
     if not layer.arguments:
         return []
-    theirs = signature(torch, name)
-    ours = layer.arguments | dict.fromkeys(layer.other.split())
-    names = theirs.keys() - {"device", "dtype"}
-    found = [f"{name}: argument {key} is in one of the two" for key in names ^ ours.keys()]
-    for key in layer.arguments.keys() & names:
-        default = layer.arguments[key]
-        if default != theirs[key]:
-            found.append(f"{name}: {key} is {theirs[key]} by default, not {default}")
-    return found
+    theirs = {
+        key: default.__name__ if inspect.isfunction(default) else default
+        for key, default in signature(torch, name).items()
+        if key not in ("device", "dtype")
+    }
+    if list(theirs) != list(layer.arguments):
+        return [f"{name}: the arguments are {list(theirs)}, not {list(layer.arguments)}"]
+    found = [
+        f"{name}: {key} is {theirs[key]} by default, not {default}"
+        for key, default in layer.arguments.items()
+        if default != theirs[key]
+    ]
+    unknown = set(layer.other.split()) - theirs.keys()
+    return found + [f"{name}: it has no argument {key}" for key in unknown]
 
 
 def different_tensors(torch, name):
@@ -448,7 +457,21 @@ SABOTAGE = {
     ),
     "another default": ("InstanceNorm2d", REGISTRY["BatchNorm2d"]),
     "an unknown argument": ("Linear", REGISTRY["Linear"]._replace(other="stride")),
-    "an argument too few": ("GroupNorm", REGISTRY["GroupNorm"]._replace(other="eps")),
+    "an argument too few": (
+        "PReLU",
+        REGISTRY["PReLU"]._replace(arguments={"num_parameters": 1}, other=""),
+    ),
+    "arguments in another order": (
+        "GroupNorm",
+        REGISTRY["GroupNorm"]._replace(
+            arguments=dict(reversed(REGISTRY["GroupNorm"].arguments.items()))
+        ),
+    ),
+    "another default of what is not stored": (
+        "LayerNorm",
+        REGISTRY["LayerNorm"]._replace(arguments=REGISTRY["LayerNorm"].arguments | {"eps": 1e-6}),
+    ),
+    "an argument that decides, passed over": ("Linear", REGISTRY["Linear"]._replace(other="bias")),
     "a class that does not exist": ("Linear4d", REGISTRY["Linear"]),
 }
 
@@ -648,6 +671,76 @@ def test_the_old_cross_map_normalisation_never_drops_the_first_channel(torch):
 def test_what_returns_its_input(torch, name):
     x = torch.rand(2, 3, *[4] * (int(name[-2]) if name[-1] == "d" else 1))
     assert torch.equal(getattr(torch.nn, name)().eval()(x), x)
+
+
+# ---- The line that runs a layer ----
+
+USED = [name for name, layer in REGISTRY.items() if layer.use]
+
+
+def test_what_has_a_recipe_and_stores_something_has_a_line():
+    assert {name for name, layer in REGISTRY.items() if layer.recipe and layer.holds} == set(USED)
+
+
+@pytest.mark.parametrize("name", USED)
+def test_a_line_calls_its_recipe(name):
+    """With inputs first, then tensors and arguments of the class, in the recipe's order."""
+    layer = REGISTRY[name]
+    inputs = re.search(r"\((\w[^()]*)\)$", layer.use)[1].split(", ")
+    assert list(options_of(layer))[: len(inputs)] == inputs
+    stores = {tensor.name for tensor in entries(name)} | {"weights"}
+    given = [key for key in inputs if key in stores | set(layer.arguments)]
+    assert given == inputs[len(inputs) - len(given) :]
+    assert given
+
+
+# Another value of an argument than its default, for what is no number and no switch.
+OTHERWISE = {
+    "activation": "gelu",
+    "kdim": 5,
+    "max_norm": 1.0,
+    "mode": "sum",
+    "nonlinearity": "relu",
+    "padding_mode": "circular",
+    "padding_idx": 1,
+    "vdim": 5,
+    "weight": (7,),
+    "pos_weight": (7,),
+    "out_features": (2,),
+    "_random_samples": (5, 7, 2),
+}
+
+
+PRINTING = [n for n, layer in REGISTRY.items() if layer.use or layer.silent]
+PRINTING.remove("FractionalMaxPool2d")  # which prints nothing at all
+PRINTING.remove("FractionalMaxPool3d")
+
+
+@pytest.mark.parametrize("name", PRINTING)
+def test_what_print_leaves_out(torch, name):
+    """Of what decides what is stored, or goes into the line: the rest is in print(module)."""
+    layer, first = REGISTRY[name], variants(torch, name)[0]
+    plain = {key: first[key] for key, value in layer.arguments.items() if value is ...}
+    plain |= {"affine": True} if "affine" in layer.arguments else {}
+    # What a stack is asked for are its layers' arguments.
+    inner = {"TransformerEncoder": "encoder_layer", "TransformerDecoder": "decoder_layer"}.get(name)
+    kind, before = plain[inner] if inner else (name, plain)
+    told = {*options_of(layer)} if layer.use else set()
+    found = set()
+    for key, value in REGISTRY[kind].arguments.items():
+        size = value is ... and key not in ("nhead", "num_heads")
+        if key not in told | layer.deciding.keys() or size or key.startswith("custom_"):
+            continue
+        if isinstance(value, bool):
+            other = not before.get(key, value)
+        else:
+            number = 2 * value or 2 if isinstance(value, int) else 1 if value is ... else 0.5
+            other = OTHERWISE.get(key, number)
+        changed = before | {key: other}
+        changed = plain | {inner: (kind, changed)} if inner else changed
+        if repr(build(torch, name, changed)) == repr(build(torch, name, plain)):
+            found.add(key)
+    assert found == set(layer.silent.split())
 
 
 # ---- Its functions ----

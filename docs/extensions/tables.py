@@ -15,21 +15,35 @@ name | shape | class
 lists every tensor, ``stored-classes`` every class with its page and ``stored-reasons`` those that
 have none; the line is the column titles. Below it, another language has its words for what is in
 the first column of the last two: ``batch norm = 批归一化``.
+
+``stored-calculator`` is the form of docs/theme/assets/calculator.js, with the registry as its data.
+Its lines are column titles, and an example, each layer with its line of NumPy; after an empty line
+come the words of another language. ``stored-calculated`` links the classes that it computes.
 """
 
 import ast
+import functools
+import html
+import importlib
+import inspect
 import json
+import math
+import pathlib
 import re
 
 from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 
-from docs.extensions.shapes import LABELS
-from snippets.storage import REGISTRY, Tensor, entries, held, layer_of, pattern, split_axes
+from docs.extensions.shapes import HUE, LABELS
+from snippets.storage import REGISTRY, Each, Tensor, entries, held, layer_of, pattern, split_axes
 
 FENCE = re.compile(r"^```(?P<kind>stored[a-z-]*)\n(?P<source>.*?)^```$", re.M | re.S)
 STACKED = {("q", "k", "v"): "qkv"}  # all others are gates
 WORDS = ("parameter", "in general", "one row is", "buffer")
+CALCULATOR = pathlib.Path(__file__).parents[1] / "theme/assets/calculator.js"
+SAID = re.compile(r'\bsay\("([^"]+)"|new Slip\([^,]+, "([^"]+)"')
+TOTAL = "{numbers} parameters in {tensors} tensors."
+LABEL = "Your print(model), or the layers of its __init__:"
 
 
 def module_of(call):
@@ -168,8 +182,109 @@ def reasons_table(source, translated=False):
     return grouped(source, translated, lambda layer: layer.reason, lambda _, words: words)
 
 
+def options_of(layer):
+    """Return {parameter: default} of the recipe in a class's line; [] where it must be given."""
+    recipe = importlib.import_module(f"snippets.layers.{layer.recipe}")
+    function = re.search(r"= (\w+)\(", layer.use)[1]
+    parameters = dict(inspect.signature(getattr(recipe, function)).parameters)
+    if parameters.pop("options", None):  # which go to each of the layers
+        parameters |= inspect.signature(recipe.transformer_encoder_layer).parameters
+    return {key: [] if p.default is p.empty else p.default for key, p in parameters.items()}
+
+
+def exported(entry):
+    """Return what a class holds as JSON takes it, what goes without saying left out."""
+    usual = {"when": "True", "stacked": (), "kind": "parameter", "arguments": {}}
+    told = entry._asdict()
+    if isinstance(entry, Each):
+        told["holds"] = [exported(inner) for inner in entry.holds]
+    return {key: value for key, value in told.items() if usual.get(key) != value}
+
+
+@functools.cache
+def registry():
+    """Return the registry as data for the calculator."""
+    classes = {}
+    for name, layer in REGISTRY.items():
+        told = {
+            "arguments": {k: v for k, v in layer.arguments.items() if v is not ...},
+            "order": list(layer.arguments),
+            "other": layer.other.split(),
+            "derived": layer.derived,
+            "holds": [exported(entry) for entry in layer.holds],
+            "silent": layer.silent.split(),
+            "reason": layer.reason,
+            "use": layer.use,
+            "options": options_of(layer) if layer.use else {},
+        }
+        classes[name] = {key: value for key, value in told.items() if value}
+    stacked = {",".join(blocks): label for blocks, label in STACKED.items()}
+    return {"classes": classes, "labels": LABELS, "hues": HUE, "stacked": stacked}
+
+
+def calculator(source, translated=False):
+    """Return the form, its example as a table, and the registry as data."""
+    example, _, below = source.strip().partition("\n\n")
+    columns, *lines = example.split("\n")
+    _, words = words_below(f"{columns}\n{below}".strip(), said(), translated)
+
+    def say(text, **values):
+        return words.get(text, text).format(**values)
+
+    bodies, numbers, count = [], 0, 0
+    for made, used in zip(lines[::2], lines[1::2], strict=True):
+        target, call = made.removeprefix("self.").split(" = ", 1)
+        name, arguments = module_of(call)
+        used = html.escape(used, quote=False)
+        rows = [
+            f'<tr class="module"><th colspan="4" scope="rowgroup"><div><code>nn.{name}</code> '
+            f"<code>{target}</code><br><code>{used}</code></div></th></tr>"
+        ]
+        for full, (shape, tensor) in held(name, **arguments).items():
+            size = math.prod(shape)
+            numbers, count = numbers + size, count + 1
+            blocks = say("from the top: {blocks}", blocks=",\u00a0".join(tensor.stacked))
+            rows.append(
+                f'<tr><th scope="row"><code>{target}.{full}</code></th>'
+                f"<td><code>{labelled(tensor.shape, shape, tensor.stacked)}</code><br>"
+                f"{say('in general')} <code>{tensor.shape}</code></td>"
+                f"<td>{size:,}</td>"
+                f"<td>{say(tensor.row)}{f'<br>{blocks}' if tensor.stacked else ''}</td></tr>"
+            )
+        bodies.append(f"<tbody>{''.join(rows)}</tbody>")
+    heads = "".join(
+        f'<th scope="col">{title.strip()}</th>' for title in columns.strip("|").split("|")
+    )
+    total = say(TOTAL, numbers=f"{numbers:,}", tensors=count)
+    text = html.escape("\n".join(lines[::2]))
+    data = json.dumps(registry() | {"words": words}, ensure_ascii=False)
+    return (
+        f'<form class="calculator"><label for="model">{say(LABEL)}</label>'
+        f'<textarea id="model" rows="3" spellcheck="false" autocomplete="off" autocapitalize="off"'
+        f' aria-describedby="total">{text}</textarea></form>\n'
+        f'<div class="calculated"><output id="total" for="model">{total}</output>'
+        '<ul aria-live="polite"></ul>'
+        f"<table><thead><tr>{heads}</tr></thead>{''.join(bodies)}</table></div>\n"
+        f'<script type="application/json" id="registry">{data}</script>\n'
+    )
+
+
+def said():
+    """Return every text that the calculator shows, in English."""
+    rows = (t.row for name in REGISTRY for t in entries(name) if isinstance(t, Tensor))
+    script = (a or b for a, b in SAID.findall(CALCULATOR.read_text("utf-8")))
+    return list(dict.fromkeys([LABEL, *rows, *script]))
+
+
+def calculated(source, translated=False):
+    """Return links to the pages of the classes that the calculator has a line for."""
+    return ", ".join(link(name) for name, layer in REGISTRY.items() if layer.use) + "\n"
+
+
 LISTS = {
     "stored-names": names_table,
+    "stored-calculator": calculator,
+    "stored-calculated": calculated,
     "stored-classes": classes_table,
     "stored-reasons": reasons_table,
 }

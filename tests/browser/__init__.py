@@ -14,6 +14,7 @@ CHOSEN = [
     "",
     "layers/",
     "layers/bilinear/",
+    "layers/calculator/",
     "notebooks/speakers/",
     "port/errors/",
     "why/memory-and-strides/",

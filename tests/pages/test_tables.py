@@ -5,12 +5,24 @@ A `stored` fence is filled from the registry. Above a table that is typed stands
 of them, named in the first column.
 """
 
+import json
 import re
 
 import pytest
 
 from docs.extensions.shapes import axes
-from docs.extensions.tables import FENCE, classes_table, names_table, reasons_table, table
+from docs.extensions.tables import CALCULATOR as SCRIPT
+from docs.extensions.tables import (
+    FENCE,
+    SAID,
+    calculator,
+    classes_table,
+    names_table,
+    reasons_table,
+    said,
+    table,
+)
+from snippets.storage import REGISTRY
 from tests import address_of
 from tests.fences import PAGES
 
@@ -190,6 +202,41 @@ def test_a_list_takes_words_for_its_first_column(made, text, row):
         made("| a | b |\nbatchnorm = 批归一化")
     with pytest.raises(ValueError, match=f"needs words for .*{text}"):
         made("| a | b |", translated=True)
+
+
+CALCULATOR = """| a | b | c | d |
+self.fc = nn.Linear(3, 2)
+y = linear(x, state["fc.weight"], state["fc.bias"])"""
+
+
+def test_the_calculator_shows_its_example_and_holds_the_registry():
+    made = calculator(CALCULATOR)
+    assert "<code>fc.weight</code></th><td><code>(2 out, 3 in)</code>" in made
+    assert "8 parameters in 2 tensors." in made
+    data = json.loads(re.search(r'id="registry">(.*)</script>', made)[1])
+    assert data["classes"].keys() == REGISTRY.keys()
+    assert data["classes"]["Linear"]["holds"][1] == {
+        "name": "bias",
+        "shape": "(out_features,)",
+        "row": "one output",
+        "when": "bias",
+    }
+    assert data["classes"]["Linear"]["options"] == {"x": [], "weight": [], "bias": None}
+
+
+def test_the_calculator_takes_words_for_all_that_it_says():
+    with pytest.raises(ValueError, match=r"needs words for .*'a bracket too many'"):
+        calculator(CALCULATOR, translated=True)
+    words = "\n".join(f"{text} = 甲" for text in said())
+    assert "甲" in calculator(f"{CALCULATOR}\n\n{words}", translated=True)
+    with pytest.raises(ValueError, match="no bracket"):
+        calculator(f"{CALCULATOR}\n\nno bracket = 甲")
+
+
+def test_no_slip_of_the_calculator_goes_without_words():
+    script = SCRIPT.read_text("utf-8")
+    texts = [slip for _, slip in SAID.findall(script) if slip]
+    assert len(texts) == script.count("new Slip(") > 20
 
 
 def test_names_need_no_translation():

@@ -1,0 +1,570 @@
+"""The calculator finds what torch stores; its lines of NumPy give what torch gives."""
+
+import collections
+import importlib
+import re
+from urllib.parse import quote, unquote
+
+import pytest
+from playwright.sync_api import expect
+
+from docs.extensions.tables import labelled
+from snippets.state_dict import under
+from snippets.storage import REGISTRY, held
+from tests.parity import assert_parity
+from tests.test_storage import ARRAYS, MODULES, VARIANTS, build, in_storage, stored_by_torch
+
+ADDRESS = "layers/calculator/"
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def calculator(browser, base_url):
+    """Return the page of the calculator, one for all tests that leave its address alone."""
+    page = browser.new_page()
+    page.goto(base_url + ADDRESS)
+    yield page
+    page.close()
+
+
+def read(page, texts):
+    """Return what the page reads in each text: its layers, and what it does not understand."""
+    return page.evaluate("texts => texts.map(read)", texts)
+
+
+def rows_of(told):
+    """Return {name: (shape, kind)} of what the page read, if it understood all of it."""
+    assert told["slips"] == []
+    rows = [row for group in told["found"] for row in group["rows"]]
+    found = {row["name"]: (tuple(row["shape"]), row.get("kind", "parameter")) for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def code_of(name, arguments):
+    """Return the call that makes a module."""
+    parts = []
+    for key, value in arguments.items():
+        if key in MODULES and value:
+            text = code_of(*value)
+        elif key in ARRAYS and value:
+            text = f"torch.ones({', '.join(map(str, value))})"
+        else:
+            text = repr(value)
+        parts.append(f"{key}={text}")
+    return f"nn.{name}({', '.join(parts)})"
+
+
+# ---- Shapes: every class with all its variants ----
+
+EVERY = [(n, a) for n, all_ in VARIANTS.items() if not n.startswith("Lazy") for a in all_]
+
+
+@pytest.fixture(scope="module")
+def built(torch):
+    """Return the module of every class with each of its variants."""
+    return [build(torch, name, arguments) for name, arguments in EVERY]
+
+
+def test_every_class_stores_what_torch_says(calculator, built):
+    texts = [code_of(name, arguments) for name, arguments in EVERY]
+    assert len(texts) > 600
+    for module, text, told in zip(built, texts, read(calculator, texts), strict=True):
+        ours = rows_of(told)
+        assert ours == stored_by_torch(module), text
+        assert list(ours) == list(module.state_dict()), text
+
+
+def test_every_class_means_what_the_registry_says(calculator):
+    """The axes, their labels and what a row is: those of the tables on the pages."""
+    texts = [code_of(name, arguments) for name, arguments in EVERY]
+    found = calculator.evaluate(
+        """texts => texts.map(text => read(text).found.flatMap(({rows}) => rows.map(row =>
+             [row.name, labelled(row).map(axis => axis.filter(Boolean).join(" ")).join(", "),
+              row.axes, row.row])))""",
+        texts,
+    )
+    for (name, arguments), ours in zip(EVERY, found, strict=True):
+        expected = [
+            [key, labelled(tensor.shape, shape, tensor.stacked)[1:-1], tensor.shape, tensor.row]
+            if tensor.shape.startswith("(")
+            else [key, ", ".join(map(str, shape)), tensor.shape, tensor.row]
+            for key, (shape, tensor) in held(name, **in_storage(arguments)).items()
+        ]
+        assert ours == expected, name
+
+
+# Of what print() leaves out, what decides what is stored.
+TURNED = {"add_bias_kv", "kdim", "vdim", "weight", "pos_weight", "_random_samples"}
+
+
+def test_every_class_is_read_as_it_prints_itself(calculator, built):
+    modules = [
+        module
+        for module, (name, arguments) in zip(built, EVERY, strict=True)
+        if not any(arguments.get(key) for key in TURNED) and not name.endswith("Base")
+    ]
+    assert len(modules) > 400
+    for module, told in zip(modules, read(calculator, [repr(m) for m in modules]), strict=True):
+        assert rows_of(told) == stored_by_torch(module), repr(module)
+
+
+WRITTEN = [
+    "nn.Linear(12, 100)",
+    "nn.Linear(16 * 5 * 5, 120, False)",
+    "nn.Conv2d(4, 16, 3, 2, 1, 1, 2, False)",
+    "nn.ConvTranspose2d(4, 16, (3, 5), 2, 1, 1, 2, False)",
+    "nn.RNN(5, 7, 2, 'relu', False)",
+    "nn.LSTM(5, 7, 2, False, True, 0.1, True, 3)",
+    "nn.GRU(5, 7, 2, True, False, 0.0, True)",
+    "nn.LSTMCell(5, 7, False)",
+    "nn.BatchNorm2d(6, 1e-3, 0.1, False)",
+    "nn.BatchNorm1d(6, affine=False, track_running_stats=False)",
+    "nn.LayerNorm([6, 3], 1e-6, True, False)",
+    "nn.LayerNorm(6, elementwise_affine=False)",
+    "nn.GroupNorm(2, 6, bias=False)",
+    "nn.PReLU()",
+    "nn.Embedding(10, 3, padding_idx=0)",
+    "nn.EmbeddingBag(10, 3, mode='sum')",
+    "nn.MultiheadAttention(12, 3, 0.1, False, True, False, 5, 7)",
+    "nn.TransformerDecoderLayer(12, 3, 20, bias=False)",
+    "nn.Transformer(12, 3, 1, 2, dim_feedforward=20)",
+    "nn.AdaptiveLogSoftmaxWithLoss(200, 23, cutoffs=[3, 7], div_value=3.7)",
+    "nn.BCEWithLogitsLoss(pos_weight=torch.ones(3, 4))",
+    "nn.Linear(3, 2, device='cpu', dtype=torch.float64)",
+    "nn.Linear(3, 2).double().eval()",
+    "torch.nn.Bilinear(\n    3,  # one\n    4,\n    out_features=2,\n)",
+    "nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Sequential(nn.Dropout(0.1), nn.Linear(4, 2)))",
+    "nn.Sequential(*[nn.Linear(3, 3) for i in range(4)])",
+    "nn.Sequential(OrderedDict([('a', nn.Linear(3, 4)), ('b', nn.PReLU(4))]))",
+    "nn.ModuleDict({'a': nn.Linear(3, 4), 'b': nn.GRU(4, 5)})",
+    "nn.ModuleList([nn.Linear(2**k, 3 if k else 7 // 2) for k in range(3)])",
+    "nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 7), 2, norm=nn.LayerNorm(6))",
+    "nn.Sequential(nn.Linear(3, -(-7 // 2)))",
+    "nn.Linear(1_000, int_)",
+]
+NAMES = {"OrderedDict": collections.OrderedDict, "int_": 3}
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+@pytest.mark.parametrize("code", WRITTEN)
+def test_a_layer_is_read_as_python_reads_it(torch, calculator, code):
+    module = eval(code, {"torch": torch, "nn": torch.nn} | NAMES)
+    (told,) = read(calculator, [f"int_ = 3\n{code}"])
+    assert rows_of(told) == stored_by_torch(module)
+
+
+CLASS = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        hidden = 8
+        self.size = 2 * hidden  # not stored
+        self.embedding = nn.Embedding(11, hidden)
+        self.lstm = nn.LSTM(hidden, self.size, num_layers=2)
+        layer = nn.TransformerEncoderLayer(self.size, 2, dim_feedforward=20)
+        self.encoder = nn.TransformerEncoder(layer, num_layers=2)
+        self.scale = nn.Parameter(torch.ones(3, 4))
+        self.fc = torch.nn.Linear(
+            in_features=self.size,
+            out_features=9,
+        )
+    def forward(self, x):
+        return self.fc(x)
+"""
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+def test_a_class_is_read_from_its_source(torch, calculator):
+    names = {}
+    exec(CLASS, names)
+    (told,) = read(calculator, [CLASS])
+    expected = stored_by_torch(names["Net"]())
+    assert rows_of(told) == expected
+    assert "scale" in expected  # which print() does not show
+
+
+def whole_models(torch):
+    nn = torch.nn
+    from snippets.question.torch_rnn import RNN
+
+    class Block(nn.Module):
+        def __init__(self, channels):
+            super().__init__()
+            self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+            self.bn1 = nn.BatchNorm2d(channels)
+            self.relu = nn.ReLU(inplace=True)
+            self.downsample = nn.Sequential(
+                nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels, affine=False)
+            )
+
+    class Resnet(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem = nn.Conv2d(3, 8, 7, stride=2, padding="same" if False else 3)
+            self.layers = nn.ModuleList(Block(8) for _ in range(12))
+            self.heads = nn.ModuleDict({"a b": nn.Linear(8, 3), "two": nn.Linear(8, 2)})
+            self.attention = nn.MultiheadAttention(8, 2, bias=False)
+
+    class Listed(nn.Module):
+        def __init__(self, n):
+            super().__init__()
+            self.free = nn.ParameterList(torch.ones(2, i + 3) for i in range(n))
+            self.named = nn.ParameterDict({"a": torch.ones(()), "b": torch.ones(3, 1, 2)})
+
+    return [
+        RNN(3, 4, 2),
+        Resnet(),
+        nn.DataParallel(Resnet()),
+        Listed(1),
+        Listed(3),
+        nn.Transformer(8, 2, 3, 2, 16),
+        nn.Sequential(nn.Sequential(nn.Sequential(nn.Linear(3, 4)), nn.Linear(4, 5)), nn.Flatten()),
+        nn.AdaptiveLogSoftmaxWithLoss(200, 23, [5, 7]),
+        nn.LinearCrossEntropyLoss(3, 4, bias=True),
+        nn.Sequential(nn.Conv2d(3, 4, 3, padding="same", padding_mode="circular")),
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+def test_whole_models_are_read_as_they_print_themselves(torch, calculator):
+    models = whole_models(torch)
+    for model, told in zip(models, read(calculator, [str(m) for m in models]), strict=True):
+        assert rows_of(told) == stored_by_torch(model), model
+
+
+# ---- Lines: what they give ----
+
+SEQUENCE = [(5, 3, 4)]
+LINES = [
+    ("nn.Linear(4, 3)", [(5, 4)]),
+    ("nn.Linear(4, 3, bias=False)", [(5, 4)]),
+    ("nn.Bilinear(4, 3, 2)", [(5, 4), (5, 3)]),
+    ("nn.Embedding(7, 4, max_norm=0.5, norm_type=1.0)", "ids"),
+    ("nn.EmbeddingBag(7, 4)", "ids"),
+    ("nn.EmbeddingBag(7, 4, mode='sum', padding_idx=2)", "ids"),
+    ("nn.Conv1d(4, 6, 3, 2, 1, groups=2)", [(2, 4, 9)]),
+    ("nn.Conv2d(4, 6, (3, 5), stride=(2, 1), padding='valid', bias=False)", [(2, 4, 9, 8)]),
+    ("nn.Conv2d(4, 6, 3, padding='same', padding_mode='circular')", [(2, 4, 9, 8)]),
+    ("nn.Conv3d(4, 6, 3, dilation=2)", [(2, 4, 6, 7, 8)]),
+    ("nn.ConvTranspose1d(4, 6, 3, 2, 1, 1, 2)", [(2, 4, 5)]),
+    ("nn.ConvTranspose2d(4, 6, 3, dilation=2, bias=False)", [(2, 4, 5, 6)]),
+    ("nn.ConvTranspose3d(4, 6, 2)", [(2, 4, 3, 4, 5)]),
+    ("nn.RNN(4, 6)", SEQUENCE),
+    ("nn.RNN(4, 6, 2, nonlinearity='relu', batch_first=True)", SEQUENCE),
+    ("nn.LSTM(4, 6)", SEQUENCE),
+    ("nn.LSTM(4, 6, 2, bias=False, bidirectional=True, batch_first=True)", SEQUENCE),
+    ("nn.LSTM(4, 6, proj_size=2)", SEQUENCE),
+    ("nn.GRU(4, 6, num_layers=2)", SEQUENCE),
+    ("nn.RNNCell(4, 6, nonlinearity='relu')", [(5, 4)]),
+    ("nn.LSTMCell(4, 6)", [(5, 4)]),
+    ("nn.GRUCell(4, 6, bias=False)", [(5, 4)]),
+    ("nn.BatchNorm1d(4)", [(5, 4)]),
+    ("nn.BatchNorm2d(4, eps=0.1, affine=False)", [(5, 4, 2, 3)]),
+    ("nn.BatchNorm3d(4, bias=False)", [(5, 4, 2, 3, 2)]),
+    ("nn.BatchNorm1d(4, track_running_stats=False)", [(5, 4)]),
+    ("nn.InstanceNorm1d(4, affine=True)", [(5, 4, 3)]),
+    ("nn.InstanceNorm2d(4, affine=True, bias=False)", [(5, 4, 3, 2)]),
+    ("nn.InstanceNorm3d(4, affine=True, track_running_stats=True)", [(5, 4, 3, 2, 2)]),
+    ("nn.LayerNorm(4)", SEQUENCE),
+    ("nn.LayerNorm((3, 4), eps=1e-8, bias=False)", SEQUENCE),
+    ("nn.RMSNorm(4, eps=0.1)", SEQUENCE),
+    ("nn.RMSNorm([3, 4])", SEQUENCE),
+    ("nn.GroupNorm(2, 4)", [(5, 4, 3)]),
+    ("nn.GroupNorm(2, 4, eps=0.1, bias=False)", [(5, 4, 3)]),
+    ("nn.PReLU(4)", [(5, 4)]),
+    ("nn.MultiheadAttention(4, 2)", [(5, 3, 4), (6, 3, 4), (6, 3, 4)]),
+    ("nn.MultiheadAttention(4, 2, add_bias_kv=True, add_zero_attn=True)", SEQUENCE * 3),
+    (
+        "nn.MultiheadAttention(4, 2, kdim=5, vdim=3, batch_first=True)",
+        [(3, 5, 4), (3, 6, 5), (3, 6, 3)],
+    ),
+    ("nn.TransformerEncoderLayer(4, 2, 7)", SEQUENCE),
+    ("nn.TransformerEncoderLayer(4, 2, 7, activation='gelu', norm_first=True)", SEQUENCE),
+    ("nn.TransformerEncoderLayer(4, 2, 7, activation=F.gelu, batch_first=True)", SEQUENCE),
+    ("nn.TransformerDecoderLayer(4, 2, 7, layer_norm_eps=0.1)", [(5, 3, 4), (6, 3, 4)]),
+    ("nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 7, norm_first=True), 2)", SEQUENCE),
+    (
+        "nn.TransformerDecoder(nn.TransformerDecoderLayer(4, 2, 7), 2, nn.LayerNorm(4))",
+        [(5, 3, 4), (6, 3, 4)],
+    ),
+    ("nn.Transformer(4, 2, 1, 2, 7)", [(6, 3, 4), (5, 3, 4)]),
+    ("nn.AdaptiveLogSoftmaxWithLoss(20, 13, [5, 7], head_bias=True)", [(5, 20)]),
+]
+INPUTS = re.compile(r"\b(x|ids|input1|input2|query|key|value|src|tgt|memory)(?=[,)])")
+
+
+def random_state(torch, module):
+    """Give a module's parameters and buffers random numbers of their scale."""
+    for name, values in module.state_dict().items():
+        if name.endswith("running_var"):
+            values.copy_(torch.rand(values.shape) + 0.5)
+        elif values.is_floating_point():
+            values.add_(0.3 * torch.randn(values.shape))
+    return module
+
+
+def flat(values):
+    """Return arrays and tensors in tuples as one list."""
+    if not isinstance(values, tuple):
+        return [values]
+    return [one for value in values for one in flat(value)]
+
+
+def given_by(line, recipe, inputs, state):
+    """Return what a line of NumPy gives."""
+    module = importlib.import_module(f"snippets.layers.{recipe}")
+    names = {"state": state, "under": under, "nhead": 2, "num_heads": 2}
+    names |= dict(zip(INPUTS.findall(line), inputs, strict=True))
+    return eval(line.split(" = ", 1)[1], vars(module) | names)
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+@pytest.mark.parametrize(("code", "shapes"), LINES, ids=[code for code, _ in LINES])
+def test_a_line_gives_what_torch_gives(torch, calculator, code, shapes):
+    torch.manual_seed(0)
+    names = {"nn": torch.nn, "F": torch.nn.functional}
+    module = random_state(torch, eval(code, names).double().eval())
+    if shapes == "ids":
+        inputs = [torch.tensor([[0, 2, 6], [5, 1, 2]])]
+    else:
+        inputs = [torch.randn(shape).double() for shape in shapes]
+    with torch.no_grad():
+        run = module.log_prob if "Adaptive" in code else module
+        expected = [one for one in flat(run(*inputs)) if one is not None]
+    state = {name: values.numpy() for name, values in module.state_dict().items()}
+    below = {f"net.fc.{name}": values for name, values in state.items()}
+    recipe = REGISTRY[type(module).__name__].recipe
+    # As it is written, as a part of a model, and, where that says all, as it is printed.
+    forms = [(code, state), (f"self.net.fc = {code}", below)]
+    told = REGISTRY[type(module).__name__].silent.split()
+    if not any(f"{key}=" in code for key in told):
+        forms.append((f"Net(\n  (net): Part(\n    (fc): {module}\n  )\n)", below))
+    for (_, arrays), found in zip(forms, read(calculator, [f for f, _ in forms]), strict=True):
+        (group,) = found["found"]
+        ours = flat(given_by(group["line"], recipe, [i.numpy() for i in inputs], arrays))
+        assert len(ours) == len(expected)
+        for mine, theirs in zip(ours, expected, strict=True):
+            assert_parity(mine, theirs)
+
+
+def test_every_class_with_a_recipe_and_tensors_has_a_line_tried():
+    tried = " ".join(code for code, _ in LINES)
+    stores = {n for n, layer in REGISTRY.items() if layer.recipe and layer.holds}
+    assert stores == {n for n, layer in REGISTRY.items() if layer.use}
+    # Their line is BatchNorm's; theirs is drawn at random.
+    untried = {"SyncBatchNorm", "FractionalMaxPool2d", "FractionalMaxPool3d"}
+    assert {name for name in stores if f"nn.{name}(" not in tried} == untried
+
+
+def test_a_line_is_as_short_as_it_can_be(calculator):
+    for text, line in [
+        ("self.fc = nn.Linear(3, 2)", 'y = linear(x, state["fc.weight"], state["fc.bias"])'),
+        ("nn.GRU(3, 2, dropout=0.1)", "output, h_n = gru(x, state)"),
+        (
+            "self.conv = nn.Conv2d(3, 2, 3, stride=(2, 2), padding=1, dilation=1)",
+            'y = conv2d(x, state["conv.weight"], state["conv.bias"], stride=2, padding=1)',
+        ),
+        ("nn.BatchNorm1d(3, affine=False, track_running_stats=False)", None),
+        (
+            "nn.InstanceNorm1d(3, affine=True)",
+            'y = instance_norm(x, weight=state["weight"], bias=state["bias"])',
+        ),
+        (
+            "nn.FractionalMaxPool2d(2, 3, _random_samples=torch.ones(5, 7, 2))",
+            "y = fractional_max_pool2d(x, 2, output_size=3,"
+            ' _random_samples=state["_random_samples"])',
+        ),
+    ]:
+        (told,) = read(calculator, [text])
+        assert [group["line"] for group in told["found"]] == [line][: line is not None]
+
+
+# ---- What it does not understand ----
+
+SLIPS = [
+    ("nn.Liner(3, 2)", "Line 1: Liner is no class of torch.nn, the nearest is Linear."),
+    ("\n\nnn.Linear(3)", "Line 3: Linear needs out_features"),
+    ("nn.Linear(3, 2, bais=True)", "Line 1: Linear has no argument bais, the nearest is bias"),
+    ("nn.Linear(3, 2", "Line 1: this bracket is never closed: ("),
+    ("nn.Linear(3, 2))", "Line 1: not understood: )"),
+    ("nn.Linear(3, 2]", "Line 1: not understood: ]"),
+    ("nn.Linear(3,\n2 4)", "Line 2: not understood: 4"),
+    ("nn.Linear(3, hidden)", "Line 1: hidden is a name. Write its value"),
+    ("nn.Linear(3, config.hidden)", "Line 1: config.hidden is a name. Write its value"),
+    ("nn.Linear(3, 2.5)", "Line 1: weight can't have the shape (2.5, 3)"),
+    ("nn.Linear(3, -2)", "Line 1: weight can't have the shape (-2, 3)"),
+    ("nn.Linear('3', 2)", 'Line 1: weight can\'t have the shape (2, "3")'),
+    ("nn.Linear(1, 2, 3, 4, 5, 6)", "Line 1: Linear takes fewer arguments: in_features"),
+    ("nn.MultiheadAttention(12)", "Line 1: MultiheadAttention needs num_heads"),
+    ("nn.LazyLinear(3)", "Line 1: LazyLinear has no shapes before its first call"),
+    ("Net(\n  (a): LazyConv2d(0, 3)\n)", "Line 2: LazyConv2d has no shapes before its first"),
+    ("nn.Sequential(3)", "Line 1: Sequential takes modules, not 3"),
+    ("3 + 4", "Line 1: this is no layer: 7"),
+    ("nn.Linear(3,", "Line 1: this bracket is never closed: ("),
+    ("x =", "Line 1: something is missing at the end"),
+    ("MyBlock(64)", "Line 1: MyBlock is no class of torch.nn"),
+    ("constructor(64)", "Line 1: constructor is no class of torch.nn"),
+    ("nn.Linear(3, 2, __proto__=4)", "Line 1: Linear has no argument __proto__"),
+    ("nn.Linear(3, toString)", "Line 1: toString is a name"),
+    ("Net(\n  (a): Linear(in_features=3)\n)", "Line 2: Linear needs out_features"),
+    ("Net(\n  (a): Linear(in_features=3, out_features=2\n)", "Line 2: this bracket is never"),
+    ("Net(\n  (a): ReLU()\n)\n)", "Line 4: a bracket too many"),
+    ("Net(\n  (a): FrozenNorm(64)\n)", "Line 2: FrozenNorm is no class of torch.nn, and its"),
+    ("Net(\n  (a): MultiheadAttention()\n)", "Line 2: MultiheadAttention needs out_proj"),
+    ("nn.ModuleList([nn.Linear(2, 2) for i in range(10**9)])", "Line 1: this is too much"),
+    ("nn.Transformer(num_encoder_layers=100000)", "This is too much"),
+    ("Net(\n  (0-999999999): 9 x Linear(in_features=3, out_features=2)\n)", "This is too much"),
+]
+
+
+@pytest.mark.parametrize(("text", "slip"), SLIPS, ids=[text for text, _ in SLIPS])
+def test_a_slip_is_named_with_its_line(calculator, text, slip):
+    (told,) = read(calculator, [text])
+    assert any(said.startswith(slip) for said in told["slips"]), told["slips"]
+    assert told["found"] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "part", "whole"),
+    [
+        ("nn.Conv2d(3, 8, 3, groups=2)", "groups", "in_channels"),
+        ("nn.ConvTranspose1d(4, 3, 3, groups=2)", "groups", "out_channels"),
+        ("nn.GroupNorm(2, 5)", "num_groups", "num_channels"),
+        ("nn.MultiheadAttention(5, 2)", "num_heads", "embed_dim"),
+        ("nn.TransformerEncoderLayer(5, 2)", "nhead", "d_model"),
+    ],
+)
+def test_what_torch_refuses_is_refused(torch, calculator, code, part, whole):
+    with pytest.raises((ValueError, AssertionError)):
+        eval(code, {"nn": torch.nn})
+    (told,) = read(calculator, [code])
+    assert told["slips"] == [f"Line 1: PyTorch refuses this: {part} has to divide {whole}"]
+
+
+def test_a_parametrized_layer_is_named_and_left_out(torch, calculator):
+    norm = torch.nn.utils.parametrizations.weight_norm
+    (told,) = read(calculator, [str(torch.nn.Sequential(norm(torch.nn.Linear(3, 2))))])
+    (said,) = told["slips"]
+    assert said.startswith("Line 2: ParametrizedLinear is parametrized")
+    assert told["found"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("self.a = nn.Liner(3, 2)\nself.b = nn.Linear(3, 2)\nself.c = 1 1", ["Line 1", "Line 3"]),
+        ("Net(\n  (a): Foo()\n  (b): Linear(in_features=3, out_features=2)", ["Line 2", "Line 1"]),
+    ],
+)
+def test_one_slip_leaves_the_other_lines(calculator, text, lines):
+    (told,) = read(calculator, [text])
+    assert [said.split(":")[0] for said in told["slips"]] == lines
+    assert [row["name"] for group in told["found"] for row in group["rows"]] == [
+        "b.weight",
+        "b.bias",
+    ]
+
+
+# ---- The page ----
+
+
+def fill(page, text):
+    page.locator(".calculator textarea").fill(text)
+
+
+@pytest.mark.parametrize("language", ["zh/", ""])
+def test_the_example_is_there_without_javascript(new_context, calculator, base_url, language):
+    page = new_context(java_script_enabled=False).new_page()
+    for one in (page, calculator):
+        one.goto(f"{base_url}{language}{ADDRESS}")
+    assert not page.locator(".calculator").is_visible()
+    told = """e => [e.innerText.split(/\\s+/),
+                   [...e.querySelectorAll(".axis")].map(e => [e.className, e.textContent])]"""
+    still, alive = (p.locator(".calculated").evaluate(told) for p in (page, calculator))
+    assert still == alive
+    addresses = calculator.evaluate("Object.fromEntries(pages)")
+    for name, layer in REGISTRY.items():
+        if layer.use:
+            stem = layer.recipe.replace("_", "-")
+            assert addresses[f"nn.{name}"] == f"{base_url}{language}layers/{stem}/"
+    links = calculator.locator(".calculated a").evaluate_all("links => links.map(a => a.href)")
+    assert links == [addresses["nn.LSTM"], addresses["nn.Linear"]]
+
+
+def test_what_is_typed_is_in_the_address_and_comes_back(calculator, base_url):
+    text = "self.a = nn.Linear(3, 2)  # 100 %, ünï & 中文 <b>"
+    fill(calculator, text)
+    assert unquote(calculator.evaluate("location.hash")) == f"#{text}"
+    told = calculator.locator(".calculated").inner_text()
+    calculator.goto("about:blank")
+    calculator.goto(f"{base_url}{ADDRESS}#{quote(text)}")
+    assert calculator.locator(".calculator textarea").input_value() == text
+    assert calculator.locator(".calculated").inner_text() == told
+    assert "8 parameters in 2 tensors." in told
+    fill(calculator, "")
+    assert calculator.url == base_url + ADDRESS
+
+
+@pytest.mark.parametrize(
+    "fragment", ["%E0%A4%A", "%00%01", "takes", "'\"<>)(", "%3Cimg%20src=x%3E", "__proto__"]
+)
+def test_a_bad_fragment_is_harmless(calculator, base_url, fragment):
+    said = []
+    calculator.once("pageerror", lambda error: said.append(str(error)))
+    calculator.goto(f"{base_url}{ADDRESS}#{fragment}")
+    fill(calculator, "nn.Linear(3, 2)")
+    output = calculator.locator(".calculated output")
+    assert output.inner_text() == "8 parameters in 2 tensors."
+    assert said == []
+
+
+def test_a_heading_is_no_model(calculator, base_url):
+    calculator.goto("about:blank")
+    calculator.goto(f"{base_url}{ADDRESS}#takes")
+    assert "LSTM" in calculator.locator(".calculator textarea").input_value()
+
+
+def test_what_is_pasted_is_never_html(calculator):
+    evil = "<img src=x onerror='document.title=1'>"
+    fill(calculator, evil)
+    assert calculator.locator(".calculated img").count() == 0
+    for text in (
+        f"Net(\n  ({evil}): Linear(in_features=3, out_features=2)\n)",
+        f'nn.Conv2d(3, 2, 3, padding_mode="{evil}")',
+        f'nn.ModuleDict({{"{evil}": nn.Linear(3, 2)}})',
+        f'nn.Linear(3, "{evil}")',
+        f'"{evil}"',
+    ):
+        fill(calculator, text)
+        assert "<img" in calculator.locator(".calculated").inner_text()
+        assert calculator.locator(".calculated img").count() == 0
+
+
+def test_the_page_shows_what_it_read(calculator):
+    fill(calculator, "self.bn = nn.BatchNorm1d(3)\nnn.Liner(2)")
+    expect(calculator.locator(".calculated output")).to_have_text(
+        "6 parameters in 2 tensors. 7 numbers in 3 buffers. Not all was understood:"
+    )
+    expect(calculator.locator(".calculated li")).to_have_count(1)
+    rows = calculator.locator(".calculated tbody tr:not(.module)").all_inner_texts()
+    assert [row.split("\t")[0] for row in rows][2:4] == [
+        "bn.running_mean (buffer)",
+        "bn.running_var (buffer)",
+    ]
+    fill(calculator, "")
+    expect(calculator.locator(".calculated table")).to_be_hidden()
+
+
+def test_print_leaves_out_is_said(calculator):
+    fill(calculator, "Net(\n  (a): RNN(3, 4)\n)")
+    expect(calculator.locator(".calculated small")).to_have_text("print() leaves out nonlinearity")
+    fill(calculator, "self.a = nn.RNN(3, 4)")
+    expect(calculator.locator(".calculated small")).to_have_count(0)
