@@ -127,7 +127,7 @@ def test_a_link_to_a_page_without_a_twin_leads_to_the_english_one(tmp_path, here
     conv = files.get_file_from_path("layers/conv.md")
     html = f'<a href="{get_relative_url(conv.url, here)}#stored">'
     page = SimpleNamespace(file=twin)
-    assert hook.on_page_content(html, page, files) == f'<a hreflang="en" href="{link}">'
+    assert hook.finish(html, page, files) == f'<a hreflang="en" href="{link}">'
     conv.abs_dest_path = tmp_path / "conv.md"
     conv.copy_file()
     assert not any(tmp_path.iterdir())
@@ -151,9 +151,7 @@ def test_the_footer_names_the_versions_of_the_constraints():
 )
 def test_the_title_of_a_block_leads_to_the_file(title, url, link):
     html = f'<span class="filename">{title}</span>'
-    found = hook.on_page_content(
-        html, SimpleNamespace(url=url, file=SimpleNamespace(src_uri="x.md")), []
-    )
+    found = hook.finish(html, SimpleNamespace(url=url, file=SimpleNamespace(src_uri="x.md")), [])
     linked = f'<span class="filename"><a href="{link}" download>{title}</a></span>'
     assert found == (linked if link else html)
 
