@@ -54,8 +54,12 @@ def on_config(config):
         package: re.search(rf"^(?:# )?{package}[= ]+([\d.]+)", constraints, re.M | re.I)[1]
         for package in ("torch", "numpy", "python")
     }
-    index_once(config.plugins["material/search"].search_index)
     return config
+
+
+def on_pre_build(config):
+    """Have a page read for the search index only if it is another than it was."""
+    index_once(config.plugins["material/search"].search_index)
 
 
 def on_files(files, config):
