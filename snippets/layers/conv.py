@@ -67,27 +67,26 @@ def conv(n, x, weight, bias, stride, padding, dilation, groups, padding_mode):
 
     alone = x.ndim == n + 1
     x = conv_pad(x[None] if alone else x, spans, stride, padding, padding_mode)
-    batch, in_channels, *padded = x.shape
+    batch, _, *padded = x.shape
     sizes = [(m - e) // s + 1 for m, e, s in zip(padded, spans, stride, strict=True)]
-    positions = math.prod(sizes)
     x = x.reshape(batch, groups, in_group, *padded)
     seen = conv_windows(x, spans, sizes, stride, dilation)
-    shape = groups, out_group, in_group, taps
-    rows = weight.reshape(shape)  # (groups, out_channels // groups, in_channels // groups, kernel)
-    bias = 0 if bias is None else np.reshape(bias, (groups, out_group, 1))
+    shape = groups, out_group, in_group * taps
+    rows = weight.reshape(shape)  # (groups, out_channels // groups, kernel * in_channels // groups)
+    bias = 0 if bias is None else np.reshape(bias, (groups, out_group, *[1] * n))
     dtype = np.result_type(x, weight, bias)
-    y = np.full((batch, groups, out_group, positions), bias, dtype)
+    y = np.full((batch, groups, out_group, *sizes), bias, dtype)
 
     # A product needs a copy of what each tap sees, in all as many times x as there are taps. So
-    # it takes some images, groups and channels only, whose copy fits into a processor's cache.
-    some = max(1, 2**18 // (taps * positions))
-    for image in conv_blocks(batch, some // in_channels):
-        for group in conv_blocks(groups, some // in_group):
-            for channel in conv_blocks(in_group, some):
-                columns = seen[image, group, channel]
-                w = rows[group, :, channel]
-                w = w.reshape(*w.shape[:2], -1)
-                y[image, group] += w @ columns.reshape(-1, len(w), w.shape[2], positions)
+    # it makes some images, groups and lines of y only, where the copy fits into a cache.
+    some = 2**18 // (taps * in_group * math.prod(sizes[1:]))
+    for image in conv_blocks(batch, some // (groups * sizes[0])):
+        for group in conv_blocks(groups, some // sizes[0]):
+            for line in conv_blocks(sizes[0], some):
+                part = y[image, group, :, line]
+                columns = seen[(image, group, ..., line, *[slice(None)] * (n - 1))]
+                columns = columns.reshape(*part.shape[:2], in_group * taps, -1)
+                part += (rows[group] @ columns).reshape(part.shape)
 
     y = y.reshape(batch, out_channels, *sizes)
     return y[0] if alone else y

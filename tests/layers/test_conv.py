@@ -87,7 +87,7 @@ MODES = [
     for mode in ("reflect", "replicate", "circular")
 ]
 SQUARE = Case((4, 4), (3, 3), (5, 4, 6, 7), {})
-# Two blocks of channels, of groups, of images: one of two, one of the rest.
+# Two blocks of lines, of groups, of images, the second one smaller.
 BLOCKS = [
     Case((3, 2), (9, 9), (3, 50, 46), {}),
     Case((3, 6), (9, 9), (3, 50, 46), {"groups": 3}),
@@ -99,7 +99,7 @@ X = "x = x.reshape(batch, groups, in_group, *padded)"
 Y = "y = y.reshape(batch, out_channels, *sizes)"
 ROWS = "weight.reshape(shape)"
 SABOTAGES = {
-    "kernel flipped": (ROWS, ROWS + "[..., ::-1]"),
+    "kernel flipped": (ROWS, "weight.reshape(groups, -1, taps)[..., ::-1].reshape(shape)"),
     "kernel turned": (ROWS, "weight.swapaxes(-2, -1).reshape(shape)"),
     "groups ignored": (X, X + "[:, [0] * groups]"),
     "channels interleaved": (X, "x = x.reshape(batch, in_group, groups, *padded).swapaxes(1, 2)"),
@@ -111,7 +111,7 @@ SABOTAGES = {
     ),
     "taps before channels": (
         ROWS,
-        "weight.reshape(groups, out_group, taps, in_group).swapaxes(2, 3)",
+        "weight.reshape(groups, out_group, in_group, taps).swapaxes(2, 3).reshape(shape)",
     ),
     "dilation dropped": ("slice(0, e, d)", "slice(0, (e - 1) // d + 1)"),
     "stride dropped": ("slice(None, None, s) for s in stride", "slice(0, m) for m in sizes"),
@@ -120,7 +120,7 @@ SABOTAGES = {
     "padding of another mode": ("modes[mode])", '"constant")'),
     "reflect repeats the edge": ('"reflect": "reflect"', '"reflect": "symmetric"'),
     "bias dropped": ("0 if bias is None else", "0 if True else"),
-    "only the last channels": ("y[image, group] += w", "y[image, group] = w"),
+    "bias overwritten": ("part += (", "part[:] = ("),
     "the last block dropped": ("range(0, count, ", "range(0, max(1, count - 1), "),
 }
 
