@@ -40,14 +40,24 @@ def scaled_dot_product_attention(
     check_attention_arrays(query, key, value, attn_mask, is_causal, enable_gqa)
     if enable_gqa:
         key, value = (a.repeat(query.shape[-3] // a.shape[-3], axis=-3) for a in (key, value))
-    if is_causal:
-        attn_mask = np.tri(query.shape[-2], key.shape[-2], dtype=bool)  # (target, source)
+    target, source = query.shape[-2], key.shape[-2]
+    if attn_mask is not None:
+        attn_mask = check_attention_mask("attn_mask", attn_mask)
+        whole = np.broadcast_shapes(attn_mask.shape, (target, source))
+        attn_mask = np.broadcast_to(attn_mask, whole)  # (..., target, source)
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1] or 1)
-    scores = query * scale @ key.swapaxes(-2, -1)  # (..., target, source)
-    if attn_mask is not None:
-        mask_scores(scores, check_attention_mask("attn_mask", attn_mask), hides=False)
-    return attention_softmax(scores) @ value  # (..., target, value_dim)
+    query = query * scale  # (..., target, head_dim)
+    means = []
+    for some in attention_blocks(target):
+        seen = slice(some.stop if is_causal else None)
+        scores = query[..., some, :] @ key[..., seen, :].swapaxes(-2, -1)
+        if is_causal:
+            mask_scores(scores, np.tri(*scores.shape[-2:], some.start, dtype=bool), hides=False)
+        elif attn_mask is not None:
+            mask_scores(scores, attn_mask[..., some, :], hides=False)
+        means.append(attention_mean(scores, value[..., seen, :]))
+    return np.concatenate(means, axis=-2)  # (..., target, value_dim)
 
 
 def multi_head_attention(
@@ -143,19 +153,27 @@ def multi_head_attention(
 def attend_heads(q, k, v, masks, need_weights, average):
     """Return each head's mean of values side by side, and the weights if they are asked for.
 
-    One head after the other, so that only one head's weights are in memory.
+    One head after the other, so that only one head's weights are in memory; if they are not
+    asked for, only those of a block of queries.
     """
-    scale = 1 / math.sqrt(q.shape[-1])
+    q = q * (1 / math.sqrt(q.shape[-1]))
     means, kept = [], []
     for h in range(len(q)):
-        scores = q[h] * scale @ k[h].swapaxes(1, 2)  # (batch, target, source)
-        for mask in masks:
-            mask_scores(scores[..., : mask.shape[-1]], mask[h], hides=True)
-        attention = attention_softmax(scores, np.nan if need_weights else 1)
+        own = [mask[h] for mask in masks]
+        if not need_weights:
+            blocks = [
+                attention_mean(hidden_scores(q[h, :, some], k[h], [m[:, some] for m in own]), v[h])
+                for some in attention_blocks(q.shape[2])
+            ]
+            means.append(np.concatenate(blocks, axis=1))
+            continue
+        attention = hidden_scores(q[h], k[h], own)  # (batch, target, source)
+        total = attention_exp(attention)
+        attention /= np.where(total == 0, np.nan, total)
         means.append(attention @ v[h])
-        if need_weights and average and kept:
+        if average and kept:
             kept[0] += attention
-        elif need_weights:
+        else:
             kept.append(attention)
     means = np.concatenate(means, axis=-1)  # (batch, target, embed_dim)
     if not need_weights:
@@ -164,6 +182,14 @@ def attend_heads(q, k, v, masks, need_weights, average):
         return means, kept[0] / len(q)  # (batch, target, embed_dim), (batch, target, source)
     attention = np.stack(kept, axis=1)  # (batch, num_heads, target, source)
     return means, attention
+
+
+def hidden_scores(q, k, masks):
+    """Return how well each query of one head fits each key, -inf where a mask hides the key."""
+    scores = q @ k.swapaxes(1, 2)  # (batch, target, source)
+    for mask in masks:  # which know nothing of keys appended later
+        mask_scores(scores[..., : mask.shape[-1]], mask, hides=True)
+    return scores  # (batch, target, source)
 
 
 def split_heads(x, num_heads):
@@ -187,17 +213,25 @@ def mask_scores(scores, mask, hides):
         scores += mask
 
 
-def attention_softmax(scores, empty=1):
-    """Return exp(scores) / sum over the keys, in place.
+def attention_blocks(target):
+    """Return slices of the queries: all scores at once would be target * source numbers."""
+    return [slice(start, start + 256) for start in range(0, max(1, target), 256)]
 
-    A query that sees no key is divided by ``empty``: 1 leaves its zeros, NaN makes it NaN.
-    """
+
+def attention_mean(scores, value):
+    """Return softmax(scores) @ value, zeros for a query that sees no key; changes the scores."""
+    total = attention_exp(scores)
+    mean = scores @ value  # (..., target, value_dim)
+    mean /= np.where(total == 0, 1, total)  # a sum of weights, and fewer numbers to divide
+    return mean  # (..., target, value_dim)
+
+
+def attention_exp(scores):
+    """Make scores exp(scores - the largest), so that none overflows; return their sums."""
     top = scores.max(axis=-1, keepdims=True, initial=-np.inf)
-    scores -= np.where(np.isneginf(top), 0, top)  # so that no exp overflows
+    scores -= np.where(np.isneginf(top), 0, top)
     np.exp(scores, out=scores)
-    total = scores.sum(axis=-1, keepdims=True)
-    scores /= np.where(total == 0, empty, total)
-    return scores
+    return scores.sum(axis=-1, keepdims=True)
 
 
 def in_projections(w):

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 CONV_AXES = {1: "length", 2: "height, width", 3: "depth, height, width"}
 
@@ -67,44 +68,45 @@ def conv(n, x, weight, bias, stride, padding, dilation, groups, padding_mode):
     alone = x.ndim == n + 1
     x = conv_pad(x[None] if alone else x, spans, stride, padding, padding_mode)
     batch, _, *padded = x.shape
-    x = x.reshape(batch, groups, in_group, *padded)
     sizes = [(m - e) // s + 1 for m, e, s in zip(padded, spans, stride, strict=True)]
-    positions = math.prod(sizes)
+    x = x.reshape(batch, groups, in_group, *padded)
+    seen = conv_windows(x, spans, sizes, stride, dilation)
+    shape = groups, out_group, in_group * taps
+    rows = weight.reshape(shape)  # (groups, out_channels // groups, kernel * in_channels // groups)
+    bias = 0 if bias is None else np.reshape(bias, (groups, out_group, *[1] * n))
+    dtype = np.result_type(x, weight, bias)
+    y = np.full((batch, groups, out_group, *sizes), bias, dtype)
 
-    weight = weight.reshape(groups, out_group, in_group, taps).swapaxes(2, 3)
-    # Products of strided memory are slow, so this view is copied.
-    weight = weight.copy()  # (groups, out_channels // groups, kernel, in_channels // groups)
-    y = np.zeros((batch, groups, out_group, positions), np.result_type(x, weight))
-    views = conv_views(kernel, sizes, stride, dilation)
-    # What all taps see is as many times x as there are taps. A product takes as many of
-    # them as see no more than fits into x or y.
-    many = max(1, out_group // in_group)
-    for first in range(0, taps, many):
-        some = slice(first, first + many)
-        w = weight[:, :, some].reshape(groups, out_group, -1)
-        seen = np.stack([x[view] for view in views[some]], axis=2)
-        seen = seen.reshape(batch, groups, w.shape[-1], positions)
-        # Depthwise, that is a product of single columns for each channel, and matmul is slow.
-        y += w * seen if w.shape[-1] == 1 else w @ seen
+    # A product needs a copy of what each tap sees, in all as many times x as there are taps. So
+    # it makes some images, groups and lines of y only, where the copy fits into a cache.
+    some = 2**18 // (taps * in_group * math.prod(sizes[1:]))
+    for image in conv_blocks(batch, some // (groups * sizes[0])):
+        for group in conv_blocks(groups, some // sizes[0]):
+            for line in conv_blocks(sizes[0], some):
+                part = y[image, group, :, line]
+                columns = seen[(image, group, ..., line, *[slice(None)] * (n - 1))]
+                columns = columns.reshape(*part.shape[:2], in_group * taps, -1)
+                part += (rows[group] @ columns).reshape(part.shape)
 
     y = y.reshape(batch, out_channels, *sizes)
-    if bias is not None:
-        y = y + np.reshape(bias, (out_channels, *[1] * n))
     return y[0] if alone else y
 
 
-def conv_views(kernel, sizes, stride, dilation):
-    """Return, for each tap of a kernel, the slices that it meets in so many places."""
-    return [
-        (
-            ...,
-            *(
-                slice(t * d, t * d + m * s, s)
-                for t, d, m, s in zip(tap, dilation, sizes, stride, strict=True)
-            ),
-        )
-        for tap in np.ndindex(*kernel)
-    ]
+def conv_blocks(count, size):
+    """Return slices that cut an axis into blocks of so many, or of one."""
+    return [slice(start, start + max(1, size)) for start in range(0, count, max(1, size))]
+
+
+def conv_windows(x, spans, sizes, stride, dilation):
+    """Return what each tap of the kernel meets in so many places, as a view of x.
+
+    Its axes are those of x up to the channels, then the kernel's, then the places'.
+    """
+    n = len(sizes)
+    reach = [(m - 1) * s + 1 for m, s in zip(sizes, stride, strict=True)]
+    views = sliding_window_view(x, reach, axis=tuple(range(-n, 0)))
+    taps = [slice(0, e, d) for e, d in zip(spans, dilation, strict=True)]
+    return views[(..., *taps, *(slice(None, None, s) for s in stride))]
 
 
 def conv_pad(x, spans, stride, padding, mode):
@@ -124,7 +126,8 @@ def conv_pad(x, spans, stride, padding, mode):
     most = [{"reflect": m - 1, "circular": m}.get(mode, math.inf) for m in sizes]
     if any(end > m for (_, end), m in zip(margins, most, strict=True)):
         raise ValueError(f"x has sizes {sizes}, too small for {mode} padding of {margins}")
-    x = np.pad(x, [(0, 0), (0, 0), *margins], modes[mode])
+    if any(map(any, margins)):
+        x = np.pad(x, [(0, 0), (0, 0), *margins], modes[mode])
     if any(e > m for e, m in zip(spans, x.shape[2:], strict=True)):
         raise ValueError(
             f"x has sizes {sizes}, padded {x.shape[2:]}, but the kernel covers {tuple(spans)}: "

@@ -34,19 +34,23 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     check_group_norm(x, num_groups)
     if x.size == 0:
         return x.copy()
-    # A sum of squares of float16 overflows.
-    x = x.astype(np.promote_types(x.dtype, np.float32), copy=False)
-    grouped = x.reshape(len(x), num_groups, -1)
-    mean = grouped.mean(axis=-1, keepdims=True)  # (batch, num_groups, 1)
-    var = grouped.var(axis=-1, keepdims=True)  # (batch, num_groups, 1)
-    y = ((grouped - mean) / np.sqrt(var + eps)).reshape(x.shape)
-    # The channels go last, where an array of one number a channel broadcasts against them.
-    y = np.moveaxis(y, 1, -1)  # (..., num_channels)
+    # All in one dtype, so that y can change in place; a sum of squares of float16 overflows.
+    given = [np.asarray(a) for a in (x, weight, bias) if a is not None]
+    x = x.astype(np.result_type(np.float32, *given), copy=False)
+    batch, channels = x.shape[:2]
+    grouped = x.reshape(batch, num_groups, -1)
+    y = grouped - grouped.mean(axis=-1, keepdims=True)
+    # Sums of squares, without an array of the squares.
+    var = np.einsum("ijk,ijk->ij", y, y) / y.shape[-1]  # (batch, num_groups)
+    scale = 1 / np.sqrt(var + eps)  # (batch, num_groups)
+    scale = scale.repeat(channels // num_groups, axis=1)  # (batch, num_channels)
     if weight is not None:
-        y = y * np.asarray(weight)  # (..., num_channels)
+        scale = scale * np.asarray(weight)  # (batch, num_channels)
+    y = y.reshape(batch, channels, -1)
+    y *= scale[..., None]
     if bias is not None:
-        y = y + np.asarray(bias)  # (..., num_channels)
-    return np.moveaxis(y, -1, 1)
+        y += np.asarray(bias)[:, None]
+    return y.reshape(x.shape)
 
 
 def check_group_norm(x, num_groups):

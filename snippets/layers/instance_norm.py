@@ -49,11 +49,15 @@ def instance_norm(x, running_mean=None, running_var=None, weight=None, bias=None
         mean, var = x.mean(others), x.var(others)  # (batch, num_features)
     else:
         mean, var = np.asarray(running_mean), np.asarray(running_var)  # (num_features,)
-    y = (x - mean) / np.sqrt(var + eps)  # (..., batch, num_features)
+    # Scale and shift are one number a channel, so this is cheap, and x is passed over only twice.
+    scale = 1 / np.sqrt(var + eps)  # (..., num_features)
     if weight is not None:
-        y = y * np.asarray(weight)  # (..., batch, num_features)
+        scale = scale * np.asarray(weight)  # (..., num_features)
+    shift = -mean * scale  # (..., num_features)
     if bias is not None:
-        y = y + np.asarray(bias)  # (..., batch, num_features)
+        shift = shift + np.asarray(bias)  # (..., num_features)
+    y = np.multiply(x, scale, dtype=np.result_type(x, shift))  # (..., batch, num_features)
+    y += shift
     return np.moveaxis(y, (-2, -1), (0, 1))
 
 

@@ -1,5 +1,7 @@
 """nn.LayerNorm in NumPy: mean and variance over the last axes, for each sample by itself."""
 
+import math
+
 import numpy as np
 
 
@@ -31,17 +33,19 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     check_normalized_shape(x, normalized_shape, weight=weight, bias=bias)
     if x.size == 0:
         return x.copy()
-    # A sum of squares of float16 overflows.
-    x = x.astype(np.promote_types(x.dtype, np.float32), copy=False)
-    last = tuple(range(-len(normalized_shape), 0))
-    mean = x.mean(last, keepdims=True)  # (..., 1)
-    var = x.var(last, keepdims=True)  # (..., 1)
-    y = (x - mean) / np.sqrt(var + eps)  # (..., normalized_shape)
+    # All in one dtype, so that y can change in place; a sum of squares of float16 overflows.
+    given = [np.asarray(a) for a in (x, weight, bias) if a is not None]
+    x = x.astype(np.result_type(np.float32, *given), copy=False)
+    rows = x.reshape(-1, math.prod(normalized_shape))  # (rows, normalized_shape)
+    y = rows - rows.mean(axis=1, keepdims=True)  # (rows, normalized_shape)
+    # Sums of squares, without an array of the squares.
+    var = np.einsum("ij,ij->i", y, y) / y.shape[1]  # (rows,)
+    y /= np.sqrt(var + eps)[:, None]
     if weight is not None:
-        y = y * np.asarray(weight)  # (..., normalized_shape)
+        y *= np.ravel(weight)
     if bias is not None:
-        y = y + np.asarray(bias)  # (..., normalized_shape)
-    return y
+        y += np.ravel(bias)
+    return y.reshape(x.shape)
 
 
 def check_normalized_shape(x, normalized_shape, **arrays):

@@ -1,5 +1,7 @@
 """nn.RMSNorm in NumPy: divide by the root of the mean square of the last axes, subtract nothing."""
 
+import math
+
 import numpy as np
 
 
@@ -32,13 +34,18 @@ def rms_norm(x, normalized_shape, weight=None, eps=None):
     check_normalized_shape(x, normalized_shape, weight=weight)
     if x.size == 0:
         return x.copy()
-    # A square of float16 overflows from 256 on.
-    x = x.astype(np.promote_types(x.dtype, np.float32), copy=False)
-    eps = float(np.finfo(x.dtype).eps) if eps is None else eps
-    last = tuple(range(-len(normalized_shape), 0))
-    mean_square = np.mean(x * x, last, keepdims=True)  # (..., 1)
-    y = x / np.sqrt(mean_square + eps)  # (..., normalized_shape)
-    return y if weight is None else y * np.asarray(weight)  # (..., normalized_shape)
+    dtype = np.promote_types(x.dtype, np.float32)  # a square of float16 overflows from 256 on
+    eps = float(np.finfo(dtype).eps) if eps is None else eps
+    if weight is not None:
+        dtype = np.promote_types(dtype, np.asarray(weight).dtype)  # so y can change in place
+    rows = x.astype(dtype, copy=False).reshape(-1, math.prod(normalized_shape))
+    # Sums of squares, without an array of the squares.
+    squares = np.einsum("ij,ij->i", rows, rows)[:, None]  # (rows, 1)
+    mean_square = squares / rows.shape[1]  # (rows, 1)
+    y = rows / np.sqrt(mean_square + eps)  # (rows, normalized_shape)
+    if weight is not None:
+        y *= np.ravel(weight)
+    return y.reshape(x.shape)
 
 
 def check_normalized_shape(x, normalized_shape, **arrays):

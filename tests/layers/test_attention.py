@@ -181,7 +181,7 @@ def test_asking_for_weights_leaves_the_output_as_it_is():
     arguments, _ = run_torch(Case(attn_mask="bool", key_padding_mask="bool"))
     with_weights, _ = multi_head_attention(**arguments)
     without, none = multi_head_attention(**arguments | {"need_weights": False})
-    np.testing.assert_array_equal(with_weights, without)
+    np.testing.assert_allclose(with_weights, without, rtol=1e-12, atol=1e-15)
     assert none is None
 
 
@@ -356,10 +356,27 @@ PER_HEAD = FULL._replace(call={"average_attn_weights": False})
 SEPARATE = FULL._replace(options=FULL.options | {"kdim": 8, "vdim": 9, "batch_first": False})
 
 
+# More queries than one block has, and fewer than two.
+LONG = FULL._replace(target=300, call={"need_weights": False})
+
+
+def long_dot_product(function):
+    """Fail unless a function agrees on more queries than one block has."""
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, time, 3).double() for time in (300, 310, 310))
+    mask = torch.randn(300, 1).double() * torch.randn(310).double()
+    for call in ({"is_causal": True}, {"attn_mask": mask}):
+        with torch.no_grad():
+            reference = torch.nn.functional.scaled_dot_product_attention(q, k, v, **call)
+        call = {name: np.asarray(value) for name, value in call.items()}
+        assert_parity(function(q.numpy(), k.numpy(), v.numpy(), **call), reference)
+
+
 def all_of_it(module):
-    for case in (FULL, PER_HEAD, SEPARATE):
+    for case in (FULL, PER_HEAD, SEPARATE, LONG):
         agree(module.multi_head_attention, case)
     grouped_dot_product(module.scaled_dot_product_attention)
+    long_dot_product(module.scaled_dot_product_attention)
 
 
 SABOTAGES = {
@@ -368,11 +385,11 @@ SABOTAGES = {
         "x.reshape(batch, time, embed_dim // num_heads, num_heads).swapaxes(2, 3)",
     ),
     "scale of embed_dim": ("math.sqrt(q.shape[-1])", "math.sqrt(q.shape[-1] * len(q))"),
-    "scale forgotten": ("scores = q[h] * scale", "scores = q[h]"),
+    "scale forgotten": ("q = q * (1 / math.sqrt(q.shape[-1]))", "pass"),
     "q and k swapped": ("return matrices, np", "return matrices[1::-1] + matrices[2:], np"),
     "packed as q, v, k": ("return matrices, np", "return matrices[::2] + [matrices[1]], np"),
     ".T skipped": ("x @ m.T + b", "x @ (m if m.shape[0] == m.shape[1] else m.T) + b"),
-    "mask inverted": ("mask[h], hides=True", "mask[h], hides=False"),
+    "mask inverted": ("mask, hides=True", "mask, hides=False"),
     "padding alone": ("        masks.append(mask)\n", ""),
     "padding forgotten": ("        masks.append(mask.reshape(batch, 1, source))\n", ""),
     "masks of heads before batch": (
@@ -395,11 +412,17 @@ SABOTAGES = {
     "batch and time exchanged": ("x.swapaxes(0, 1) for x in inputs", "x for x in inputs"),
     "output left batch first": ("else output.swapaxes(0, 1), ", "else output, "),
     "softmax over the queries": ("scores.sum(axis=-1", "scores.sum(axis=-2"),
-    "keeps and hides confused": ("attn_mask), hides=False", "attn_mask), hides=True"),
-    "causal the other way": ("np.tri(query.shape[-2], key.shape[-2], ", "~np.tri(4, 5, -1, "),
-    "causal to the last key": ("key.shape[-2], dtype", "key.shape[-2], 1, dtype"),
+    "keeps and hides confused": ("some, :], hides=False", "some, :], hides=True"),
+    "causal the other way": (
+        "np.tri(*scores.shape[-2:], some.start, dtype=bool)",
+        "np.tri(*scores.shape[-2:], some.start, dtype=bool)[::-1, ::-1]",
+    ),
+    "causal to the last key": ("some.start, dtype", "some.start + 1, dtype"),
+    "causal from the start of each block": ("some.start, dtype", "0, dtype"),
+    "each block with the first one's mask": ("attn_mask[..., some, :]", "attn_mask[..., :256, :]"),
+    "one block alone": ("range(0, max(1, target), 256)", "range(0, 1, 256)"),
     "groups tiled": ("a.repeat(query.shape[-3] // a.shape[-3], axis=-3)", "np.tile(a, (3, 1, 1))"),
-    "scale forgotten in the function": ("query * scale @", "query @"),
+    "scale forgotten in the function": ("    query = query * scale", "    query = query + 0"),
     "scale of value_dim": ("math.sqrt(query.shape[-1] or 1)", "math.sqrt(value.shape[-1])"),
 }
 
@@ -413,6 +436,25 @@ def test_sabotage_is_caught(name):
 
 def test_what_sabotages_are_tried_on_agrees():
     all_of_it(sabotaged(PATH, "import math\n", "import math\n"))
+
+
+def test_memory_is_linear_in_the_queries_if_no_weights_are_asked_for():
+    # All scores of one head would be 32 MiB; the inputs and outputs are 0.1 MiB each.
+    q = np.ones((1, 2048, 8))
+    weights = {"in_proj_weight": np.ones((24, 8)), "out_proj.weight": np.ones((8, 8))}
+    attend = {
+        "function": lambda: scaled_dot_product_attention(q, q, q),
+        "causal": lambda: scaled_dot_product_attention(q, q, q, is_causal=True),
+        "layer": lambda: multi_head_attention(
+            q, q, q, weights, num_heads=1, need_weights=False, batch_first=True
+        ),
+    }
+    for name, run in attend.items():
+        tracemalloc.start()
+        run()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 12 * 2**20, name
 
 
 @pytest.mark.parametrize(
@@ -442,6 +484,7 @@ def test_shape_comments():
         sizes.update(value_dim=6)
         q, k, v = np.ones((3, 2, 4, 7)), np.ones((3, 2, 5, 7)), np.ones((3, 2, 5, 6))
         module.scaled_dot_product_attention(q, k, v, is_causal=True)
+        module.scaled_dot_product_attention(q, k, v, np.zeros((4, 5)))
 
 
 def test_nothing_it_is_given_changes():

@@ -86,38 +86,42 @@ MODES = [
     Case((2, 3), (3,), (5, 2, 7), {"padding": 2, "padding_mode": mode})
     for mode in ("reflect", "replicate", "circular")
 ]
-# Many rows and few channels: several taps in one product, the last one with fewer.
-BLOCKS = Case((2, 6), (2, 4), (3, 2, 5, 7), {})
 SQUARE = Case((4, 4), (3, 3), (5, 4, 6, 7), {})
-ALL = [FULL, SAME, *MODES, BLOCKS, SQUARE]
+# Two blocks of lines, of groups, of images, the second one smaller.
+BLOCKS = [
+    Case((3, 2), (9, 9), (3, 50, 46), {}),
+    Case((3, 6), (9, 9), (3, 50, 46), {"groups": 3}),
+    Case((1, 2), (9, 9), (3, 1, 50, 46), {}),
+]
+ALL = [FULL, SAME, *MODES, SQUARE, *BLOCKS]
 
 X = "x = x.reshape(batch, groups, in_group, *padded)"
 Y = "y = y.reshape(batch, out_channels, *sizes)"
-WEIGHT = "weight.reshape(groups, out_group, in_group, taps).swapaxes(2, 3)"
+ROWS = "weight.reshape(shape)"
 SABOTAGES = {
-    "kernel flipped": ("in np.ndindex(*kernel)", "in [*np.ndindex(*kernel)][::-1]"),
-    "kernel turned": ("in np.ndindex(*kernel)", "in [t[::-1] for t in np.ndindex(*kernel[::-1])]"),
+    "kernel flipped": (ROWS, "weight.reshape(groups, -1, taps)[..., ::-1].reshape(shape)"),
+    "kernel turned": (ROWS, "weight.swapaxes(-2, -1).reshape(shape)"),
     "groups ignored": (X, X + "[:, [0] * groups]"),
     "channels interleaved": (X, "x = x.reshape(batch, in_group, groups, *padded).swapaxes(1, 2)"),
     "rows interleaved": (Y, "y = y.swapaxes(1, 2).reshape(batch, out_channels, *sizes)"),
-    "weight transposed": (WEIGHT, WEIGHT.replace("out_group, in_group", "in_group, out_group")),
+    "weight transposed": (ROWS, "weight.swapaxes(0, 1).reshape(shape)"),
     ".T skipped": (
-        WEIGHT,
-        WEIGHT.replace(
-            "(groups, out_group, in_group, taps)",
-            "(groups, in_group, out_group, taps).swapaxes(1, 2)",
-        ),
+        ROWS,
+        "weight.reshape(groups, in_group, out_group, taps).swapaxes(1, 2).reshape(shape)",
     ),
-    "taps before channels": (WEIGHT, "weight.reshape(groups, out_group, taps, in_group)"),
-    "dilation dropped": ("slice(t * d, t * d + m * s, s)", "slice(t, t + m * s, s)"),
-    "stride dropped": ("slice(t * d, t * d + m * s, s)", "slice(t * d, t * d + m)"),
+    "taps before channels": (
+        ROWS,
+        "weight.reshape(groups, out_group, in_group, taps).swapaxes(2, 3).reshape(shape)",
+    ),
+    "dilation dropped": ("slice(0, e, d)", "slice(0, (e - 1) // d + 1)"),
+    "stride dropped": ("slice(None, None, s) for s in stride", "slice(0, m) for m in sizes"),
     "padding side swapped for same": ("((e - 1) // 2, e // 2)", "(e // 2, (e - 1) // 2)"),
     "padding only in front": ("(p, p) for p", "(2 * p, 0) for p"),
     "padding of another mode": ("modes[mode])", '"constant")'),
     "reflect repeats the edge": ('"reflect": "reflect"', '"reflect": "symmetric"'),
-    "bias dropped": ("if bias is not None:", "if False:"),
-    "only the last block": ("y += w * seen", "y = w * seen"),
-    "the last block dropped": ("range(0, taps, many)", "range(0, taps - many + 1, many)"),
+    "bias dropped": ("0 if bias is None else", "0 if True else"),
+    "bias overwritten": ("part += (", "part[:] = ("),
+    "the last block dropped": ("range(0, count, ", "range(0, max(1, count - 1), "),
 }
 
 

@@ -85,24 +85,24 @@ def test_equals_torch_on_channels_last_memory():
 
 
 SABOTAGES = {
-    "unbiased variance": (".var(axis=-1,", ".var(axis=-1, ddof=1,"),
+    "unbiased variance": ("/ y.shape[-1]", "/ (y.shape[-1] - 1)"),
     "eps out of the root": ("np.sqrt(var + eps)", "(np.sqrt(var) + eps)"),
     "eps dropped": ("np.sqrt(var + eps)", "np.sqrt(var)"),
     "another default eps": ("eps=1e-5", "eps=1e-6"),
-    "mean dropped": ("(grouped - mean)", "grouped"),
-    "weight dropped": ("y = y * np.asarray(weight)", "pass"),
-    "bias dropped": ("y = y + np.asarray(bias)", "pass"),
+    "mean dropped": ("grouped - grouped.mean(axis=-1, keepdims=True)", "grouped.copy()"),
+    "weight dropped": ("scale = scale * np.asarray(weight)", "pass"),
+    "bias dropped": ("y += np.asarray(bias)[:, None]", "pass"),
     "groups interleaved": (
-        "x.reshape(len(x), num_groups, -1)",
-        "x.reshape(len(x), -1, num_groups, 4, 4).swapaxes(1, 2).reshape(len(x), num_groups, -1)",
+        "x.reshape(batch, num_groups, -1)",
+        "x.reshape(batch, -1, num_groups, 4, 4).swapaxes(1, 2).reshape(batch, num_groups, -1)",
     ),
     "groups over the batch": (
-        "x.reshape(len(x), num_groups, -1)",
+        "x.reshape(batch, num_groups, -1)",
         "x.swapaxes(0, 1).reshape(1, num_groups, -1)",
     ),
-    "a group for each channel": ("num_groups, -1)", "x.shape[1], -1)"),
-    "one group": ("num_groups, -1)", "1, -1)"),
-    "affine over the last axis": ("y = np.moveaxis(y, 1, -1)", "y = y"),
+    "a group for each channel": ("(batch, num_groups, -1)", "(batch, channels, -1)"),
+    "one group": ("(batch, num_groups, -1)", "(batch, 1, -1)"),
+    "affine over the last axis": ("np.asarray(bias)[:, None]", "np.repeat(np.asarray(bias), 4)"),
 }
 
 

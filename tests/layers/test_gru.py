@@ -47,11 +47,11 @@ def test_cell_equals_torch_over_steps(sizes, batched, bias, given_state, seed, d
     step_by_step(gru_cell, "GRU", sizes, batched, given_state, seed, dtype, bias=bias)
 
 
-FROM_H = 'from_h = h @ w["weight_hh"].T + w["bias_hh"]  # (batch'
-RESET_FIRST = """from_h = h @ w["weight_hh"].T + w["bias_hh"]
+FROM_H = 'from_h = h @ w_hh + w["bias_hh"]  # (batch'
+RESET_FIRST = """from_h = h @ w_hh + w["bias_hh"]
         r = sigmoid((from_x[t] + from_h)[:, :5])
         from_h[:, 10:] = ((r * h) @ w["weight_hh"][10:].T + w["bias_hh"][10:]) / r  # (batch"""
-BIASES_SUMMED = """from_h = h @ w["weight_hh"].T + w["bias_hh"]
+BIASES_SUMMED = """from_h = h @ w_hh + w["bias_hh"]
         r = sigmoid((from_x[t] + from_h)[:, :5])
         from_h[:, 10:] += w["bias_hh"][10:] * (1 / r - 1)  # (batch"""
 SABOTAGES = {
@@ -60,15 +60,16 @@ SABOTAGES = {
     "reset forgotten": ("np.tanh(n_x + r * n_h)", "np.tanh(n_x + n_h)"),
     "reset before the product": (FROM_H, RESET_FIRST),
     "the biases of n summed": (FROM_H, BIASES_SUMMED),
-    "bias_ih dropped": ('.T + w["bias_ih"]  # (time', ".T  # (time"),
+    "bias_ih dropped": ('w["weight_ih"], w["bias_ih"])', 'w["weight_ih"], 0)'),
     "bias_hh dropped": (FROM_H, FROM_H.replace(' + w["bias_hh"]', "")),
-    ".T skipped": (FROM_H, FROM_H.replace(".T", "")),
-    "backwards from the padding": ("from_h, h), h)", "from_h, h), gru_step(from_x[t], from_h, h))"),
+    ".T skipped": ("np.ascontiguousarray(weight_hh.T)", "weight_hh.reshape(weight_hh.T.shape)"),
+    "backwards from the padding": ("new_h, h)  #", "new_h, new_h)  #"),
     "every layer from the first state": ("h0[len(h_n)]", "h0[0]"),
     "h not carried": (FROM_H, FROM_H.replace("= h", "= 0 * h")),
     "directions swapped": ("in enumerate(layer)", "in enumerate(layer[::-1])"),
     "both directions forwards": ("if backwards else", "if False else"),
-    "beyond the lengths not zero": ("np.where(inside[t], h, 0)", "h"),
+    "beyond the lengths not zero": ("np.where(inside[t], new_h, 0)", "new_h"),
+    "one step too many": ("if t >= shortest", "if t > shortest"),
     "lengths ignored": ("< lengths[:, None]", "< len(x) + 0 * lengths[:, None]"),
 }
 

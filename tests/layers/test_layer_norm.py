@@ -65,17 +65,21 @@ def agree_on_both(function):
         agree(function, normed("LayerNorm", last), (4, 4, 4), last)
 
 
+ROWS = "x.reshape(-1, math.prod(normalized_shape))"
 SABOTAGES = {
-    "unbiased variance": ("x.var(last, keepdims", "x.var(last, ddof=1, keepdims"),
+    "unbiased variance": ("/ y.shape[1]", "/ (y.shape[1] - 1)"),
     "eps out of the root": ("np.sqrt(var + eps)", "(np.sqrt(var) + eps)"),
     "eps dropped": ("np.sqrt(var + eps)", "np.sqrt(var)"),
     "another default eps": ("eps=1e-5", "eps=1e-6"),
-    "mean dropped": ("y = (x - mean)", "y = x"),
-    "weight dropped": ("y = y * np.asarray(weight)", "pass"),
-    "bias dropped": ("y = y + np.asarray(bias)", "pass"),
-    "the last axis alone": ("last = tuple(range(-len(normalized_shape), 0))", "last = (-1,)"),
-    "the first axis": ("last = tuple(range(-len(normalized_shape), 0))", "last = (0,)"),
-    "all axes": ("last = tuple(range(-len(normalized_shape), 0))", "last = None"),
+    "mean dropped": ("y = rows - rows.mean(axis=1, keepdims=True)", "y = rows.copy()"),
+    "weight dropped": ("y *= np.ravel(weight)", "pass"),
+    "bias dropped": ("y += np.ravel(bias)", "pass"),
+    "the last axis alone": (
+        ROWS,
+        ROWS.replace("math.prod(normalized_shape)", "normalized_shape[-1]"),
+    ),
+    "the first axis": (ROWS, ROWS.replace(".reshape", ".T.reshape")),
+    "all axes": (ROWS, ROWS.replace("-1, math.prod(normalized_shape)", "1, -1")),
 }
 
 
@@ -90,7 +94,8 @@ def test_sabotage_is_caught(name):
 def test_shape_comments():
     with executed(SNIPPETS_DIR / "layers/layer_norm.py") as (module, sizes):
         sizes.update(normalized_shape=4)
-        for leading in [(), (2,), (2, 3)]:
+        for leading, rows in [((), 1), ((2,), 2), ((2, 3), 6)]:
+            sizes.update(rows=rows)
             module.layer_norm(np.ones((*leading, 4)), 4, np.ones(4), np.ones(4))
 
 

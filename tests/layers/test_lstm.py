@@ -49,21 +49,32 @@ def test_cell_equals_torch_over_steps(sizes, batched, bias, given_state, seed, d
     step_by_step(lstm_cell, "LSTM", sizes, batched, given_state, seed, dtype, bias=bias)
 
 
+SIZE = "    size = c.shape[-1]\n"
 SABOTAGES = {
-    "f and i swapped": ("i, f, g, o = np.split", "f, i, g, o = np.split"),
-    "g and o swapped": ("i, f, g, o = np.split", "i, f, o, g = np.split"),
-    "bias_ih dropped": (' + w["bias_ih"] + w["bias_hh"]  # (time', ' + w["bias_hh"]  # (time'),
-    "bias_hh dropped": (' + w["bias_ih"] + w["bias_hh"]  # (time', ' + w["bias_ih"]  # (time'),
-    ".T skipped": ('from_x[t] + h @ w["weight_hh"].T', 'from_x[t] + h @ w["weight_hh"]'),
-    "gates split along the batch": ("np.split(gates, 4, axis=-1)", "np.split(gates, 4)"),
-    "c not carried": ("c = np.where(inside[t], new_c, c)", "c = c"),
-    "tanh of c forgotten": ("sigmoid(o) * np.tanh(c), c", "sigmoid(o) * c, c"),
+    "f and i swapped": ("i, f, o = gates", "f, i, o = gates"),
+    "g and o swapped": (
+        SIZE,
+        SIZE + "    gates = gates.reshape(-1, 4, size)[:, [0, 1, 3, 2]]\n"
+        "    gates = gates.reshape(-1, 4 * size)\n",
+    ),
+    "gates interleaved": (
+        SIZE,
+        SIZE + "    gates = gates.reshape(-1, size, 4).swapaxes(1, 2)\n"
+        "    gates = gates.reshape(-1, 4 * size)\n",
+    ),
+    "bias_ih dropped": ('bias = w["bias_ih"] + w["bias_hh"]', 'bias = w["bias_hh"]'),
+    "bias_hh dropped": ('bias = w["bias_ih"] + w["bias_hh"]', 'bias = w["bias_ih"]'),
+    ".T skipped": ("np.ascontiguousarray(weight_hh.T)", "weight_hh.reshape(weight_hh.T.shape)"),
+    "c not carried": ("h, c = new_h, new_c", "h = new_h"),
+    "tanh of c forgotten": ("o * np.tanh(c), c", "o * c, c"),
+    "h runs on beyond the lengths": ("np.where(inside[t], new_h, h)", "new_h"),
     "backwards from the padding": ("new_c, c)  #", "new_c, new_c)  #"),
     "every layer from the first state": ("h_0[k], c_0[k]", "h_0[0], c_0[0]"),
     "h not carried": ("from_x[t] + h @", "from_x[t] + 0 * h @"),
     "directions swapped": ("in enumerate(layer)", "in enumerate(layer[::-1])"),
     "both directions forwards": ("if backwards else", "if False else"),
-    "beyond the lengths not zero": ("np.where(inside[t], h, 0)", "h"),
+    "beyond the lengths not zero": ("np.where(inside[t], new_h, 0)", "new_h"),
+    "one step too many": ("if t >= shortest", "if t > shortest"),
     "lengths ignored": ("< lengths[:, None]", "< len(x) + 0 * lengths[:, None]"),
 }
 

@@ -81,21 +81,25 @@ def agree_on_both(function):
         agree(function, normed("RMSNorm", last, eps=0.1), (4, 4, 4), last, eps=0.1)
 
 
+ROWS = ".reshape(-1, math.prod(normalized_shape))"
 SABOTAGES = {
     "mean subtracted": (
-        "    mean_square =",
-        "    x = x - x.mean(last, keepdims=True)\n    mean_square =",
+        "    # Sums of squares",
+        "    rows = rows - rows.mean(axis=1, keepdims=True)\n    # Sums of squares",
     ),
-    "sum for mean": ("np.mean(x * x", "np.sum(x * x"),
-    "no square": ("np.mean(x * x", "np.mean(abs(x)"),
+    "sum for mean": ("squares / rows.shape[1]", "squares"),
+    "no square": ('("ij,ij->i", rows, rows)', '("ij->i", abs(rows))'),
     "no root": ("np.sqrt(mean_square + eps)", "(mean_square + eps)"),
     "eps out of the root": ("np.sqrt(mean_square + eps)", "(np.sqrt(mean_square) + eps)"),
     "eps dropped": ("np.sqrt(mean_square + eps)", "np.sqrt(mean_square)"),
-    "weight dropped": ("y if weight is None else y * np.asarray(weight)", "y"),
-    "1 added to weight": ("y * np.asarray(weight)", "y * (1 + np.asarray(weight))"),
-    "the last axis alone": ("last = tuple(range(-len(normalized_shape), 0))", "last = (-1,)"),
-    "the first axis": ("last = tuple(range(-len(normalized_shape), 0))", "last = (0,)"),
-    "all axes": ("last = tuple(range(-len(normalized_shape), 0))", "last = None"),
+    "weight dropped": ("y *= np.ravel(weight)", "pass"),
+    "1 added to weight": ("y *= np.ravel(weight)", "y *= 1 + np.ravel(weight)"),
+    "the last axis alone": (
+        ROWS,
+        ROWS.replace("math.prod(normalized_shape)", "normalized_shape[-1]"),
+    ),
+    "the first axis": (ROWS, ROWS.replace(".reshape", ".T.reshape")),
+    "all axes": (ROWS, ROWS.replace("-1, math.prod(normalized_shape)", "1, -1")),
 }
 
 
@@ -110,7 +114,8 @@ def test_sabotage_is_caught(name):
 def test_shape_comments():
     with executed(SNIPPETS_DIR / "layers/rms_norm.py") as (module, sizes):
         sizes.update(normalized_shape=4)
-        for leading in [(), (2,), (2, 3)]:
+        for leading, rows in [((), 1), ((2,), 2), ((2, 3), 6)]:
+            sizes.update(rows=rows)
             module.rms_norm(np.ones((*leading, 4)), 4, np.ones(4))
 
 

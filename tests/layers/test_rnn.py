@@ -60,16 +60,17 @@ def test_cell_equals_torch_over_steps(sizes, batched, bias, given_state, seed, d
 
 
 SABOTAGES = {
-    ".T skipped": ('from_x[t] + h @ w["weight_hh"].T', 'from_x[t] + h @ w["weight_hh"]'),
-    "bias_ih dropped": (' + w["bias_ih"] + w["bias_hh"]  # (time', ' + w["bias_hh"]  # (time'),
-    "bias_hh dropped": (' + w["bias_ih"] + w["bias_hh"]  # (time', ' + w["bias_ih"]  # (time'),
+    ".T skipped": ("np.ascontiguousarray(weight_hh.T)", "weight_hh"),
+    "bias_ih dropped": ('bias = w["bias_ih"] + w["bias_hh"]', 'bias = w["bias_hh"]'),
+    "bias_hh dropped": ('bias = w["bias_ih"] + w["bias_hh"]', 'bias = w["bias_ih"]'),
     "relu for tanh": ('"tanh": np.tanh', '"tanh": lambda v: np.maximum(v, 0)'),
     "backwards from the padding": ("new_h, h)  #", "new_h, new_h)  #"),
     "every layer from the first state": ("h0[len(h_n)]", "h0[0]"),
     "h not carried": ("from_x[t] + h @", "from_x[t] + 0 * h @"),
     "directions swapped": ("in enumerate(layer)", "in enumerate(layer[::-1])"),
     "both directions forwards": ("if backwards else", "if False else"),
-    "beyond the lengths not zero": ("np.where(inside[t], h, 0)", "h"),
+    "beyond the lengths not zero": ("np.where(inside[t], new_h, 0)", "new_h"),
+    "one step too many": ("if t >= shortest", "if t > shortest"),
     "lengths ignored": ("< lengths[:, None]", "< len(x) + 0 * lengths[:, None]"),
 }
 
