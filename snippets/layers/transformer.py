@@ -271,8 +271,11 @@ def transformer_feed_forward(x, weights, activation):
     activation = {"relu": relu, "gelu": gelu}.get(activation, activation)
     if not callable(activation):
         raise ValueError(f"activation is {activation!r}, expected relu, gelu or a function")
-    hidden = linear(x, **under(weights, "linear1"))  # (..., dim_feedforward)
-    return linear(activation(hidden), **under(weights, "linear2"))  # (..., d_model)
+    # One product for all positions: of (time, 1, d_model), NumPy would make one for each time.
+    rows = x.reshape(-1, x.shape[-1])  # (..., d_model)
+    hidden = linear(rows, **under(weights, "linear1"))  # (..., dim_feedforward)
+    rows = linear(activation(hidden), **under(weights, "linear2"))  # (..., d_model)
+    return rows.reshape(*x.shape[:-1], rows.shape[-1])  # (..., d_model)
 
 
 def transformer_norm(x, weights, name, eps):
