@@ -27,7 +27,7 @@ import urllib.request
 from playwright.sync_api import sync_playwright
 
 from tests import ROOT
-from tests.benchmarks.transpose import machine
+from tests.benchmarks.timing import machine
 from tests.browser.conftest import QUIET
 
 PAGES = ["", "layers/lstm/", "port/run-in-numpy/", "notebooks/speakers/", "zh/"]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+ASLEEP = 0.05  # seconds; threads of BLAS and OpenMP wait busily for some milliseconds
+
 
 def machine():
     """Return one line each on the machine and on the libraries."""
@@ -32,7 +34,8 @@ def take_turns(runs, seconds, clock=time.perf_counter):
     """Return {name: [microseconds, ...]} of the runs, one round of all of them after the other.
 
     Whatever else the machine does then falls on all alike. Each round has another order, since a
-    run is faster after one that uses the same code and arrays.
+    run is faster after one that uses the same code and arrays. By the clock, each waits until the
+    threads of the one before it have gone to sleep, and wakes its own by a run that does not count.
     """
     times = {name: [] for name in runs}
     warm_up = 2
@@ -43,6 +46,9 @@ def take_turns(runs, seconds, clock=time.perf_counter):
         chance.shuffle(order)
         for name in order:
             run = runs[name]
+            if clock is time.perf_counter:
+                time.sleep(ASLEEP)
+                run()
             before = clock()
             run()
             times[name].append((clock() - before) * 1e6)

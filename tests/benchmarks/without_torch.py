@@ -47,10 +47,10 @@ PROGRAMS = {
     "the answer in torch": TORCH,
 }
 REPORT = """
-import os
+import time
 with open("/proc/self/status") as file:
     peak = next(line for line in file if line.startswith("VmHWM")).split()[1]
-print(sum(os.times()[:2]), peak)
+print(time.process_time(), peak)
 """
 
 

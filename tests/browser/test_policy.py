@@ -19,7 +19,6 @@ INJECTED = {
     "font-src": "new FontFace('other', `url(${url})`).load().catch(() => 0)",
     "form-action": "add('form', {action: url}).submit()",
     "base-uri": "add('base', {href: url})",
-    "style-src-attr": "document.body.setAttribute('style', `background: url(${url})`)",
     "script-src-attr": "document.body.setAttribute('onclick', '1')",
     "script-src": "setTimeout('1')",
 }
