@@ -16,6 +16,7 @@ CHOSEN = [
     "layers/bilinear/",
     "layers/calculator/",
     "notebooks/speakers/",
+    "notebooks/speed/",
     "port/errors/",
     "why/memory-and-strides/",
     "zh/",

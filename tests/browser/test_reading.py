@@ -147,6 +147,7 @@ def test_the_keys_of_the_footer_do_what_it_says(page, base_url, prefix, word):
     for key in ["s", "f", "/"]:
         page.keyboard.press(key)
         expect(field).to_be_focused()
+        expect(page.locator("#__search")).to_be_checked()
         page.keyboard.press("Escape")
         expect(field).not_to_be_focused()
     for key, relation in [("n", "next"), ("p", "prev")]:

@@ -125,6 +125,7 @@ def shown(site, address, tag):
     """Return the texts of all elements of a name in a page's article."""
     page = (site / address / "index.html").read_text("utf-8")
     text = page[page.index("<article") : page.index("</article>")]
+    text = re.sub(r'<div class="calculated">.*?</table>', "", text, flags=re.S)  # as the form is
     found = re.findall(rf"<{tag}\b.*?</{tag}>", text, re.S)
     return [html.unescape(re.sub("<[^>]+>", "", element)) for element in found]
 
