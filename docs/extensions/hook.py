@@ -105,8 +105,14 @@ def add_untranslated(files, config):
             files.append(page)
 
 
-def on_page_markdown(markdown, page, **_):
-    """Tell the search what search engines are told of a page, behind the page's own tags."""
+def on_page_markdown(markdown, page, config, **_):
+    """Tell the search what search engines are told of a page, behind the page's own tags.
+
+    A notebook has its description and its tags in its metadata.
+    """
+    if page.file.src_uri.endswith(".ipynb"):
+        notebook = json.loads(pathlib.Path(page.file.abs_src_path).read_text("utf-8"))
+        page.meta = {"description": config.site_description} | notebook["metadata"]
     told = [page.title, page.meta.get("title", ""), page.meta.get("description", "")]
     page.meta["tags"] = page.meta.get("tags", []) + told
     return markdown
@@ -128,9 +134,6 @@ def finish(html, page, files, config):
     if page.file.src_uri.endswith(".ipynb"):
         permalink = config.mdx_configs["toc"].get("permalink_title", PERMALINK)
         html, tokens = polish(html, page, files, permalink, config.extra["code"])
-        notebook = json.loads(pathlib.Path(page.file.abs_src_path).read_text("utf-8"))
-        said = notebook["metadata"].get("description", config.site_description)
-        page.meta = page.meta | {"description": said}
         page.toc = get_toc(tokens)
         page.title = tokens[0]["name"]
     html = DATA.sub(r"\g<0> download", html)
