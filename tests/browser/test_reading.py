@@ -150,6 +150,7 @@ def test_the_keys_of_the_footer_do_what_it_says(page, base_url, prefix, word):
         expect(page.locator("#__search")).to_be_checked()
         page.keyboard.press("Escape")
         expect(field).not_to_be_focused()
+        page.wait_for_timeout(100)  # Material looks at the focus a moment later
     for key, relation in [("n", "next"), ("p", "prev")]:
         there = page.locator(f"link[rel={relation}]").evaluate("link => link.href")
         page.keyboard.press(key)

@@ -105,7 +105,7 @@ def test_the_comparison_catches(old, new):
 
 
 def test_shape_comments():
-    with executed(FAST) as (module, sizes):
+    with executed(SNIPPETS_DIR / "question/fast_rnn.py") as (module, sizes):
         sizes.update(batch=2, time=7, dim_input=4, dim_recurrent=5, dim_output=3)
         module.RNN(weights(4, 5, 3))(np.ones((2, 7, 4)))
 
