@@ -1,24 +1,19 @@
-// Only in the offline build: a browser starts no worker from file://, so Material's search runs in
-// a hidden frame. By this name Material's worker knows it, and asks for its languages with await.
+// Only in the offline build: a browser starts no worker from file://, so the search runs in a hidden
+// frame there.
 //
-// The package of the same name writes inline scripts, which the pages' policy forbids.
+// The package of this name writes inline scripts, which the pages' policy forbids.
 if (location.protocol === "file:") {
-  window.Worker = window.IFrameWorker = class extends EventTarget {
-    constructor(url) {
+  window.Worker = class extends EventTarget {
+    constructor(src) {
       super();
       const frame = Object.assign(document.createElement("iframe"), { hidden: true });
       document.body.append(frame);
       const { contentWindow: inner, contentDocument: page } = frame;
-      const load = (src) =>
-        new Promise((onload, onerror) => {
-          page.head.append(Object.assign(page.createElement("script"), { src, onload, onerror }));
-        });
       inner.postMessage = (data) => this.dispatchEvent(new MessageEvent("message", { data }));
-      inner.importScripts = async (...all) => {
-        for (const src of all) await load(src);
-      };
       this.inner = inner;
-      this.loaded = load(url);
+      this.loaded = new Promise((onload, onerror) => {
+        page.head.append(Object.assign(page.createElement("script"), { src, onload, onerror }));
+      });
     }
 
     postMessage(data) {
