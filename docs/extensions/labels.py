@@ -10,6 +10,11 @@ from markdown.extensions import Extension
 from markdown.postprocessors import Postprocessor
 
 BLOCK = re.compile(r'<div class="(language-[\w -]+) highlight">')
+# A block with its result below it: the style sheet could find these itself, by :has(), but then
+# looks again whenever anything changes, which takes a phone longer than all its other rules.
+ANSWERED = re.compile(
+    r' highlight(?=">(?:(?!</pre></div>).)*</pre></div>\s*<div class="language-text result )', re.S
+)
 WORDS = {
     "wrong": "wrong",
     "right": "right",
@@ -40,8 +45,8 @@ class Labels(Postprocessor):
         self.words = words
 
     def run(self, text):
-        """Return the page with a label in each block."""
-        return BLOCK.sub(self.labelled, text)
+        """Return the page with a label in each block, and a class where a result follows."""
+        return ANSWERED.sub(" answered highlight", BLOCK.sub(self.labelled, text))
 
     def labelled(self, block):
         """Return the beginning of one block with its label."""
