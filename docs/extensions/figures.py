@@ -182,11 +182,13 @@ def alive(svg, label):
 <output class="sum"><code>y[{{row}}] = W[{{row}}] · x + b[{{row}}]</code>
 <code>= {{sum}} + {{bias}} = {{made}}</code></output></div>
 <div><div class="sizes">{sizes}</div>
-<div class="highlight right"><code>y = x @ W.T + b</code>
+<div class="highlight right"><span class="needs">{text("right")}</span>
+<code>y = x @ W.T + b</code>
 <code class="shape">{shape("(in)")} @ {shape("(in, out)")} → {shape("(out)")}</code>
 <span>{text("work")}</span>
 <code class="numbers">{{right}}</code></div>
-<div class="highlight wrong"><code>y = x @ W + b</code>
+<div class="highlight wrong"><span class="needs">{text("wrong")}</span>
+<code>y = x @ W + b</code>
 <code class="shape">{shape("(in)")} @ {shape("(out, in)")}</code>
 <output class="either">{verdicts}</output>
 <div class="either"><code data-when="refused">{html.escape(refusal())}</code>

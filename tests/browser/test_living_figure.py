@@ -35,7 +35,7 @@ EVERY_SIZE = """async (sizes) => {
       described: figure.querySelector("desc").textContent,
       heights: [figure, ...figure.querySelectorAll(".highlight, .sum, svg, .sizes")]
         .map((e) => e.getBoundingClientRect().height),
-      sum: text(".sum"), right: text(".numbers"), work: text(".right > span"),
+      sum: text(".sum"), right: text(".numbers"), work: text(".right > span:not(.needs)"),
       shapes: [text(".right .shape"), text(".wrong .shape")],
       verdict: text(".wrong output"), wrong: text(".wrong div.either"),
       rows: [...figure.querySelectorAll("[type=radio]")].filter((e) => !e.hidden).length,

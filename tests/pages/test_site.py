@@ -204,6 +204,13 @@ def test_every_block_says_what_it_needs(site, path):
     assert [block.select_one(":scope > .needs").get_text() for block in blocks] == expected
 
 
+@pytest.mark.parametrize(("address", "language"), [("", "en"), ("zh/", "zh")])
+def test_the_living_figure_says_which_way_is_right(site, address, language):
+    boxes = article(site, address).select(".living .highlight")
+    words = [box.select_one(":scope > .needs").get_text() for box in boxes]
+    assert words == [SAYS[language]["right"], SAYS[language]["wrong"]]
+
+
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_no_reference_is_left_as_text(site, path):
     texts = [s for s in outside(article(site, address_of(path)), "code", "math") if not s.name]
