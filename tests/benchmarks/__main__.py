@@ -1,7 +1,7 @@
 """Measure what the page "How fast is it?" shows, and write it where the page reads it.
 
     pip install -e '.[test,bench]'
-    python -m tests.benchmarks  # on Linux, about half an hour on a machine that does nothing else
+    python -m tests.benchmarks  # on Linux, some minutes on a machine that does nothing else
 
 Each part runs in processes of its own, with one thread and with as many as there are processors.
 On one thread the times are of the processor, not of the clock, so that whatever else the machine
