@@ -532,6 +532,13 @@ def test_a_heading_is_no_model(calculator, base_url):
     assert "LSTM" in calculator.locator(".calculator textarea").input_value()
 
 
+def test_a_long_name_leaves_its_shape_room(calculator):
+    fill(calculator, "self.layer1_0_first_block_bn1 = nn.BatchNorm2d(64)")
+    table = calculator.locator(".calculated table")
+    expect(table).to_contain_text("layer1_0_first_block_bn1.num_batches_tracked")
+    assert table.evaluate("table => table.offsetWidth <= table.closest('.calculated').clientWidth")
+
+
 def test_what_is_pasted_is_never_html(calculator):
     evil = "<img src=x onerror='document.title=1'>"
     fill(calculator, evil)

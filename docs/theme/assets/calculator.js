@@ -590,9 +590,12 @@ const labelled = ({ shape, axes, stacked: blocks = [] }) => {
 const count = (shape) => shape.reduce((a, b) => a * b, 1);
 const written = (n) => n.toLocaleString("en");
 
+// A long name may break behind a dot or an underscore, or it pushes the shape off a phone.
+const breakable = (name) => name.split(/(?<=[._])/).flatMap((part, i) => (i ? [make("wbr"), part] : [part]));
+
 const rowOf = (row) => {
   const { name, shape, axes, kind, stacked: blocks = [] } = row;
-  const head = make("th", "", make("code", "", name), ...(kind === "buffer" ? [` (${say("buffer")})`] : []));
+  const head = make("th", "", make("code", "", ...breakable(name)), ...(kind === "buffer" ? [` (${say("buffer")})`] : []));
   head.scope = "row";
   const cell = make("td", "", shaped(labelled(row)));
   if (shape.length && axes.startsWith("(")) {
