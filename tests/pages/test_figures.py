@@ -20,6 +20,8 @@ W: W, stored ({out} out, {in} in) & <kept>
 b: b
 y: y
 rows: Row of W
+right: Right
+wrong: Wrong
 work: "{out} × {in} = {work} multiply-adds"
 refused: "Raises:"
 silent: "No error, {out} wrong numbers:"
@@ -88,10 +90,7 @@ def test_ids_are_unique_in_a_page():
     assert len(ids) == len(set(ids)) == 4
 
 
-@pytest.mark.parametrize(
-    "key",
-    ["title", "description", "x", "W", "b", "y", "rows", "work", "refused", "silent", "same"],
-)
+@pytest.mark.parametrize("key", re.findall(r"(?m)^(\w+):", SOURCE)[1:])
 def test_a_missing_label_raises(key):
     with pytest.raises(SuperFencesException, match=f"needs the label '{key}'"):
         figure(re.sub(rf"(?m)^{key}:.*\n", "", SOURCE))
