@@ -131,7 +131,8 @@ def gru_step(from_x, from_h, h):
     r_z = sigmoid(from_x[..., : 2 * size] + from_h[..., : 2 * size])  # (..., 2 * hidden_size)
     r, z = r_z[..., :size], r_z[..., size:]  # (..., hidden_size)
     n = np.tanh(n_x + r * n_h)  # (..., hidden_size)
-    return (1 - z) * n + z * h  # (..., hidden_size)
+    # This is (1 - z) * n + z * h, with one operation less.
+    return n + z * (h - n)  # (..., hidden_size)
 
 
 def sigmoid(v):

@@ -56,7 +56,7 @@ BIASES_SUMMED = """from_h = h @ w_hh + w["bias_hh"]
         from_h[:, 10:] += w["bias_hh"][10:] * (1 / r - 1)  # (batch"""
 SABOTAGES = {
     "r and z swapped": ("    n = np.tanh(", "    r, z = z, r\n    n = np.tanh("),
-    "z flipped": ("(1 - z) * n + z * h", "z * n + (1 - z) * h"),
+    "z flipped": ("n + z * (h - n)", "h + z * (n - h)"),
     "reset forgotten": ("np.tanh(n_x + r * n_h)", "np.tanh(n_x + n_h)"),
     "reset before the product": (FROM_H, RESET_FIRST),
     "the biases of n summed": (FROM_H, BIASES_SUMMED),
