@@ -32,7 +32,7 @@ class RNN:
     ----------
     state : mapping of str to array
         The weights under their ``state_dict()`` names, stored as SHAPES says: a dict, or an open
-        ``.npz``. They are copied.
+        ``.npz``. They are copied, to the widest dtype among them.
 
     Raises
     ------
@@ -72,8 +72,7 @@ class RNN:
         x, h = check_input(x, h0, w)
         to_z = x @ w["dense1.weight"].T + w["dense1.bias"]  # (..., time, dim_recurrent)
         to_n = x @ w["dense3.weight"].T + w["dense3.bias"]  # (..., time, dim_recurrent)
-        dtype = np.result_type(x, h, *w.values())
-        hidden = np.empty(to_z.shape, dtype)  # (..., time, dim_recurrent)
+        hidden = np.empty(to_z.shape, np.result_type(to_z, h))  # (..., time, dim_recurrent)
         for t in range(x.shape[-2]):
             z = sigmoid(to_z[..., t, :] + h @ w["dense2.weight"].T)  # (..., dim_recurrent)
             n = np.tanh(to_n[..., t, :] + h @ w["dense4.weight"].T)  # (..., dim_recurrent)
@@ -89,7 +88,7 @@ def sigmoid(v):
 
 
 def check_state(state):
-    """Return copies of the weights of ``RNN``, or say which one is wrong and why."""
+    """Return copies of ``RNN``'s weights, of one dtype, or say which one is wrong and why."""
     if not isinstance(state, Mapping):
         raise TypeError(f"state is a {type(state).__name__}, expected a mapping: take state_dict()")
     missing = [name for name in SHAPES if name not in state]
@@ -101,7 +100,7 @@ def check_state(state):
     if surplus:
         raise ValueError(f"state has {surplus} besides {list(SHAPES)}: is it another model's?")
 
-    weights = {name: check_numbers(name, state[name]).copy() for name in SHAPES}
+    weights = {name: check_numbers(name, state[name]) for name in SHAPES}
     # A bias has one axis, so no transpose can hide in it: the biases tell the sizes.
     sizes = {
         "dim_recurrent": weights["dense1.bias"].size,
@@ -124,7 +123,8 @@ def check_state(state):
             raise ValueError(f"{name} has shape {given}, expected {expected}: {slip}")
         if not np.isfinite(weights[name]).all():
             raise ValueError(f"{name} has NaN or infinite values: did the training diverge?")
-    return weights
+    dtype = np.result_type(*weights.values())
+    return {name: weight.astype(dtype) for name, weight in weights.items()}
 
 
 def check_input(x, h0, weights):
