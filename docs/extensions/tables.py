@@ -43,7 +43,7 @@ WORDS = ("parameter", "in general", "one row is", "buffer")
 CALCULATOR = pathlib.Path(__file__).parents[1] / "theme/assets/calculator.js"
 SAID = re.compile(r'\bsay\("([^"]+)"|new Slip\([^,]+, "([^"]+)"')
 TOTAL = "{numbers} parameters in {tensors} tensors."
-LABEL = "Your print(model), or the layers of its __init__:"
+LABEL = "Your `print(model)`, or the layers of its `__init__`:"
 
 
 def module_of(call):
@@ -256,10 +256,11 @@ def calculator(source, translated=False):
         f'<th scope="col">{title.strip()}</th>' for title in columns.strip("|").split("|")
     )
     total = say(TOTAL, numbers=f"{numbers:,}", tensors=count)
+    label = re.sub("`(.+?)`", r"<code>\1</code>", say(LABEL))
     text = html.escape("\n".join(lines[::2]))
     data = json.dumps(registry() | {"words": words}, ensure_ascii=False)
     return (
-        f'<form class="calculator"><label for="model">{say(LABEL)}</label>'
+        f'<form class="calculator"><label for="model">{label}</label>'
         f'<textarea id="model" rows="3" spellcheck="false" autocomplete="off" autocapitalize="off"'
         f' aria-describedby="total">{text}</textarea></form>\n'
         f'<div class="calculated"><output id="total" for="model">{total}</output>'

@@ -191,6 +191,37 @@ def test_a_class_is_read_from_its_source(torch, calculator):
     assert "scale" in expected  # which print() does not show
 
 
+DEFAULTS = """
+class Net(nn.Module):
+    def __init__(self, n_in, hidden=8, *, layers: int = 2, sizes=(4, 5), act=nn.ReLU,
+                 name: str = "a,b", out=2 * len([1, 2]),
+                 bias: dict[str, bool] = False, last=unknown):
+        self.rnn = nn.GRU(sizes[1], hidden, layers, bias=bias)
+        self.act = act()
+        self.fc = nn.Linear(hidden, out)
+"""
+
+
+def test_an_argument_of_init_has_its_default(torch, calculator):
+    (told,) = read(calculator, [DEFAULTS])
+    expected = {
+        f"{name}.{key}": shape
+        for name, module in [
+            ("rnn", torch.nn.GRU(5, 8, 2, bias=False)),
+            ("fc", torch.nn.Linear(8, 4)),
+        ]
+        for key, shape in stored_by_torch(module).items()
+    }
+    assert rows_of(told | {"slips": []}) == expected
+    assert [slip.split(":")[0] for slip in told["slips"]] == ["Line 7"]  # act() is no class
+
+
+@pytest.mark.parametrize("name", ["n_in", "last"])
+def test_an_argument_of_init_without_a_known_default_is_named(calculator, name):
+    (told,) = read(calculator, [f"{DEFAULTS}        self.head = nn.Linear({name}, 3)"])
+    assert any(slip.startswith("Line 9:") and name in slip for slip in told["slips"]), told["slips"]
+
+
 def whole_models(torch):
     nn = torch.nn
     from snippets.question.torch_rnn import RNN

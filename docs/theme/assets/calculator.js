@@ -509,12 +509,34 @@ const readPrint = (text, slips) => {
   return root.children;
 };
 
+// The values that a function has for those who give none: def __init__(self, hidden=100).
+const readDefaults = (tokens, env) => {
+  const parts = [[]];
+  let depth = 0;
+  for (const token of tokens.slice(2)) {
+    const { kind, text } = token;
+    if (kind === "op" && CLOSES[text]) depth++;
+    if (kind === "op" && /[)\]}]/.test(text) && !--depth) break;
+    if (kind === "op" && text === "," && depth === 1) parts.push([]);
+    else parts.at(-1).push(token);
+  }
+  for (const part of parts) {
+    const equals = part.findIndex(({ text }) => text === "=");
+    const { text: name } = part.find(({ kind }) => kind === "name") ?? {};
+    if (equals < 0 || !name) continue;
+    try {
+      env[name] = compile(part.slice(equals + 1))(env);
+    } catch {} // a layer that needs this one says so
+  }
+};
+
 // The lines of an __init__: sizes, and layers.
 const SKIPPED = /^(class|def|import|from|super|return)$/;
 const readCode = (text, slips) => {
   const found = [];
   const env = {};
   for (const tokens of statements(text.replace(/^[ \t]*(>>>|\.\.\.) /gm, "").replace(/^\s*def forward[^]*/m, ""))) {
+    if (tokens[1]?.text === "__init__" && !tokens.unclosed) readDefaults(tokens, env);
     if (SKIPPED.test(tokens[0].text)) continue;
     try {
       const target = tokens[1]?.text === "=" ? tokens[0].text : null;
