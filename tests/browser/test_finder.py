@@ -52,6 +52,15 @@ def test_the_box_finds_what_the_registry_holds(page, base_url):
         assert all(pair in ours for pair in expected if pair[1]), name
 
 
+def test_the_axes_have_their_colours(page, base_url):
+    page.goto(f"{base_url}layers/")
+    found(page, "fc.weight (100, 12)")
+    shape = page.locator(".finder li", has_text="nn.Linear").locator("code.shape")
+    expect(shape).to_have_text("(out_features, in_features)")
+    expect(shape.locator(".axis.out")).to_have_text("out_features")
+    expect(shape.locator(".axis.in")).to_have_text("in_features")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,7 +1,9 @@
 // What may a tensor of this name and shape be? Solves the axes as candidates() in snippets/storage.py.
 const form = document.querySelector(".finder");
 const tensors = JSON.parse(document.querySelector("#stored").textContent);
+// Below it stands the table of all names: from it come the links, and the shapes in their colours.
 const pages = new Map([...document.querySelectorAll("article td a")].map((a) => [a.textContent, a.href]));
+const shapes = new Map([...document.querySelectorAll("article td code")].map((code) => [code.textContent, code]));
 
 const solve = (axes, shape, spatial) => {
   if (!axes.startsWith("(")) return {}; // as the array that was given, of any shape
@@ -54,9 +56,8 @@ const show = () => {
     const given = Object.entries(sizes).map(([size, n]) => `${size}=${n}`);
     const textContent = `nn.${name}`;
     const link = Object.assign(document.createElement("a"), { href: pages.get(textContent), textContent });
-    const [item, code] = [document.createElement("li"), document.createElement("code")];
-    code.textContent = axes;
-    item.append(link, ` ${given.join(", ")} `, code);
+    const item = document.createElement("li");
+    item.append(link, ` ${given.join(", ")} `, shapes.get(axes).cloneNode(true));
     list.append(item);
   }
 };
