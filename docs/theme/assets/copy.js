@@ -24,6 +24,26 @@ const mend = () => {
 new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
 mend();
 
+// On a narrow window the pages are in a drawer, and what opens it is a label, which no key reaches.
+const drawer = document.querySelector("#__drawer");
+const opener = document.querySelector(".md-header [for=__drawer]");
+const told = () => opener.setAttribute("aria-expanded", drawer.checked);
+opener.tabIndex = 0;
+opener.setAttribute("role", "button");
+opener.setAttribute("aria-label", document.querySelector(".md-nav--primary").getAttribute("aria-label"));
+opener.addEventListener("keydown", (event) => {
+  if (event.key !== " ") return; // Enter is Material's
+  event.preventDefault();
+  opener.click();
+});
+document.addEventListener("keydown", ({ key }) => {
+  if (key !== "Escape" || !drawer.checked) return;
+  drawer.click();
+  opener.focus();
+});
+drawer.addEventListener("change", told);
+told();
+
 // Material asks a block at the start whether it scrolls; one that site.css lays out later says so now.
 document.addEventListener("contentvisibilityautostatechange", ({ target }) => {
   if (target.scrollWidth > target.clientWidth) target.setAttribute("tabindex", "0");
