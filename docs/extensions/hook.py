@@ -22,8 +22,8 @@ OTHER = {"en": "zh", "zh": "en"}
 SNIPPETS = sorted(ROOT.glob("snippets/**/*.py"))
 TITLE = re.compile(r'<span class="filename">([\w.]+)</span>')
 DATA = re.compile(r'href="(?!https?:)[^"#]+\.(?:ipynb|npz|pt|zip)"')  # nothing to read in a browser
-# Names, signs and the space between: ink on paper, as without a span of its own. Half as many
-# elements, and a phone lays the page out in half the time.
+# Names, signs and the space between: ink on paper, as without a span of its own. That is a third of
+# a page's elements, which a phone need not lay out.
 INK = re.compile(r'<span class="(?:n|nb|no|bp|vm|kc|w|p|o)">([^<]*)</span>')
 BLOCK = re.compile(r"<pre><span></span><code>(.*?)</code>", re.S)
 ARCHIVE = "snippets.zip"
