@@ -26,16 +26,12 @@ mend();
 
 // On a narrow window the pages are in a drawer, and what opens it is a label, which no key reaches.
 const drawer = document.querySelector("#__drawer");
-const opener = document.querySelector(".md-header [for=__drawer]");
+const label = document.querySelector(".md-header [for=__drawer]");
+const opener = Object.assign(document.createElement("button"), { type: "button", className: `${label.className} opener` });
 const told = () => opener.setAttribute("aria-expanded", drawer.checked);
-opener.tabIndex = 0;
-opener.setAttribute("role", "button");
 opener.setAttribute("aria-label", document.querySelector(".md-nav--primary").getAttribute("aria-label"));
-opener.addEventListener("keydown", (event) => {
-  if (event.key !== " ") return; // Enter is Material's
-  event.preventDefault();
-  opener.click();
-});
+opener.append(...label.children);
+opener.addEventListener("click", () => drawer.click());
 document.addEventListener("keydown", ({ key }) => {
   if (key !== "Escape" || !drawer.checked) return;
   drawer.click();
@@ -43,6 +39,7 @@ document.addEventListener("keydown", ({ key }) => {
 });
 drawer.addEventListener("change", told);
 told();
+label.replaceWith(opener);
 
 // Material asks a block at the start whether it scrolls; one that site.css lays out later says so now.
 document.addEventListener("contentvisibilityautostatechange", ({ target }) => {
