@@ -25,21 +25,28 @@ new MutationObserver(mend).observe(document.body, { childList: true, subtree: tr
 mend();
 
 // On a narrow window the pages are in a drawer, and what opens it is a label, which no key reaches.
-const drawer = document.querySelector("#__drawer");
-const label = document.querySelector(".md-header [for=__drawer]");
-const opener = Object.assign(document.createElement("button"), { type: "button", className: `${label.className} opener` });
-const told = () => opener.setAttribute("aria-expanded", drawer.checked);
-opener.setAttribute("aria-label", document.querySelector(".md-nav--primary").getAttribute("aria-label"));
-opener.append(...label.children);
-opener.addEventListener("click", () => drawer.click());
-document.addEventListener("keydown", ({ key }) => {
-  if (key !== "Escape" || !drawer.checked) return;
-  drawer.click();
-  opener.focus();
-});
-drawer.addEventListener("change", told);
-told();
-label.replaceWith(opener);
+{
+  const drawer = document.querySelector("#__drawer");
+  const label = document.querySelector(".md-header [for=__drawer]");
+  const inside = document.querySelector(".md-sidebar--primary");
+  const opener = Object.assign(document.createElement("button"), { type: "button", className: `${label.className} opener` });
+  const told = () => opener.setAttribute("aria-expanded", drawer.checked);
+  opener.setAttribute("aria-label", inside.querySelector("nav").getAttribute("aria-label"));
+  opener.append(...label.children);
+  inside.tabIndex = -1;
+  opener.addEventListener("click", () => {
+    drawer.click();
+    inside.focus();
+  });
+  document.addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape" || !drawer.checked) return;
+    drawer.click();
+    opener.focus();
+  });
+  drawer.addEventListener("change", told);
+  told();
+  label.replaceWith(opener);
+}
 
 // Material asks a block at the start whether it scrolls; one that site.css lays out later says so now.
 document.addEventListener("contentvisibilityautostatechange", ({ target }) => {
