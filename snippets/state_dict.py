@@ -2,8 +2,6 @@
 
 import difflib
 
-from .which_layer import describe as describe
-
 
 def under(state, prefix):
     """Return the entries of one module, under the module's own names.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from packaging.specifiers import SpecifierSet
 
-from docs.extensions.named_snippets import source_of, without_siblings
+from docs.extensions.named_snippets import pasted, source_of
 from docs.extensions.tables import LISTS
 from tests import ROOT, SNIPPETS_DIR
 
@@ -64,7 +64,7 @@ def included(fence):
     if not m:
         return None
     code = (SNIPPETS_DIR / m["path"]).read_text("utf-8")
-    return source_of(code, m["name"]) if m["name"] else without_siblings(code)
+    return source_of(code, m["name"]) if m["name"] else pasted(code)
 
 
 def wrong_blocks(page):

@@ -1,7 +1,8 @@
-"""The command ``python -m snippets.describe``: what it prints, and its exit codes."""
+"""What ``describe`` says of whole checkpoints and odd files; its command, and the exit codes."""
 
 import io
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -9,11 +10,321 @@ import sys
 import numpy as np
 import pytest
 
-from snippets.describe import main
-from snippets.state_dict import describe
+from snippets.describe import describe, main, state_dicts
+from snippets.state_dict import under
+from snippets.storage import stored
 from tests import ROOT
+from tests.test_which_layer import lines, state_of, zeros
 
 SPEAKERS = ROOT / "docs/en/notebooks/speakers.npz"
+
+
+def test_the_less_likely_ones_are_told_below():
+    assert lines(zeros({"a.weight": (7, 5), "b.weight": (5, 7)}))[1] == [
+        "a, b: less likely EmbeddingBag, RMSNorm, LayerNorm without bias, which may store the same"
+    ]
+    assert lines(zeros({"weight": (7,), "bias": (7,)}))[1] == [
+        "the whole model: less likely BatchNorm1d/2d/3d, SyncBatchNorm, InstanceNorm1d/2d/3d,"
+        " which may store the same"
+    ]
+    assert lines(zeros({"weight": (9, 4, 3), "bias": (9,)}))[1][0].startswith(
+        "the whole model: less likely Bilinear"
+    )
+    assert lines(zeros({"weight": (8, 4, 3), "bias": (8,)}))[1] == [
+        "the whole model: less likely Bilinear, ConvTranspose1d, which may store the same"
+    ]
+
+
+def test_what_is_no_layer_is_told_below():
+    assert lines(zeros({"cls": (7,), "fc.weight": (7, 5), "fc.bias": (7,)}))[1] == [
+        "the whole model: no layer of torch.nn stores exactly these tensors"
+    ]
+
+
+def test_the_numbers_of_a_module_are_told():
+    shapes = stored("LSTM", input_size=12, hidden_size=100, num_layers=2, bidirectional=True)
+    told, notes = lines(zeros({f"rnn.{name}": shape for name, shape in shapes.items()}))
+    assert (
+        told["rnn.weight_ih_l1_reverse"] == "LSTM (4 * hidden_size, num_directions * hidden_size)"
+    )
+    assert notes == [
+        "rnn: LSTM with input_size 12, hidden_size 100, num_layers 2, bidirectional;"
+        " rows lie in blocks, from the top: i, f, g, o"
+    ]
+
+
+def test_one_direction_is_not_told():
+    shapes = stored("GRU", input_size=12, hidden_size=7)
+    assert lines(zeros(shapes))[1] == [
+        "the whole model: GRU with input_size 12, hidden_size 7, num_layers 1;"
+        " rows lie in blocks, from the top: r, z, n"
+    ]
+
+
+# ---- Prefixes ----
+
+
+LINEAR = {"fc.weight": (3, 5), "fc.bias": (3,)}
+
+
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."]
+)
+def test_a_prefix_is_told_and_under_takes_it_off(prefix):
+    state = zeros({f"{prefix}{name}": shape for name, shape in LINEAR.items()})
+    told, notes = lines(state)
+    assert set(told.values()) == {"Linear (out_features, in_features)", "Linear (out_features,)"}
+    call = f'under(state, "{prefix[:-1]}")'
+    assert notes == [f'every name begins with "{prefix}": {call} takes it off']
+    assert eval(call, {"under": under, "state": state}).keys() == LINEAR.keys()
+
+
+def test_a_part_that_was_compiled():
+    layer = "TransformerEncoderLayer", {"d_model": 6, "dim_feedforward": 7}
+    shapes = stored("TransformerEncoder", encoder_layer=layer, num_layers=2)
+    state = zeros(
+        {name.replace("layers.1.", "layers.1._orig_mod."): s for name, s in shapes.items()}
+    )
+    told, notes = lines(state)
+    assert {what.split()[0] for what in told.values()} == {"TransformerEncoder"}
+    cure = re.fullmatch(
+        r'some names hold "_orig_mod.", of torch.compile: (.*) takes it out', notes[0]
+    )
+    assert eval(cure[1], {"state": state}).keys() == shapes.keys()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["module.weight", "weight"],  # not all
+        ["my_orig_mod.weight", "modules.weight"],
+        ["_orig_mod.weight", "weight"],  # two would become one
+    ],
+)
+def test_what_is_no_prefix_stays(names):
+    _, notes = lines(zeros(dict.fromkeys(names, (3, 5))))
+    assert not any("begin" in note or "_orig_mod." in note for note in notes)
+
+
+# ---- Several tensors ----
+
+
+def test_weight_norm_of_both_kinds():
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    with pytest.warns(FutureWarning):
+        old = nn.utils.weight_norm(nn.LSTM(5, 7), "weight_hh_l0")
+    with pytest.warns(FutureWarning):
+        whole = nn.utils.weight_norm(nn.Linear(5, 3), dim=None)
+    new = nn.utils.parametrizations.weight_norm(nn.ConvTranspose1d(5, 4, 3))
+    told, notes = lines(state_of(nn.ModuleDict({"a": old, "b": new, "c": whole})))
+    assert told["a.weight_hh_l0_g"] == "weight_norm's lengths for a.weight_hh_l0"
+    assert (
+        told["a.weight_hh_l0_v"] == "weight_norm's directions: LSTM (4 * hidden_size, hidden_size)"
+    )
+    assert told["b.parametrizations.weight.original0"] == "weight_norm's lengths for b.weight"
+    assert told["b.parametrizations.weight.original1"] == (
+        "weight_norm's directions: ConvTranspose1d"
+        " (in_channels, out_channels // groups, *kernel_size)"
+    )
+    assert told["c.weight_v"] == "weight_norm's directions: Linear (out_features, in_features)"
+    assert notes[-1] == (
+        "a.weight_hh_l0, b.weight, c.weight: weight_norm, the weight is v * (g / length of v),"
+        " the length over the axes where g has size 1"
+    )
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {"weight_g": (3, 1), "weight_v": (4, 5)},
+        {"weight_g": (3,), "weight_v": (3, 5)},
+        {"weight_g": (3, 1)},
+        {"weight_v": (3, 1)},
+        {"weight_g": (3, 1), "weight_v": (3, 5), "weight": (3, 5)},
+        {"weight_h": (3, 1), "weight_v": (3, 5)},
+        {"parametrizations.weight.original0": (3, 1), "weight_v": (3, 5)},
+    ],
+)
+def test_what_is_no_pair_of_weight_norm(shapes):
+    told, notes = lines(zeros(shapes))
+    assert not any("weight_norm" in text for text in [*told.values(), *notes])
+
+
+def test_tied_arrays():
+    rng = np.random.default_rng(0)
+    a, b, ones = rng.random((7, 5)), rng.random((70, 5)), np.ones((7, 5))
+    late = b.copy()
+    late[-1] = 0  # alike where one begins to look
+    state = {"embed.w": a, "out.w": a, "copy.w": a.copy(), "turned.w": a.T, "b": b, "late": late}
+    state |= {"one.w": ones, "other.w": ones.copy(), "c": np.array([3.0]), "d": np.array([3.0])}
+    state |= {"e": np.zeros((0, 5)), "f": np.zeros((0, 5)), "f32": a.astype(np.float32), "s": a[:3]}
+    state |= {"nan": np.full((2, 2), np.nan), "nan2": np.full((2, 2), np.nan)}
+    notes = [note for note in lines(state)[1] if "layer" not in note]
+    assert notes == [
+        "embed.w, out.w are one array: tied",
+        "embed.w, copy.w hold the same numbers: tied, or a copy",
+    ]
+
+
+def test_many_names_are_counted():
+    a = np.arange(6)
+    assert (
+        lines({f"n{i}": a for i in range(5)})[1][-1] == "n0, n1, n2 and 2 more are one array: tied"
+    )
+    assert lines({f"n{i}": a.copy() for i in range(4)})[1][-1].startswith(
+        "n0, n1, n2 and 1 more hold"
+    )
+    assert lines({f"n{i}": a for i in range(3)})[1][-1] == "n0, n1, n2 are one array: tied"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "what"),
+    [
+        ("attn.qkv", (12, 4), "3 * 4 rows"),
+        ("attn.Wqkv", (12, 4), "3 * 4 rows"),
+        ("attn.qkv_proj", (12, 4), "3 * 4 rows"),
+        ("attn.in_proj", (12, 4), "3 * 4 rows"),
+        ("query_key_value", (12, 4), "3 * 4 rows"),
+        ("c_attn", (12, 4), "3 * 4 rows"),
+        ("h.0.attn.c_attn", (4, 12), "3 * 4 columns"),
+        ("qkv", (16, 4), ""),
+        ("qkv", (4, 16), ""),
+        ("proj", (12, 4), ""),
+        ("qkv", (12, 4, 1), ""),
+        ("qkv.norm", (12, 4), ""),
+        ("mc_attn", (12, 4), ""),
+    ],
+)
+def test_fused_projections(name, shape, what):
+    bias = shape[1] if "columns" in what or shape == (4, 16) else shape[0]
+    _, notes = lines(zeros({f"{name}.weight": shape, f"{name}.bias": (bias,)}))
+    expected = f"{name}: its {what} are q, k and v, in blocks or head by head"
+    assert [note for note in notes if "q, k" in note] == [expected] * bool(what)
+
+
+def test_a_fused_weight_that_is_no_layer_is_not_split():
+    assert "q, k" not in describe(zeros({"qkv.weight": (12, 4), "qkv.bias": (5,)}))
+
+
+# ---- Checkpoints ----
+
+
+CHECKPOINT = {
+    "model": {"net": zeros(LINEAR), "name": "x" * 50},
+    "optimizer": {"state": {0: {"exp_avg": np.ones(3)}}, "param_groups": []},
+    "epoch": 3,
+    "best": 0.25,
+    "done": True,
+    "huge": -(10**5000),
+    "none": None,
+    7: [1, 2],
+    "args": (),
+    "empty": {},
+    "array": np.ones((2, 3)),
+    "ensemble": [zeros(LINEAR) | {"extra": 1}, 5],
+}
+TOLD = """\
+state['model']['net'] is a state_dict:
+fc.weight  (3, 5)  float32  Linear (out_features, in_features)
+fc.bias    (3,)    float32  Linear (out_features,)
+state['ensemble'][0] is a state_dict:
+fc.weight  (3, 5)  float32  Linear (out_features, in_features)
+fc.bias    (3,)    float32  Linear (out_features,)
+extra                       int 1
+Besides:
+state['model']['name']  str '"""
+TOLD += "x" * 40 + "'"
+TOLD += """
+state['optimizer']  an optimizer's state
+state['epoch']  int 3
+state['best']  float 0.25
+state['done']  bool True
+state['huge']  int
+state['none']  NoneType
+state[7]  list of 2
+state['args']  tuple of 0
+state['empty']  dict of 0
+state['array']  array (2, 3)"""
+
+
+def test_the_state_dict_of_a_checkpoint_is_found():
+    assert describe(CHECKPOINT) == TOLD
+
+
+def test_a_list_of_them():
+    model = zeros(LINEAR)
+    found, others = state_dicts({"a": [model, zeros(LINEAR)], "b": model, "c": {1: np.ones(2)}})
+    assert [path for path, _ in found] == ["state['a'][0]", "state['a'][1]"]
+    assert [path for path, _ in others] == ["state['b']", "state['c'][1]"]
+
+
+def test_a_state_dict_with_more_below_it():
+    model = zeros(LINEAR)
+    told = describe(model | {"mean": np.ones(3), "ema": model, "step": 3})
+    assert told.startswith("state is a state_dict:\nfc.weight  (3, 5)")
+    assert "\nema                         dict of 2\nstep                        int 3\n" in told
+    assert told.endswith(describe(model).join(["\nstate['ema'] is a state_dict:\n", ""]))
+
+
+@pytest.mark.parametrize(
+    ("beside", "found"),
+    [
+        ({"loss": np.array(3.0), "model": zeros(LINEAR)}, ["state['model']"]),
+        ({"0.rng": np.ones(3), "model": zeros(LINEAR)}, ["state", "state['model']"]),
+        ({"weight": np.ones((2, 3)), "config": {"lr": 1}}, ["state"]),
+        ({"weight": np.ones((2, 3)), 1: {"lr": 1}}, []),
+    ],
+)
+def test_arrays_beside_a_state_dict_are_none_themselves(beside, found):
+    assert [path for path, _ in state_dicts(beside)[0]] == found
+
+
+@pytest.mark.parametrize(
+    ("state", "besides"),
+    [
+        ({}, "state  dict of 0"),
+        ([], "state  list of 0"),
+        (np.ones((2, 3)), "state  array (2, 3)"),
+        ([np.ones(2)], "state  list of 1"),
+        ({0: np.ones(2), 1: "a"}, "state[0]  array (2,)\nstate[1]  str 'a'"),
+        ({"a": np.ones(2), 1: "a"}, "state['a']  array (2,)\nstate[1]  str 'a'"),
+        ({"a": 1}, "state['a']  int 1"),
+        (None, "state  NoneType"),
+    ],
+)
+def test_no_state_dict(state, besides):
+    assert describe(state) == (
+        f"There is no state_dict here: no names with arrays.\nBesides:\n{besides}"
+    )
+
+
+def test_a_checkpoint_that_holds_itself():
+    state = {"model": zeros(LINEAR)}
+    state["again"] = state
+    assert describe(state).endswith("Besides:\nstate['again']  dict of 2")
+
+
+def test_an_open_npz_file(tmp_path):
+    np.savez(tmp_path / "model.npz", **zeros(LINEAR))
+    with np.load(tmp_path / "model.npz") as file:
+        assert describe(file) == describe(zeros(LINEAR))
+
+
+# ---- Odd files ----
+
+
+def test_a_name_can_do_no_harm_to_a_terminal():
+    told = describe(
+        zeros({"a\x1b[2J\n.weight": (3, 5), "\udc80é.weight_g": (3, 1), "\udc80é.weight_v": (3, 5)})
+    )
+    assert "a\\x1b[2J\\n.weight" in told
+    assert "\\udc80é.weight" in told
+    assert all(c.isprintable() or c == "\n" for c in told)
+    assert describe({"\x1b": {"\x1b.w": np.ones(2), "t": "\x1b"}, 3: "\x1b"}).count("\x1b") == 0
+
+
+# ---- The command ----
 
 
 def run(*arguments, **options):

@@ -1,10 +1,13 @@
 """``under`` against the submodules of live torch, and what it says to a wrong prefix."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
 from snippets.state_dict import under
+from tests import ROOT
 
 STATE = {"encoder.lstm.weight": 1, "encoder.lstm.bias": 2, "encoder.lstm2.weight": 3, "scale": 4}
 
@@ -37,3 +40,12 @@ def test_a_prefix_that_is_not_there_is_told_what_is_close(prefix, close):
         KeyError, match=re.escape(f"nothing lies below {prefix!r}; close are {close}")
     ):
         under(STATE, prefix)
+
+
+def test_a_recipe_that_needs_it_loads_nothing_of_the_registry():
+    code = "import snippets.layers.transformer, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    ours = {name for name in loaded.stdout.split() if name.startswith("snippets.")}
+    assert {name for name in ours if not name.startswith("snippets.layers")} == {
+        "snippets.state_dict"
+    }

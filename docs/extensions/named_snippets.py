@@ -1,9 +1,10 @@
 """pymdownx.snippets, taught names, so that no marker comment stands in a file people copy.
 
 --8<-- "question/torch_rnn.py:RNN.forward"    a function, class, method or constant
---8<-- "layers/transformer.py"                the file, without what it imports relatively
+--8<-- "layers/transformer.py"                the file, for where no folder is
 
-A page shows the files that a recipe imports from beside it, and has to run where no folder is.
+A page shows the files that a recipe imports from beside it. Pasted into a program, they need not be
+imported, and what a file does as a command is not wanted.
 """
 
 import ast
@@ -13,6 +14,7 @@ import textwrap
 from pymdownx import snippets
 
 RELATIVE = re.compile(r"^from \.+[\w.]* import .+\n", re.M)
+COMMAND = re.compile(r'(?<=\n)\n+if __name__ == "__main__":\n(?:    .+\n?)+')
 NAMED = re.compile(r"(.+\.py):([A-Za-z_]\w*(?:\.\w+)*)")
 
 
@@ -30,16 +32,16 @@ class Preprocessor(snippets.SnippetPreprocessor):
             return super().select_snippet_lines(lines, target)
         if not target["section"]:
             lines = super().select_snippet_lines(lines, target)
-            return without_siblings("\n".join(lines)).split("\n")
+            return pasted("\n".join(lines)).split("\n")
         code = source_of("\n".join(lines), target["section"])
         if code is None:
             raise snippets.SnippetMissingError(f"no {target['section']} in {target['path']}")
         return code.split("\n")
 
 
-def without_siblings(code):
-    """Return a module's code without its relative imports."""
-    return re.sub("\n{4,}", "\n\n\n", RELATIVE.sub("", code))
+def pasted(code):
+    """Return a module's code without its relative imports and without its command."""
+    return re.sub("\n{4,}", "\n\n\n", COMMAND.sub("", RELATIVE.sub("", code)))
 
 
 def source_of(code, name):

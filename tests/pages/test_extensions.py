@@ -13,7 +13,7 @@ from mkdocs.utils import get_relative_url
 from pymdownx.snippets import SnippetMissingError
 
 from docs.extensions import hook
-from docs.extensions.named_snippets import without_siblings
+from docs.extensions.named_snippets import pasted
 from docs.extensions.shapes import AXES, axes, colour_shapes
 from tests import ROOT, SNIPPETS_DIR
 
@@ -87,7 +87,13 @@ def test_a_file_is_included_without_its_relative_imports():
     assert "import numpy as np" in text
     assert "from ." not in text
     code = "import numpy as np\n\nfrom ..a import b\nfrom .linear import linear\n\nG = 3\n"
-    assert without_siblings(code) == "import numpy as np\n\n\nG = 3\n"
+    assert pasted(code) == "import numpy as np\n\n\nG = 3\n"
+
+
+def test_a_file_is_included_without_its_command():
+    code = 'def main():\n    run()\n\n\nif __name__ == "__main__":\n    import sys\n    main()\n'
+    assert pasted(code) == "def main():\n    run()\n"
+    assert "__main__" not in convert('--8<-- "describe.py"', "docs.extensions.named_snippets")
 
 
 def test_a_constant_is_included_by_its_name():
