@@ -98,9 +98,16 @@ def identity(x):
 # ---- Curves ----
 
 
-def sigmoid(v):
-    """Return 1 / (1 + exp(-v)), written so that no v overflows."""
-    return 0.5 * np.tanh(0.5 * v) + 0.5
+def sigmoid(x):
+    """``nn.Sigmoid``: 1 / (1 + exp(-x))."""
+    (x,), dtype = as_floats(x)
+    return logistic(x).astype(dtype, copy=False)
+
+
+def logistic(v):
+    """Return the sigmoid of v: also its small half to the last digits."""
+    with np.errstate(over="ignore"):  # exp(-v) may be inf; 1 / inf is the right 0
+        return 1 / (1 + np.exp(-v))
 
 
 def tanh(x):
@@ -256,7 +263,7 @@ def log_softmax(x, dim):
         return v - np.log(np.exp(v).sum(axis=dim, keepdims=True))
 
 
-# ---- Checks ----
+# What refuses wrong input
 
 
 def check_prelu(x, weight):
@@ -271,3 +278,23 @@ def check_prelu(x, weight):
     else:
         slip = "is it another layer's?"
     raise ValueError(f"weight has shape {weight}, but x {x} has {channels} channels: {slip}")
+
+
+def as_floats(*given, kinds="f"):
+    """Return the arrays in the dtype to compute in, and the dtype of the result.
+
+    They decide together. float16 is computed in float32, integers and bools in float64.
+    None stays None. Complex numbers are taken where kinds is "fc".
+    """
+    arrays = [None if a is None else np.asarray(a) for a in given]
+    for a, array in zip(given, arrays, strict=True):
+        if array is not None and array.dtype.kind not in "biu" + kinds:
+            what = f"{type(a).__name__} of dtype {array.dtype}"
+            slip = ": was one of its entries meant?" if hasattr(a, "keys") else ""
+            real = "real " if kinds == "f" else ""
+            raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    dtype = np.result_type(*(a.dtype for a in arrays if a is not None)).newbyteorder("=")
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.float64)
+    wide = np.promote_types(dtype, np.float32)
+    return [None if a is None else a.astype(wide, copy=False) for a in arrays], dtype

@@ -128,16 +128,17 @@ def gru_step(from_x, from_h, h):
     size = h.shape[-1]
     n_x, n_h = from_x[..., 2 * size :], from_h[..., 2 * size :]  # (..., hidden_size)
     # One call for the two blocks of r and z is faster than two.
-    r_z = sigmoid(from_x[..., : 2 * size] + from_h[..., : 2 * size])  # (..., 2 * hidden_size)
+    r_z = logistic(from_x[..., : 2 * size] + from_h[..., : 2 * size])  # (..., 2 * hidden_size)
     r, z = r_z[..., :size], r_z[..., size:]  # (..., hidden_size)
     n = np.tanh(n_x + r * n_h)  # (..., hidden_size)
     # This is (1 - z) * n + z * h, with one operation less.
     return n + z * (h - n)  # (..., hidden_size)
 
 
-def sigmoid(v):
-    """Return 1 / (1 + exp(-v)), written so that no v overflows."""
-    return 0.5 * np.tanh(0.5 * v) + 0.5
+def logistic(v):
+    """Return the sigmoid of v: also its small half to the last digits."""
+    with np.errstate(over="ignore"):  # exp(-v) may be inf; 1 / inf is the right 0
+        return 1 / (1 + np.exp(-v))
 
 
 def read_gru_layers(weights):

@@ -138,15 +138,16 @@ def lstm_step(gates, c):
     size = c.shape[-1]
     g = np.tanh(gates[..., 2 * size : 3 * size])  # (..., hidden_size)
     # One call for all four blocks is faster than three, though g has no use for it.
-    gates = sigmoid(gates)  # (..., 4 * hidden_size)
+    gates = logistic(gates)  # (..., 4 * hidden_size)
     i, f, o = gates[..., :size], gates[..., size : 2 * size], gates[..., 3 * size :]
     c = f * c + i * g  # (..., hidden_size)
     return o * np.tanh(c), c  # (..., hidden_size)
 
 
-def sigmoid(v):
-    """Return 1 / (1 + exp(-v)), written so that no v overflows."""
-    return 0.5 * np.tanh(0.5 * v) + 0.5
+def logistic(v):
+    """Return the sigmoid of v: also its small half to the last digits."""
+    with np.errstate(over="ignore"):  # exp(-v) may be inf; 1 / inf is the right 0
+        return 1 / (1 + np.exp(-v))
 
 
 def read_lstm_layers(weights):

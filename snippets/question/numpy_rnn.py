@@ -83,8 +83,9 @@ class RNN:
 
 
 def sigmoid(v):
-    """Return 1 / (1 + exp(-v)), written so that no v overflows."""
-    return 0.5 * np.tanh(0.5 * v) + 0.5
+    """Return 1 / (1 + exp(-v)): also its small half to the last digits."""
+    with np.errstate(over="ignore"):  # exp(-v) may be inf; 1 / inf is the right 0
+        return 1 / (1 + np.exp(-v))
 
 
 def check_state(state):

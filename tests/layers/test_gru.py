@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snippets.layers.gru import gru, gru_cell, sigmoid
+from snippets.layers.gru import gru, gru_cell, logistic
 from tests import SNIPPETS_DIR
 from tests.layers.recurrent import (
     DTYPES,
@@ -49,10 +49,10 @@ def test_cell_equals_torch_over_steps(sizes, batched, bias, given_state, seed, d
 
 FROM_H = 'from_h = h @ w_hh + w["bias_hh"]  # (batch'
 RESET_FIRST = """from_h = h @ w_hh + w["bias_hh"]
-        r = sigmoid((from_x[t] + from_h)[:, :5])
+        r = logistic((from_x[t] + from_h)[:, :5])
         from_h[:, 10:] = ((r * h) @ w["weight_hh"][10:].T + w["bias_hh"][10:]) / r  # (batch"""
 BIASES_SUMMED = """from_h = h @ w_hh + w["bias_hh"]
-        r = sigmoid((from_x[t] + from_h)[:, :5])
+        r = logistic((from_x[t] + from_h)[:, :5])
         from_h[:, 10:] += w["bias_hh"][10:] * (1 / r - 1)  # (batch"""
 SABOTAGES = {
     "r and z swapped": ("    n = np.tanh(", "    r, z = z, r\n    n = np.tanh("),
@@ -93,5 +93,5 @@ def test_shape_comments():
 
 
 @pytest.mark.parametrize("v", [-1e308, -1e3, 0.0, 1e3, 1e308])
-def test_sigmoid_never_overflows(v):
-    assert sigmoid(np.float64(v)) == (np.sign(v) + 1) / 2
+def test_logistic_never_overflows(v):
+    assert logistic(np.float64(v)) == (np.sign(v) + 1) / 2

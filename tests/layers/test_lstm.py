@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snippets.layers.lstm import lstm, lstm_cell, sigmoid
+from snippets.layers.lstm import logistic, lstm, lstm_cell
 from tests import SNIPPETS_DIR
 from tests.layers.recurrent import (
     DTYPES,
@@ -158,5 +158,5 @@ def test_the_state_is_a_pair(state, kind):
 
 
 @pytest.mark.parametrize("v", [-1e308, -1e3, 0.0, 1e3, 1e308])
-def test_sigmoid_never_overflows(v):
-    assert sigmoid(np.float64(v)) == (np.sign(v) + 1) / 2
+def test_logistic_never_overflows(v):
+    assert logistic(np.float64(v)) == (np.sign(v) + 1) / 2
