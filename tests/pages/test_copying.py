@@ -85,11 +85,16 @@ def copied(text, console):
     return "\n".join(lines)
 
 
+def whole(block):
+    """Return the code of a block, what is folded below it included."""
+    return "".join(code.get_text() for code in block.select("code"))
+
+
 def blocks_of(site, address):
     """Return [(classes, what is copied)] of a page's blocks of Python, and the results it shows."""
     soup = parsed(site / address / "index.html")
     blocks = [
-        (block["class"], copied(block.code.get_text(), "language-pycon" in block["class"]).strip())
+        (block["class"], copied(whole(block), "language-pycon" in block["class"]).strip())
         for block in soup.select(f"article {CODE}")
     ]
     titles = [(r, r.select_one(".filename")) for r in soup.select("article .result")]

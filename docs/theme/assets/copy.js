@@ -13,6 +13,12 @@ for (const code of document.querySelectorAll(".language-pycon pre > code")) {
   code.setAttribute("data-copy", lines.join("\n"));
 }
 
+// A block whose second part is folded is one file: its button takes both.
+for (const part of document.querySelectorAll(".checks code")) {
+  const first = part.closest(".highlight").querySelector("code");
+  first.setAttribute("data-copy", first.textContent + part.textContent);
+}
+
 // Material wraps each copy button in a <nav>, dozens of nameless landmarks for a screen reader, and
 // each table in a box that scrolls on a phone, but that no key reaches; so it is with long formulas.
 const mend = () => {
