@@ -1,0 +1,327 @@
+"""One law for all recipes: dtypes, layouts, NaN, aliasing, warnings. The table is recipes.py."""
+
+import importlib
+import inspect
+import pkgutil
+
+import numpy as np
+import pytest
+
+from snippets import layers
+from tests.layers.recipes import MISSING, TABLE
+from tests.parity import FLOAT32, FLOAT64
+
+torch = pytest.importorskip("torch")
+
+CHECKS = "# What refuses wrong input\n"
+
+
+# ---- The arrays of a row ----
+
+
+def mapped(function, tree):
+    """Return the tree of arrays with each one replaced by what the function makes of it."""
+    if isinstance(tree, dict):
+        return {name: mapped(function, branch) for name, branch in tree.items()}
+    return function(tree)
+
+
+def leaves(tree):
+    """Return the arrays of a dict of dicts, or of a result: an array, or tuples of them."""
+    if tree is None:
+        return []
+    if isinstance(tree, dict | tuple | list):
+        branches = tree.values() if isinstance(tree, dict) else tree
+        return [leaf for branch in branches for leaf in leaves(branch)]
+    return [tree]
+
+
+def is_float(a):
+    return a.dtype.kind == "f"
+
+
+def given(row, dtype="float64"):
+    """Return new arrays of a row, its floats in this dtype."""
+    return mapped(lambda a: a.astype(dtype) if is_float(a) else a.copy(), row.arrays)
+
+
+def called(row, arrays, options=None):
+    return row.recipe(**arrays, **(row.options if options is None else options))
+
+
+def torchs(row, arrays):
+    """Return what torch makes of copies of the arrays, as arrays; torch changes some of them."""
+    tensors = mapped(lambda a: torch.from_numpy(a.copy()), arrays)
+    with torch.no_grad():
+        return [y.numpy() for y in leaves(row.torchs(*tensors.values(), **row.options))]
+
+
+def assert_same(ours, reference, tolerance):
+    """Fail unless all results agree in dtype and shape, in NaN and infinity, and in numbers."""
+    ours, reference = leaves(ours), leaves(reference)
+    assert [(y.dtype, y.shape) for y in ours] == [(y.dtype, y.shape) for y in reference]
+    for y, expected in zip(ours, reference, strict=True):
+        finite = np.abs(expected[np.isfinite(expected)])
+        scale = float(finite.max(initial=0))
+        np.testing.assert_allclose(y, expected, rtol=tolerance, atol=tolerance * scale)
+
+
+def replaced(arrays, number, new):
+    """Return the arrays with the float array of this number, in their order, replaced."""
+    count = -1
+
+    def replace(a):
+        nonlocal count
+        count += is_float(a)
+        return new(a) if is_float(a) and count == number else a
+
+    return mapped(replace, arrays)
+
+
+def n_floats(row):
+    return sum(is_float(a) for a in leaves(row.arrays))
+
+
+EACH_ROW = pytest.mark.parametrize("name", TABLE)
+EACH_FLOAT = pytest.mark.parametrize(
+    ("name", "number"), [(name, i) for name, row in TABLE.items() for i in range(n_floats(row))]
+)
+
+
+# ---- Which recipes there are ----
+
+
+def modules():
+    names = [module.name for module in pkgutil.iter_modules(layers.__path__)]
+    return [importlib.import_module(f"snippets.layers.{name}") for name in names]
+
+
+def recipes(module):
+    """Return the recipes of a file: what stands above its checks, and is no mere step of others.
+
+    A recipe has the sections of a docstring; what no other function calls is one, too.
+    """
+    above, marked, _ = inspect.getsource(module).partition(CHECKS)
+    assert marked, f"{module.__name__} has no line {CHECKS.strip()!r}"
+    functions = [f for _, f in inspect.getmembers(module, inspect.isfunction)]
+    here = [f for f in functions if f.__module__ == module.__name__]
+    used = {name for f in here for name in f.__code__.co_names}
+    return {
+        f
+        for f in here
+        if f"\ndef {f.__name__}(" in above
+        and ("See Also" in (f.__doc__ or "") or f.__name__ not in used)
+    }
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda m: m.__name__.rpartition(".")[2])
+def test_every_recipe_is_in_the_table(module):
+    stem = module.__name__.rpartition(".")[2]
+    if stem in MISSING:
+        pytest.skip("its rows are missing")
+    ours = {row.recipe for row in TABLE.values() if row.recipe.__module__ == module.__name__}
+    assert ours == recipes(module)
+
+
+# ---- The law ----
+
+
+@EACH_ROW
+@pytest.mark.parametrize("dtype", [("float64", FLOAT64), ("float32", FLOAT32)], ids=lambda d: d[0])
+def test_equals_torch(name, dtype):
+    """In dtype as well; and a warning would be an error here."""
+    row = TABLE[name]
+    arrays = given(row, dtype[0])
+    assert_same(called(row, arrays), torchs(row, arrays), dtype[1])
+
+
+def strided(a):
+    """Return a view of every other number of every other row, and so on."""
+    wide = np.zeros([2 * size for size in a.shape], a.dtype)
+    wide[(slice(1, None, 2),) * a.ndim] = a
+    return wide[(slice(1, None, 2),) * a.ndim]
+
+
+def read_only(a):
+    a.flags.writeable = False
+    return a
+
+
+LAYOUTS = {
+    "Fortran order": np.asfortranarray,
+    "negative strides": lambda a: np.flip(np.flip(a).copy()),
+    "strides": strided,
+    "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
+    "read-only": read_only,
+    "list": np.ndarray.tolist,
+    "tensor": lambda a: torch.from_numpy(a),
+    "masked array": lambda a: np.ma.masked_array(a, mask=np.ones(a.shape, bool)),
+    "subclass": lambda a: a.view(type("Subclass", (np.ndarray,), {})),
+}
+
+
+@EACH_ROW
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_it_does_not_matter_how_an_array_is_stored(name, layout):
+    """Lists, tensors and masked arrays are what np.asarray makes of them."""
+    row = TABLE[name]
+    ours = called(row, mapped(LAYOUTS[layout], given(row)))
+    assert_same(ours, called(row, given(row)), FLOAT64)
+    for y in leaves(ours):
+        assert type(y) in (np.ndarray, y.dtype.type), f"the result is a {type(y)}"
+        assert y.dtype.isnative
+
+
+@EACH_ROW
+def test_float16_is_computed_in_float32_and_rounded_once(name):
+    row = TABLE[name]
+    half = given(row, "float16")
+    ours = called(row, half)
+    in_float32 = called(row, mapped(lambda a: a.astype("f4") if is_float(a) else a, half))
+    rounded = [y.astype("float16") if is_float(y) else y for y in leaves(in_float32)]
+    assert_same(ours, rounded, 0)
+    if "float16" not in row.unlike:
+        assert_same(ours, torchs(row, half), 2e-3)
+    else:
+        assert_unlike(row, half, ours, 2e-3)
+
+
+def assert_unlike(row, arrays, ours, tolerance):
+    """Fail if torch has an answer that agrees: then the exception is none."""
+    try:
+        theirs = torchs(row, arrays)
+    except (RuntimeError, ValueError, IndexError, TypeError):
+        return
+    with pytest.raises(AssertionError):
+        assert_same(ours, theirs, tolerance)
+
+
+def in_numpys(option):
+    """Return an option with its numbers as NumPy's scalars."""
+    if isinstance(option, tuple | list):
+        return type(option)(in_numpys(each) for each in option)
+    if isinstance(option, bool):
+        return np.bool_(option)
+    if isinstance(option, int):
+        return np.int64(option)
+    return np.float64(option) if isinstance(option, float) else option
+
+
+@EACH_ROW
+def test_numpys_scalars_as_arguments_do_not_widen(name):
+    row = TABLE[name]
+    options = {key: in_numpys(option) for key, option in row.options.items()}
+    for dtype in ["float32", "float16"]:
+        arrays = given(row, dtype)
+        assert_same(called(row, arrays, options), called(row, arrays), 0)
+
+
+@EACH_FLOAT
+def test_the_arrays_decide_together(name, number):
+    """One of float64 makes float64 of float32, of any shape."""
+    row = TABLE[name]
+    arrays = replaced(given(row, "float32"), number, lambda a: a.astype("float64"))
+    widened = mapped(lambda a: a.astype("float64") if is_float(a) else a, arrays)
+    assert_same(called(row, arrays), called(row, widened), FLOAT32)
+
+
+def numbers(a, dtype):
+    """Return small numbers that all dtypes hold, in place of floats."""
+    return np.rint(3 * np.abs(a)).astype(dtype) if is_float(a) else a
+
+
+@EACH_ROW
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "int8", "bool"])
+def test_integers_and_bools_are_computed_in_float64(name, dtype):
+    """Unless the operation keeps them; then they are those of float64, none wrapped around."""
+    row = TABLE[name]
+    arrays = mapped(lambda a: numbers(a, dtype), row.arrays)
+    as_floats = mapped(lambda a: numbers(a, dtype).astype(float) if is_float(a) else a, row.arrays)
+    ours = called(row, arrays)
+    expected = called(row, as_floats)
+    if np.dtype(dtype).kind in row.keeps:
+        expected = [y.astype(dtype) if is_float(y) else y for y in leaves(expected)]
+    assert_same(ours, expected, FLOAT64)
+
+
+@EACH_FLOAT
+def test_complex_numbers_are_taken_or_refused(name, number):
+    row = TABLE[name]
+    arrays = replaced(given(row), number, lambda a: a + 0.5j * a[::-1] if a.ndim else a + 0.5j)
+    if row.is_complex:
+        all_complex = mapped(lambda a: a + 0j if a.dtype.kind in "fc" else a, arrays)
+        assert_same(called(row, arrays), torchs(row, all_complex), FLOAT64)
+    else:
+        with pytest.raises(ValueError, match="complex"):
+            called(row, arrays)
+
+
+NO_NUMBERS = {
+    "words": lambda a: np.full(a.shape, "word"),
+    "objects": lambda a: a.astype(object),
+    "dates": lambda a: np.full(a.shape, "2020-01-01", "datetime64[D]"),
+    "a dict": lambda a: {"weight": a},
+}
+
+
+@EACH_FLOAT
+@pytest.mark.parametrize("what", NO_NUMBERS)
+def test_what_is_no_number_is_refused_in_a_sentence(name, number, what):
+    row = TABLE[name]
+    with pytest.raises(ValueError, match="expected") as error:
+        called(row, replaced(given(row), number, NO_NUMBERS[what]))
+    assert len(str(error.value)) < 200
+
+
+@EACH_FLOAT
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
+@pytest.mark.parametrize("dtype", [("float64", FLOAT64), ("float32", FLOAT32)], ids=lambda d: d[0])
+def test_nan_and_infinity_go_where_torchs_go(name, number, value, dtype):
+    """In silence, too: a warning would be an error here."""
+    row = TABLE[name]
+
+    def spoilt(a):
+        a = a.astype(dtype[0])
+        if a.size:
+            a.flat[a.size // 2] = value
+        return a
+
+    arrays = replaced(given(row, dtype[0]), number, spoilt)
+    ours = called(row, arrays)
+    if str(value) not in row.unlike:
+        assert_same(ours, torchs(row, arrays), dtype[1])
+    else:
+        assert_unlike(row, arrays, ours, dtype[1])
+
+
+@EACH_ROW
+def test_empty(name):
+    row = TABLE[name]
+    if isinstance(row.empty, str):
+        pytest.skip(row.empty)
+    arrays = given(row)
+    shapes = row.empty
+    if not shapes:
+        first, a = next(iter(arrays.items()))
+        shapes = {first: (0, *a.shape[1:])}
+    arrays |= {key: np.zeros(shape, arrays[key].dtype) for key, shape in shapes.items()}
+    ours = called(row, arrays)
+    if "empty" not in row.unlike:
+        assert_same(ours, torchs(row, arrays), FLOAT64)
+    else:
+        assert_unlike(row, arrays, ours, FLOAT64)
+
+
+@EACH_ROW
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int64", ">f8"])
+def test_nothing_is_changed_and_nothing_shared(name, dtype):
+    """What comes back is new memory, all of it writeable."""
+    row = TABLE[name]
+    integers = mapped(lambda a: numbers(a, dtype), row.arrays)
+    arrays = integers if dtype == "int64" else given(row, dtype)
+    before = mapped(np.copy, arrays)
+    results = [y for y in leaves(called(row, arrays)) if isinstance(y, np.ndarray)]
+    for a, b in zip(leaves(arrays), leaves(before), strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert not any(np.shares_memory(a, y) for y in results)
+    assert all(y.flags.writeable for y in results)
