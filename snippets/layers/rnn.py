@@ -8,14 +8,12 @@ RNN_ACTIVATIONS = {"tanh": np.tanh, "relu": lambda v: np.maximum(v, 0)}
 def rnn(x, weights, h0=None, *, nonlinearity="tanh", batch_first=False, lengths=None):
     """Run ``nn.RNN`` over sequences, with the weights as ``state_dict()`` holds them.
 
-    Layers, directions and biases are read off the names and shapes.
-
     Parameters
     ----------
     x : array (time, batch, input_size); (batch, time, input_size) if batch_first
         Or one sequence, (time, input_size).
     weights : mapping of str to array
-        For layer k = 0, 1, ..., and once more with ``_reverse`` if there are two directions:
+        For layer k = 0, 1, ..., and with ``_reverse`` at the end for a second direction:
 
             weight_ih_l{k}  (hidden_size, input_size)
             weight_hh_l{k}  (hidden_size, hidden_size)
@@ -38,49 +36,42 @@ def rnn(x, weights, h0=None, *, nonlinearity="tanh", batch_first=False, lengths=
 
     Raises
     ------
-    KeyError
-        A weight is missing.
-    ValueError
-        There is a weight too many, or a shape, a length or the nonlinearity is wrong.
+    TypeError, KeyError, ValueError
+        The weights are no mapping; one is missing; one is too many, or a shape, a dtype, a
+        length or the nonlinearity is wrong.
         A transposed weight_hh is square and passes: compare with PyTorch's outputs.
+
+    See Also
+    --------
+    torch.nn.RNN
     """
-    check_rnn_nonlinearity(nonlinearity)
-    layers = read_rnn_layers(weights)
-    x, h0, lengths = check_rnn_input(x, layers, h0, batch_first, lengths)
-    alone = x.ndim == 2
-    if alone:
-        x, h0 = x[:, None], h0[:, None]
-    elif batch_first:
-        x = x.swapaxes(0, 1)  # (time, batch, input_size)
-    inside = np.arange(len(x))[:, None, None] < lengths[:, None]  # (time, batch, 1)
+    x, layers, [h0], valid, form = read_recurrent(x, weights, [h0], 1, batch_first, lengths)
+    activation = rnn_activation(nonlinearity, x.dtype)
     h_n = []
-    for layer in layers:
-        outputs = []
-        for backwards, w in enumerate(layer):
-            output, h = rnn_direction(
-                x, w, h0[len(h_n)], inside, backwards, RNN_ACTIVATIONS[nonlinearity]
-            )
-            outputs.append(output)
-            h_n.append(h)
-        x = np.concatenate(outputs, axis=-1)  # (time, batch, num_directions * hidden_size)
-    h_n = np.stack(h_n)  # (num_layers * num_directions, batch, hidden_size)
-    if alone:
-        return x[:, 0], h_n[:, 0]
-    return x.swapaxes(0, 1) if batch_first else x, h_n
+    with np.errstate(over="ignore", invalid="ignore"):  # inf - inf is NaN in silence, as in torch
+        for layer in layers:
+            outputs = []
+            for backwards, w in enumerate(layer):
+                output, h = rnn_direction(x, w, h0[len(h_n)], valid, backwards, activation)
+                outputs.append(output)
+                h_n.append(h)
+            x = np.concatenate(outputs, axis=-1)  # (time, batch, num_directions * hidden_size)
+    return recurrent_results(x, h_n, **form)
 
 
-def rnn_direction(x, w, h, inside, backwards, activation):
-    """Run one layer over all steps; return its outputs and its last state."""
+def rnn_direction(x, w, h, valid, backwards, activation):
+    """Run one layer over all steps; return its outputs and its last h."""
     bias = w["bias_ih"] + w["bias_hh"]
     from_x = recurrent_inputs(x, w["weight_ih"], bias)  # (time, batch, hidden_size)
-    w_hh = recurrent_weight(w["weight_hh"], len(h))  # (hidden_size, hidden_size)
-    shortest = inside.all(axis=(1, 2)).sum()
+    # A single row is as fast with a view. More rows are up to twice as fast with a copy.
+    w_hh = w["weight_hh"].T if len(h) == 1 else np.ascontiguousarray(w["weight_hh"].T)
+    shortest = valid.all(axis=(1, 2)).sum()
     output = [None] * len(x)
     for t in reversed(range(len(x))) if backwards else range(len(x)):
         output[t] = new_h = activation(from_x[t] + h @ w_hh)  # (batch, hidden_size)
         if t >= shortest:  # a row that is over keeps its state
-            new_h = np.where(inside[t], new_h, h)  # (batch, hidden_size)
-            output[t] = np.where(inside[t], new_h, 0)  # (batch, hidden_size)
+            new_h = np.where(valid[t], new_h, h)  # (batch, hidden_size)
+            output[t] = np.where(valid[t], new_h, 0)  # (batch, hidden_size)
         h = new_h
     return np.array(output), h  # (time, batch, hidden_size), (batch, hidden_size)
 
@@ -88,17 +79,9 @@ def rnn_direction(x, w, h, inside, backwards, activation):
 def recurrent_inputs(x, weight_ih, bias):
     """Return what the inputs add to the gates: one product for all steps."""
     time, batch, features = x.shape
-    x = x.reshape(time * batch, features)
-    # In the dtype of the sum, which then needs no second large array.
-    from_x = x.astype(np.result_type(x, bias), copy=False) @ weight_ih.T
+    from_x = x.reshape(time * batch, features) @ weight_ih.T
     from_x += bias
     return from_x.reshape(time, batch, len(weight_ih))
-
-
-def recurrent_weight(weight_hh, batch):
-    """Return the transpose that each step multiplies by, as the product reads it fastest."""
-    # A single row is as fast with a view. More rows are up to twice as fast with a copy.
-    return weight_hh.T if batch == 1 else np.ascontiguousarray(weight_hh.T)
 
 
 def rnn_cell(x, weights, h=None, *, nonlinearity="tanh"):
@@ -121,91 +104,40 @@ def rnn_cell(x, weights, h=None, *, nonlinearity="tanh"):
 
     Raises
     ------
-    KeyError
-        A weight is missing.
-    ValueError
-        There is a weight too many, or a shape or the nonlinearity is wrong.
+    TypeError, KeyError, ValueError
+        As of ``rnn``.
+
+    See Also
+    --------
+    torch.nn.RNNCell
     """
-    check_rnn_nonlinearity(nonlinearity)
-    w = read_rnn_cell(weights)
-    x, h = check_rnn_step(x, w, h)
-    from_x = x @ w["weight_ih"].T + w["bias_ih"] + w["bias_hh"]  # (..., hidden_size)
-    return RNN_ACTIVATIONS[nonlinearity](from_x + h @ w["weight_hh"].T)  # (..., hidden_size)
+    x, w, [h], dtype = read_recurrent_cell(x, weights, [h], 1)
+    activation = rnn_activation(nonlinearity, dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        from_x = x @ w["weight_ih"].T + w["bias_ih"] + w["bias_hh"]  # (..., hidden_size)
+        h = activation(from_x + h @ w["weight_hh"].T)  # (..., hidden_size)
+    return h.astype(dtype, copy=False)
 
 
-def check_rnn_nonlinearity(name):
-    """Raise unless nn.RNN has a nonlinearity of this name."""
-    if name not in RNN_ACTIVATIONS:
-        raise ValueError(f"nonlinearity is {name!r}, expected one of {list(RNN_ACTIVATIONS)}")
+# What refuses wrong input
 
 
-def read_rnn_layers(weights):
-    """Return the weights of [layer][direction], or say which one is wrong and why."""
+def read_recurrent(x, weights, states, gates, batch_first, lengths):
+    """Return a layer's arrays as it computes with them, or say which one is wrong and why.
+
+    They are x (time, batch, input_size), the weights of [layer][direction], the states with a
+    batch axis, which steps of each row count; then what ``recurrent_results`` has to know.
+    """
+    check_mapping(weights)
     num_layers = 1
     while f"weight_ih_l{num_layers}" in weights:
         num_layers += 1
     sides = ["", "_reverse"] if "weight_ih_l0_reverse" in weights else [""]
     ends = [[f"_l{k}{side}" for side in sides] for k in range(num_layers)]
-    return read_rnn(weights, ends)
-
-
-def read_rnn_cell(weights):
-    """Return the weights of a cell, or say which one is wrong and why."""
-    return read_rnn(weights, [[""]])[0][0]
-
-
-def read_rnn(weights, ends):
-    """Return the arrays whose names have these ends, under the names of a cell."""
-    biased = ["bias_ih", "bias_hh"] if any("bias" in name for name in weights) else []
-    parts = ["weight_hh", "weight_ih", *biased]
-    names = [part + end for layer in ends for end in layer for part in parts]
-    if missing := [name for name in names if name not in weights]:
-        raise KeyError(
-            f"weights lack {missing}; they have {list(weights)}. "
-            "Take state_dict()'s own names, without the name of the module before them"
-        )
-    if surplus := [name for name in weights if name not in names]:
-        raise ValueError(f"weights have {surplus} besides {names}: are they another layer's?")
-
-    # weight_hh tells the sizes: its shorter side is hidden_size, even if it was transposed.
-    arrays = {name: np.asarray(weights[name]) for name in names}
-    hidden = max(1, min(arrays[names[0]].shape[-2:], default=1))
-    cells = []
-    for k, layer in enumerate(ends):
-        size = arrays["weight_ih" + layer[0]].size // hidden if k == 0 else len(layer) * hidden
-        expected = {
-            "weight_hh": (hidden, hidden),
-            "weight_ih": (hidden, max(1, size)),
-            "bias_ih": (hidden,),
-            "bias_hh": (hidden,),
-        }
-        for end in layer:
-            for part in parts:
-                check_rnn_shape(part + end, arrays[part + end].shape, expected[part])
-        cells.append([{p: arrays[p + end] for p in parts} for end in layer])
-    return [[{"bias_ih": 0, "bias_hh": 0} | w for w in layer] for layer in cells]
-
-
-def check_rnn_shape(name, given, expected):
-    """Raise with the likely slip unless a weight has the shape expected."""
-    if given == expected:
-        return
-    others = {3: "a GRU", 4: "an LSTM"}  # the same names
-    gates = given[0] / expected[0] if given and given[1:] == expected[1:] else 0
-    if given == expected[::-1]:
-        slip = "PyTorch stores one row per output; was this one transposed?"
-    elif gates in others:
-        slip = f"it has {gates:.0f} * hidden_size rows, not 1; is this {others[gates]}?"
-    else:
-        slip = "is it another layer's?"
-    raise ValueError(f"{name} has shape {given}, expected {expected}: {slip}")
-
-
-def check_rnn_input(x, layers, h0, batch_first, lengths):
-    """Return x, h0 and lengths as arrays, or say which one is wrong and why."""
+    projected = ["weight_hr"] if gates == 4 and "weight_hr_l0" in weights else []
+    (x, *states), layers, dtype = recurrent_arrays([x, *states], weights, ends, gates, projected)
     w = layers[0][0]
-    features, hidden = w["weight_ih"].shape[1], w["weight_hh"].shape[1]
-    x = np.asarray(x)
+    features = w["weight_ih"].shape[1]
     if x.ndim not in (2, 3):
         axes = "(batch, time, {0})" if batch_first else "(time, batch, {0})"
         raise ValueError(
@@ -218,32 +150,85 @@ def check_rnn_input(x, layers, h0, batch_first, lengths):
         time, batch = batch[0], [time]
     if time == 0:
         raise ValueError(f"x has shape {x.shape}, no time step: PyTorch refuses it too")
-
-    h0 = check_rnn_state(h0, (len(layers) * len(layers[0]), *batch, hidden), x.dtype)
-    if lengths is None:
-        return x, h0, np.full(batch or 1, time)
-    lengths = np.asarray(lengths)
-    if not batch:
-        raise ValueError(f"lengths need a batch axis, but x has shape {x.shape}: cut x instead")
-    if lengths.shape != tuple(batch) or not np.isin(lengths, range(1, time + 1)).all():
-        raise ValueError(
-            f"lengths are {lengths.tolist()}, expected {batch[0]} integers from 1 to {time}, "
-            f"one a row of x {x.shape}: is batch_first right?"
-        )
-    return x, h0, lengths
+    states = recurrent_states(states, (num_layers * len(sides), *batch), w, gates)
+    lengths = read_lengths(lengths, x, time, batch)
+    valid = np.arange(time)[:, None, None] < lengths[:, None]  # (time, batch, 1)
+    is_batched = x.ndim == 3
+    if not is_batched:
+        x, states = x[:, None], [values[:, None] for values in states]
+    elif batch_first:
+        x = x.swapaxes(0, 1)  # (time, batch, input_size)
+    form = {"is_batched": is_batched, "batch_first": batch_first, "dtype": dtype}
+    return x, layers, states, valid, form
 
 
-def check_rnn_step(x, w, h):
-    """Return x and h of one step as arrays, or say which one is wrong and why."""
-    features, hidden = w["weight_ih"].shape[1], w["weight_hh"].shape[1]
-    x = np.asarray(x)
+def recurrent_results(output, *last, is_batched, batch_first, dtype):
+    """Return the output and the last states with the axes that x has, in the result's dtype."""
+    output = output.astype(dtype, copy=False)
+    last = [np.array(states, dtype) for states in last]
+    if not is_batched:
+        return output[:, 0], *(states[:, 0] for states in last)
+    return output.swapaxes(0, 1) if batch_first else output, *last
+
+
+def read_recurrent_cell(x, weights, states, gates):
+    """Return x, the weights and the states of one step, or say which one is wrong and why."""
+    check_mapping(weights)
+    (x, *states), [[w]], dtype = recurrent_arrays([x, *states], weights, [[""]], gates, [])
+    features = w["weight_ih"].shape[1]
     if x.ndim not in (1, 2):
         raise ValueError(
             f"x has shape {x.shape}, expected (batch, {features}) or ({features},): "
             "a cell takes one step; is this a sequence?"
         )
     check_features(x, features)
-    return x, check_rnn_state(h, (*x.shape[:-1], hidden), x.dtype)
+    return x, w, recurrent_states(states, x.shape[:-1], w, gates), dtype
+
+
+def recurrent_arrays(given, weights, ends, gates, projected):
+    """Return the arrays given, the weights whose names have these ends, the result's dtype."""
+    biased = ["bias_ih", "bias_hh"] if any("bias" in name for name in weights) else []
+    parts = [*projected, "weight_hh", "weight_ih", *biased]
+    names = [part + end for layer in ends for end in layer for part in parts]
+    check_names(weights, names)
+    arrays, dtype = as_floats(*given, *(weights[name] for name in names), kinds="fc")
+    given, arrays = arrays[: len(given)], dict(zip(names, arrays[len(given) :], strict=True))
+
+    # weight_hh (or weight_hr) tells the sizes: its shorter side is h_out, even if transposed.
+    sides = [max(1, side) for side in arrays[names[0]].shape[-2:]] or [1]
+    h_out = min(sides)
+    hidden = max(sides) if projected else h_out
+    rows = gates * hidden
+    cells = []
+    for k, layer in enumerate(ends):
+        size = arrays["weight_ih" + layer[0]].size // rows if k == 0 else len(layer) * h_out
+        expected = {
+            "weight_hr": (h_out, hidden),
+            "weight_hh": (rows, h_out),
+            "weight_ih": (rows, max(1, size)),
+            "bias_ih": (rows,),
+            "bias_hh": (rows,),
+        }
+        for end in layer:
+            for part in parts:
+                check_recurrent_shape(part + end, arrays[part + end].shape, expected[part], gates)
+        cells.append([{part: arrays[part + end] for part in parts} for end in layer])
+    return given, [[{"bias_ih": 0, "bias_hh": 0} | w for w in layer] for layer in cells], dtype
+
+
+def check_recurrent_shape(name, given, expected, gates):
+    """Raise with the likely slip unless a weight has the shape expected."""
+    if given == expected:
+        return
+    others = {1: "an nn.RNN", 3: "a GRU", 4: "an LSTM"}  # the same names
+    found = gates * given[0] / expected[0] if given and given[1:] == expected[1:] else 0
+    if given == expected[::-1]:
+        slip = "PyTorch stores one row per output; was this one transposed?"
+    elif found in others:
+        slip = f"it has {found:.0f} * hidden_size rows, not {gates}; is this {others[found]}?"
+    else:
+        slip = "is it another layer's?"
+    raise ValueError(f"{name} has shape {given}, expected {expected}: {slip}")
 
 
 def check_features(x, features):
@@ -255,12 +240,88 @@ def check_features(x, features):
         )
 
 
-def check_rnn_state(h, shape, dtype):
-    """Return the hidden state as an array, or say what is wrong with it and why."""
-    h = np.zeros(shape, dtype) if h is None else np.asarray(h)
-    if h.shape != shape:
+def recurrent_states(states, lead, w, gates):
+    """Return h, and c where there is one; zeros if they are not given."""
+    rows, h_out = w["weight_hh"].shape
+    names = ["the hidden state"] if len(states) == 1 else ["h of state", "c of state"]
+    checked = []
+    for name, values, size in zip(names, states, [h_out, rows // gates], strict=False):
+        shape = (*lead, size)
+        values = np.zeros(shape, w["weight_hh"].dtype) if values is None else values
+        if values.shape != shape:
+            raise ValueError(
+                f"{name} has shape {values.shape}, expected {shape}: of a layer, "
+                f"(num_layers * num_directions, batch, {size}), also if batch_first"
+            )
+        checked.append(values)
+    return checked
+
+
+def read_lengths(lengths, x, time, batch):
+    """Return how many steps of each row count, or say what is wrong with the lengths."""
+    if lengths is None:
+        return np.full(batch or 1, time)
+    lengths = np.asarray(lengths)
+    if not batch:
+        raise ValueError(f"lengths need a batch axis, but x has shape {x.shape}: cut x instead")
+    if lengths.shape != tuple(batch) or not np.isin(lengths, range(1, time + 1)).all():
+        shown = np.array2string(lengths, separator=", ", threshold=10)
         raise ValueError(
-            f"the hidden state has shape {h.shape}, expected {shape}: of a layer, "
-            "(num_layers * num_directions, batch, hidden_size), also if batch_first"
+            f"lengths are {shown}, expected {batch[0]} integers from 1 to {time}, "
+            f"one a row of x {x.shape}: is batch_first right?"
         )
-    return h
+    return lengths
+
+
+def check_mapping(weights):
+    """Raise unless the weights come under their names."""
+    if not hasattr(weights, "keys"):
+        raise TypeError(
+            f"weights are a {type(weights).__name__}, expected a mapping from names to arrays: "
+            "take state_dict() as it is"
+        )
+
+
+def check_names(weights, required):
+    """Raise unless the weights have the names required, and no others."""
+    if missing := [name for name in required if name not in weights]:
+        nested = [name for name in weights if hasattr(weights[name], "keys")]
+        slip = "Take state_dict()'s own names, without the name of the module before them"
+        if nested:
+            slip = f"Other names lie below {nested}: is it weights[{nested[0]!r}]?"
+        raise KeyError(f"weights lack {missing}; they have {list(weights)}. {slip}")
+    if surplus := [name for name in weights if name not in required]:
+        raise ValueError(f"weights have {surplus} besides {required}: are they another layer's?")
+
+
+def as_floats(*given, kinds="f"):
+    """Return the arrays in the dtype to compute in, and the dtype of the result.
+
+    They decide together. float16 is computed in float32, integers and bools in float64.
+    None stays None. Complex numbers are taken where kinds is "fc".
+    """
+    arrays = [None if a is None else np.asarray(a) for a in given]
+    for a, array in zip(given, arrays, strict=True):
+        if array is not None and array.dtype.kind not in "biu" + kinds:
+            what = f"{type(a).__name__} of dtype {array.dtype}"
+            slip = ": was one of its entries meant?" if hasattr(a, "keys") else ""
+            real = "real " if kinds == "f" else ""
+            raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    dtype = np.result_type(*(a.dtype for a in arrays if a is not None)).newbyteorder("=")
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.float64)
+    wide = np.promote_types(dtype, np.float32)
+    return [None if a is None else a.astype(wide, copy=False) for a in arrays], dtype
+
+
+def rnn_activation(nonlinearity, dtype):
+    """Return the function of this name that nn.RNN has."""
+    if nonlinearity not in RNN_ACTIVATIONS:
+        raise ValueError(
+            f"nonlinearity is {nonlinearity!r}, expected one of {list(RNN_ACTIVATIONS)}"
+        )
+    if nonlinearity == "relu" and dtype.kind == "c":
+        raise ValueError(
+            f"an array of {dtype} given, expected real numbers: which is relu's larger?"
+        )
+    return RNN_ACTIVATIONS[nonlinearity]

@@ -1,6 +1,7 @@
 """What the tests of the recurrent layers share: random layers, PyTorch's answer, the refusals."""
 
 import re
+from collections import OrderedDict
 from typing import NamedTuple
 
 import numpy as np
@@ -282,6 +283,25 @@ class Recurrent:
         with pytest.raises(KeyError, match=r"lack \['weight_hh', .* they have \['weight_ih_l0'"):
             self.cell(X[0], self.weights())
 
+    def test_weights_without_their_names_are_refused(self):
+        message = (
+            "weights are a list, expected a mapping from names to arrays: take state_dict() as"
+        )
+        with pytest.raises(TypeError, match=say(message)):
+            self.layer(X, list(self.weights().values()))
+        with pytest.raises(TypeError, match=say(message)):
+            self.cell(X[0], list(stored_cell(self.gates).values()))
+
+    def test_weights_one_level_below_are_found(self):
+        slip = "they have ['net', 'step']. Other names lie below ['net']: is it weights['net']?"
+        with pytest.raises(KeyError, match=say(slip)):
+            self.layer(X, {"net": self.weights(), "step": np.ones(())})
+
+    def test_what_is_no_number_is_refused(self):
+        message = "OrderedDict of dtype object given, expected an array of numbers: was one of its"
+        with pytest.raises(ValueError, match=say(message)):
+            self.layer(X, self.weights() | {"bias_hh_l1": OrderedDict(bias=np.ones(5))})
+
     def test_a_surplus_weight_is_named(self):
         with pytest.raises(ValueError, match=r"weights have \['fc\.weight'\] besides"):
             self.layer(X, self.weights() | {"fc.weight": np.ones((3, 5))})
@@ -391,6 +411,11 @@ class Recurrent:
         message = r"lengths are .*, expected 3 integers from 1 to 7, one a row of x \(7, 3, 4\): is"
         with pytest.raises(ValueError, match=message):
             self.layer(X, self.weights(), lengths=lengths)
+
+    def test_many_wrong_lengths_are_not_all_shown(self):
+        shown = "lengths are [0, 0, 0, ..., 0, 0, 0], expected 3 integers from 1 to 7"
+        with pytest.raises(ValueError, match=say(shown)):
+            self.layer(X, self.weights(), lengths=np.zeros(1000, int))
 
     def test_lengths_need_a_batch_axis(self):
         message = "lengths need a batch axis, but x has shape (7, 4): cut x instead"

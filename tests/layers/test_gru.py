@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snippets.layers.gru import gru, gru_cell, logistic
+from snippets.layers.gru import gru, gru_cell
 from tests import SNIPPETS_DIR
 from tests.layers.recurrent import (
     DTYPES,
@@ -49,10 +49,10 @@ def test_cell_equals_torch_over_steps(sizes, batched, bias, given_state, seed, d
 
 FROM_H = 'from_h = h @ w_hh + w["bias_hh"]  # (batch'
 RESET_FIRST = """from_h = h @ w_hh + w["bias_hh"]
-        r = logistic((from_x[t] + from_h)[:, :5])
+        r = 1 / (1 + np.exp(-(from_x[t] + from_h)[:, :5]))
         from_h[:, 10:] = ((r * h) @ w["weight_hh"][10:].T + w["bias_hh"][10:]) / r  # (batch"""
 BIASES_SUMMED = """from_h = h @ w_hh + w["bias_hh"]
-        r = logistic((from_x[t] + from_h)[:, :5])
+        r = 1 / (1 + np.exp(-(from_x[t] + from_h)[:, :5]))
         from_h[:, 10:] += w["bias_hh"][10:] * (1 / r - 1)  # (batch"""
 SABOTAGES = {
     "r and z swapped": ("    n = np.tanh(", "    r, z = z, r\n    n = np.tanh("),
@@ -62,15 +62,18 @@ SABOTAGES = {
     "the biases of n summed": (FROM_H, BIASES_SUMMED),
     "bias_ih dropped": ('w["weight_ih"], w["bias_ih"])', 'w["weight_ih"], 0)'),
     "bias_hh dropped": (FROM_H, FROM_H.replace(' + w["bias_hh"]', "")),
-    ".T skipped": ("np.ascontiguousarray(weight_hh.T)", "weight_hh.reshape(weight_hh.T.shape)"),
+    ".T skipped": (
+        'np.ascontiguousarray(w["weight_hh"].T)',
+        'w["weight_hh"].reshape(w["weight_hh"].T.shape)',
+    ),
     "backwards from the padding": ("new_h, h)  #", "new_h, new_h)  #"),
     "every layer from the first state": ("h0[len(h_n)]", "h0[0]"),
     "h not carried": (FROM_H, FROM_H.replace("= h", "= 0 * h")),
     "directions swapped": ("in enumerate(layer)", "in enumerate(layer[::-1])"),
     "both directions forwards": ("if backwards else", "if False else"),
-    "beyond the lengths not zero": ("np.where(inside[t], new_h, 0)", "new_h"),
+    "beyond the lengths not zero": ("np.where(valid[t], new_h, 0)", "new_h"),
     "one step too many": ("if t >= shortest", "if t > shortest"),
-    "lengths ignored": ("< lengths[:, None]", "< len(x) + 0 * lengths[:, None]"),
+    "lengths ignored": ("< lengths[:, None]", "< time + 0 * lengths[:, None]"),
 }
 
 
@@ -92,6 +95,9 @@ def test_shape_comments():
         module.gru(X[:, 0], stored(3))
 
 
-@pytest.mark.parametrize("v", [-1e308, -1e3, 0.0, 1e3, 1e308])
-def test_logistic_never_overflows(v):
-    assert logistic(np.float64(v)) == (np.sign(v) + 1) / 2
+def test_an_update_gate_that_is_nearly_closed_keeps_its_digits():
+    # z = sigmoid(-20) is 2.06e-9, of which 1 / 2 + tanh(-10) / 2 would keep nothing in float32.
+    weights = {name: np.zeros((3, 1), np.float32) for name in ("weight_ih", "weight_hh")}
+    weights |= {name: np.full(3, -10, np.float32) for name in ("bias_ih", "bias_hh")}
+    h = gru_cell(np.ones(1, np.float32), weights, np.float32([1e12]))
+    np.testing.assert_allclose(h, 1e12 / (1 + np.exp(20)) - 1, rtol=1e-6)  # n is -1

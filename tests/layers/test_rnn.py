@@ -60,7 +60,7 @@ def test_cell_equals_torch_over_steps(sizes, batched, bias, given_state, seed, d
 
 
 SABOTAGES = {
-    ".T skipped": ("np.ascontiguousarray(weight_hh.T)", "weight_hh"),
+    ".T skipped": ('np.ascontiguousarray(w["weight_hh"].T)', 'w["weight_hh"]'),
     "bias_ih dropped": ('bias = w["bias_ih"] + w["bias_hh"]', 'bias = w["bias_hh"]'),
     "bias_hh dropped": ('bias = w["bias_ih"] + w["bias_hh"]', 'bias = w["bias_ih"]'),
     "relu for tanh": ('"tanh": np.tanh', '"tanh": lambda v: np.maximum(v, 0)'),
@@ -69,9 +69,9 @@ SABOTAGES = {
     "h not carried": ("from_x[t] + h @", "from_x[t] + 0 * h @"),
     "directions swapped": ("in enumerate(layer)", "in enumerate(layer[::-1])"),
     "both directions forwards": ("if backwards else", "if False else"),
-    "beyond the lengths not zero": ("np.where(inside[t], new_h, 0)", "new_h"),
+    "beyond the lengths not zero": ("np.where(valid[t], new_h, 0)", "new_h"),
     "one step too many": ("if t >= shortest", "if t > shortest"),
-    "lengths ignored": ("< lengths[:, None]", "< len(x) + 0 * lengths[:, None]"),
+    "lengths ignored": ("< lengths[:, None]", "< time + 0 * lengths[:, None]"),
 }
 
 
