@@ -4,13 +4,15 @@ A file of recipes has a block of its own. A row says what is called and with wha
 does the rest. Sizes differ, so that no axis stands for another.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
-from snippets.layers import activation
+from snippets.layers import activation, gru, lstm, rnn
+from tests.layers.recurrent import stored, stored_cell
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
@@ -125,7 +127,22 @@ MISSING |= {"group_norm"}
 
 # ---- gru ----
 
-MISSING |= {"gru"}
+TABLE |= {
+    "gru.gru": Row(
+        gru.gru,
+        {"x": normal(size=(7, 3, 4)), "weights": stored(3), "h0": normal(size=(4, 3, 5))},
+        lambda x, w, h: torch.gru(x, h, [*w.values()], True, 2, 0.0, False, True, False),
+        empty={"x": (7, 0, 4), "h0": (4, 0, 5)},
+        is_complex=True,
+    ),
+    "gru.gru_cell": Row(
+        gru.gru_cell,
+        {"x": normal(size=(3, 4)), "weights": stored_cell(3), "h": normal(size=(3, 5))},
+        lambda x, w, h: torch.gru_cell(x, h, *w.values()),
+        empty={"x": (0, 4), "h": (0, 5)},
+        is_complex=True,
+    ),
+}
 
 
 # ---- instance_norm ----
@@ -155,7 +172,36 @@ MISSING |= {"local_response_norm"}
 
 # ---- lstm ----
 
-MISSING |= {"lstm"}
+
+def torchs_lstm(x, w, state):
+    with warnings.catch_warnings(action="ignore"):  # that oneDNN has no projections
+        return torch.lstm(x, state, [*w.values()], True, 2, 0.0, False, True, False)
+
+
+TABLE |= {
+    "lstm.lstm": Row(
+        lstm.lstm,
+        {
+            "x": normal(size=(7, 3, 4)),
+            "weights": stored(4, proj_size=2),
+            "state": (normal(size=(4, 3, 2)), normal(size=(4, 3, 5))),
+        },
+        torchs_lstm,
+        empty={"x": (7, 0, 4), "state": ((4, 0, 2), (4, 0, 5))},
+        is_complex=True,
+    ),
+    "lstm.lstm_cell": Row(
+        lstm.lstm_cell,
+        {
+            "x": normal(size=(3, 4)),
+            "weights": stored_cell(4),
+            "state": (normal(size=(3, 5)), normal(size=(3, 5))),
+        },
+        lambda x, w, state: torch.lstm_cell(x, state, *w.values()),
+        empty={"x": (0, 4), "state": ((0, 5), (0, 5))},
+        is_complex=True,
+    ),
+}
 
 
 # ---- padding ----
@@ -175,7 +221,31 @@ MISSING |= {"rms_norm"}
 
 # ---- rnn ----
 
-MISSING |= {"rnn"}
+TABLE |= {
+    "rnn.rnn": Row(
+        rnn.rnn,
+        {"x": normal(size=(7, 3, 4)), "weights": stored(1), "h0": normal(size=(4, 3, 5))},
+        lambda x, w, h: torch.rnn_tanh(x, h, [*w.values()], True, 2, 0.0, False, True, False),
+        empty={"x": (7, 0, 4), "h0": (4, 0, 5)},
+        is_complex=True,
+    ),
+    "rnn.rnn, relu": Row(
+        rnn.rnn,
+        {"x": normal(size=(7, 3, 4)), "weights": stored(1), "h0": normal(size=(4, 3, 5))},
+        lambda x, w, h, nonlinearity: torch.rnn_relu(
+            x, h, [*w.values()], True, 2, 0.0, False, True, False
+        ),
+        {"nonlinearity": "relu"},
+        empty={"x": (7, 0, 4), "h0": (4, 0, 5)},
+    ),
+    "rnn.rnn_cell": Row(
+        rnn.rnn_cell,
+        {"x": normal(size=(3, 4)), "weights": stored_cell(1), "h": normal(size=(3, 5))},
+        lambda x, w, h: torch.rnn_tanh_cell(x, h, *w.values()),
+        empty={"x": (0, 4), "h": (0, 5)},
+        is_complex=True,
+    ),
+}
 
 
 # ---- shuffle ----

@@ -23,6 +23,8 @@ def mapped(function, tree):
     """Return the tree of arrays with each one replaced by what the function makes of it."""
     if isinstance(tree, dict):
         return {name: mapped(function, branch) for name, branch in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(mapped(function, branch) for branch in tree)
     return function(tree)
 
 
@@ -294,6 +296,13 @@ def test_nan_and_infinity_go_where_torchs_go(name, number, value, dtype):
         assert_unlike(row, arrays, ours, dtype[1])
 
 
+def emptied(a, shape):
+    """Return zeros of this shape, or of these shapes for a tuple of arrays."""
+    if isinstance(a, tuple):
+        return tuple(map(emptied, a, shape))
+    return np.zeros(shape, a.dtype)
+
+
 @EACH_ROW
 def test_empty(name):
     row = TABLE[name]
@@ -304,7 +313,7 @@ def test_empty(name):
     if not shapes:
         first, a = next(iter(arrays.items()))
         shapes = {first: (0, *a.shape[1:])}
-    arrays |= {key: np.zeros(shape, arrays[key].dtype) for key, shape in shapes.items()}
+    arrays |= {key: emptied(arrays[key], shape) for key, shape in shapes.items()}
     ours = called(row, arrays)
     if "empty" not in row.unlike:
         assert_same(ours, torchs(row, arrays), FLOAT64)
