@@ -24,19 +24,26 @@ def bilinear(input1, input2, weight, bias=None):
     ------
     ValueError
         A shape does not fit.
+
+    See Also
+    --------
+    torch.nn.Bilinear, torch.nn.functional.bilinear
     """
-    input1 = np.asarray(input1)  # (..., in1_features)
-    input2 = np.asarray(input2)  # (..., in2_features)
-    weight = np.asarray(weight)  # (out_features, in1_features, in2_features)
-    bias_shape = None if bias is None else np.shape(bias)
+    (input1, input2, weight, bias), dtype = as_floats(input1, input2, weight, bias, kinds="fc")
+    bias_shape = None if bias is None else bias.shape
     check_bilinear(input1.shape, input2.shape, weight.shape, bias_shape)
-    shape = *input1.shape[:-1], len(weight)
-    y = np.empty(shape, np.result_type(input1, input2, weight))  # (..., out_features)
-    # One output at a time: all at once, there would be out_features copies of input2.
-    for k, matrix in enumerate(weight):
-        from_1 = input1 @ matrix  # (..., in2_features)
-        y[..., k] = (from_1 * input2).sum(axis=-1)
-    return y if bias is None else y + np.asarray(bias)  # (..., out_features)
+    y = np.empty((*input1.shape[:-1], len(weight)), weight.dtype)  # (..., out_features)
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN without a warning, as in PyTorch
+        # One output at a time: all at once, there would be out_features copies of input2.
+        for k, matrix in enumerate(weight):
+            from_1 = input1 @ matrix  # (..., in2_features)
+            y[..., k] = (from_1 * input2).sum(axis=-1)
+        if bias is not None:
+            y += bias
+    return y.astype(dtype, copy=False)  # (..., out_features)
+
+
+# What refuses wrong input
 
 
 def check_bilinear(input1, input2, weight, bias):
@@ -63,3 +70,23 @@ def check_bilinear(input1, input2, weight, bias):
         )
     if bias not in (None, (out_features,)):
         raise ValueError(f"bias has shape {bias}, expected {(out_features,)}, one for each output")
+
+
+def as_floats(*given, kinds="f"):
+    """Return the arrays in the dtype to compute in, and the dtype of the result.
+
+    They decide together. float16 is computed in float32, integers and bools in float64.
+    None stays None. Complex numbers are taken where kinds is "fc".
+    """
+    arrays = [None if a is None else np.asarray(a) for a in given]
+    for a, array in zip(given, arrays, strict=True):
+        if array is not None and array.dtype.kind not in "biu" + kinds:
+            what = f"{type(a).__name__} of dtype {array.dtype}"
+            slip = ": was one of its entries meant?" if hasattr(a, "keys") else ""
+            real = "real " if kinds == "f" else ""
+            raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    dtype = np.result_type(*(a.dtype for a in arrays if a is not None)).newbyteorder("=")
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.float64)
+    wide = np.promote_types(dtype, np.float32)
+    return [None if a is None else a.astype(wide, copy=False) for a in arrays], dtype

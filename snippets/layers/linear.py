@@ -10,27 +10,40 @@ def linear(x, weight, bias=None):
 
     Parameters
     ----------
-    x : array, (..., in_features)
+    x : array (..., in_features)
         Any leading axes, or none.
-    weight : array, (out_features, in_features)
+    weight : array (out_features, in_features)
         As stored.
-    bias : array, (out_features,), optional
+    bias : array (out_features,), optional
         None for a layer made with ``bias=False``.
+
+    Returns
+    -------
+    array (..., out_features)
 
     Raises
     ------
     ValueError
         A shape does not fit. A transposed square weight fits: compare with
         PyTorch's outputs.
+
+    See Also
+    --------
+    torch.nn.Linear, torch.nn.functional.linear
     """
-    x = np.asarray(x)  # (..., in_features)
-    weight = np.asarray(weight)  # (out_features, in_features)
-    check_shapes(x.shape, weight.shape, None if bias is None else np.shape(bias))
-    y = x @ weight.T  # (..., out_features)
-    return y if bias is None else y + np.asarray(bias)  # (..., out_features)
+    (x, weight, bias), dtype = as_floats(x, weight, bias, kinds="fc")
+    check_linear(x.shape, weight.shape, None if bias is None else bias.shape)
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN without a warning, as in PyTorch
+        y = x @ weight.T  # (..., out_features)
+        if bias is not None:
+            y += bias
+    return y.astype(dtype, copy=False)  # (..., out_features)
 
 
-def check_shapes(x, weight, bias):
+# What refuses wrong input
+
+
+def check_linear(x, weight, bias):
     """Raise a ValueError with the likely slip if one of the three shapes is wrong."""
     if len(weight) != 2:
         row = "is it a bias, or one row, weight[None]?"
@@ -64,3 +77,23 @@ def check_shapes(x, weight, bias):
         raise ValueError(
             f"bias has shape {bias}, expected {(out_features,)}, one for each row of weight: {slip}"
         )
+
+
+def as_floats(*given, kinds="f"):
+    """Return the arrays in the dtype to compute in, and the dtype of the result.
+
+    They decide together. float16 is computed in float32, integers and bools in float64.
+    None stays None. Complex numbers are taken where kinds is "fc".
+    """
+    arrays = [None if a is None else np.asarray(a) for a in given]
+    for a, array in zip(given, arrays, strict=True):
+        if array is not None and array.dtype.kind not in "biu" + kinds:
+            what = f"{type(a).__name__} of dtype {array.dtype}"
+            slip = ": was one of its entries meant?" if hasattr(a, "keys") else ""
+            real = "real " if kinds == "f" else ""
+            raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    dtype = np.result_type(*(a.dtype for a in arrays if a is not None)).newbyteorder("=")
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.float64)
+    wide = np.promote_types(dtype, np.float32)
+    return [None if a is None else a.astype(wide, copy=False) for a in arrays], dtype

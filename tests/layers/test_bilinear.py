@@ -55,7 +55,7 @@ SABOTAGES = {
         "    input1, input2 = input2, input1\n    y = np.empty",
     ),
     "the first matrix for all outputs": ("input1 @ matrix", "input1 @ weight[0]"),
-    "bias dropped": ("y + np.asarray(bias)", "y"),
+    "bias dropped": ("y += bias", "pass"),
     "input2 forgotten": ("from_1 * input2", "from_1"),
 }
 
