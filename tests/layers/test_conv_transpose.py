@@ -117,7 +117,7 @@ SABOTAGES = {
     ),
     "output_padding filled with zeros": (
         "if bias is not None:",
-        "if bias is not None:\n        y[..., -1:] -= np.reshape(bias, (out_channels, 1, 1))",
+        "if bias is not None:\n            y[..., -1:] -= bias.reshape(out_channels, 1, 1)",
     ),
     "padding dropped": (KEPT, "slice(0, m) for p, m in zip(padding, full, strict=True)"),
     "padding added": (KEPT, "slice(0, m - 2 * p) for p, m in zip(padding, full, strict=True)"),
@@ -182,10 +182,10 @@ def test_undoes_the_sizes_of_a_convolution():
     assert_parity(ours, gradient)
 
 
-def test_integers_stay_integers():
+def test_integers_are_computed_in_float64():
     y = conv_transpose1d([[1, 2, 3]], [[[1, 10]]], [100])
     np.testing.assert_array_equal(y, [[101, 112, 123, 130]])
-    assert y.dtype.kind == "i"
+    assert y.dtype == np.float64
 
 
 def test_nothing_it_is_given_changes():
@@ -217,6 +217,9 @@ def test_shape_comments():
         module.conv_transpose2d(np.ones((6, 9, 9)), np.ones((6, 4, 2, 3)), groups=2)
 
 
+TENSORFLOW = (
+    "is it TensorFlow's, (height, width, out, in)? Take np.moveaxis(weight, (-1, -2), (0, 1))"
+)
 X_SHAPE, W_SHAPE = (5, 4, 9, 11), (4, 8, 3, 2)
 
 
@@ -268,7 +271,7 @@ X_SHAPE, W_SHAPE = (5, 4, 9, 11), (4, 8, 3, 2)
                 {"groups": groups},
                 f"groups is {groups}, but the 4 rows of weight are cut into groups",
             )
-            for groups in [3, 0, -2, 8]
+            for groups in [3, 0, -2, 8, 2.0, True, None, [2, 2]]
         ),
         *(
             (
@@ -279,6 +282,20 @@ X_SHAPE, W_SHAPE = (5, 4, 9, 11), (4, 8, 3, 2)
                 "one for each output channel, and weight has a row per input",
             )
             for bias in [(16, 1, 1), (8,), (4,), (1,), ()]
+        ),
+        (
+            (5, 6, 9, 11),
+            (3, 2, 8, 6),
+            {},
+            "x has 6 channels, shape (5, 6, 9, 11), expected 3, one for each row of weight "
+            f"(3, 2, 8, 6): {TENSORFLOW}",
+        ),
+        (
+            (5, 3, 9, 11),
+            (3, 3, 8, 3),
+            {"bias": np.ones(8)},
+            "bias has shape (8,), expected (3,) for groups=1 and weight (3, 3, 8, 3): "
+            + TENSORFLOW,
         ),
         *(
             (
@@ -300,20 +317,22 @@ X_SHAPE, W_SHAPE = (5, 4, 9, 11), (4, 8, 3, 2)
             X_SHAPE,
             W_SHAPE,
             {"output_padding": 1},
-            "output_padding is 1, expected less than stride [1, 1] or dilation [1, 1] on each axis",
+            "output_padding is [1, 1], expected less than stride [1, 1] or dilation [1, 1] "
+            "on each axis",
         ),
         (
             X_SHAPE,
             W_SHAPE,
             {"output_padding": (1, 2), "stride": 2},
-            "output_padding is (1, 2), expected less than stride [2, 2] or dilation [1, 1] "
+            "output_padding is [1, 2], expected less than stride [2, 2] or dilation [1, 1] "
             "on each axis",
         ),
         (
             (5, 4, 2, 11),
             W_SHAPE,
             {"padding": (2, 0)},
-            "padding is [2, 0], which leaves nothing of an output of [4, 12]",
+            "padding is [2, 0], which leaves nothing of an output of [4, 12]: "
+            "here it cuts so much off either side",
         ),
     ],
 )
