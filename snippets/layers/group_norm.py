@@ -1,6 +1,7 @@
 """nn.GroupNorm in NumPy: channels that stand together share one mean and variance a sample."""
 
 import math
+from reprlib import repr as short
 
 import numpy as np
 
@@ -11,7 +12,7 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     Parameters
     ----------
     x : array (batch, num_channels) or (batch, num_channels, ...)
-        Any further axes. Integers and float16 are computed in float32 or wider.
+        Any further axes.
     num_groups : int
         As the layer was made. It divides the channels, and is not stored.
     weight, bias : array (num_channels,), optional
@@ -28,33 +29,45 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     ValueError
         A shape does not fit, the groups do not divide the channels, or a single sample has one
         value for each group.
+
+    See Also
+    --------
+    torch.nn.GroupNorm, torch.nn.functional.group_norm
     """
-    x = np.asarray(x)
+    (x, weight, bias), dtype = as_floats(x, weight, bias)
     check_norm_channels(x, weight=weight, bias=bias)
     check_group_norm(x, num_groups)
+    eps = as_number("eps", eps)
     if x.size == 0:
-        return x.copy()
-    # All in one dtype, so that y can change in place; a sum of squares of float16 overflows.
-    given = [np.asarray(a) for a in (x, weight, bias) if a is not None]
-    x = x.astype(np.result_type(np.float32, *given), copy=False)
+        return np.empty(x.shape, dtype)
     batch, channels = x.shape[:2]
     grouped = x.reshape(batch, num_groups, -1)
-    y = grouped - grouped.mean(axis=-1, keepdims=True)
-    # Sums of squares, without an array of the squares.
-    var = np.einsum("ijk,ijk->ij", y, y) / y.shape[-1]  # (batch, num_groups)
-    scale = 1 / np.sqrt(var + eps)  # (batch, num_groups)
-    scale = scale.repeat(channels // num_groups, axis=1)  # (batch, num_channels)
-    if weight is not None:
-        scale = scale * np.asarray(weight)  # (batch, num_channels)
-    y = y.reshape(batch, channels, -1)
-    y *= scale[..., None]
-    if bias is not None:
-        y += np.asarray(bias)[:, None]
-    return y.reshape(x.shape)
+    with np.errstate(all="ignore"):  # NaN and infinity come without a warning, as in PyTorch
+        y = grouped - grouped.mean(axis=-1, keepdims=True)
+        # Sums of squares, without an array of the squares.
+        var = np.einsum("ijk,ijk->ij", y, y) / y.shape[-1]  # (batch, num_groups)
+        scale = 1 / np.sqrt(var + eps)  # (batch, num_groups)
+        scale = scale.repeat(channels // num_groups, axis=1)  # (batch, num_channels)
+        if weight is not None:
+            scale *= weight
+        y = y.reshape(batch, channels, -1)
+        y *= scale[..., None]
+        if bias is not None:
+            y += bias[:, None]
+    return y.reshape(x.shape).astype(dtype, copy=False)
+
+
+# What refuses wrong input
 
 
 def check_group_norm(x, num_groups):
     """Raise a ValueError unless the groups divide the channels and have a variance."""
+    given = np.asarray(num_groups)
+    if given.ndim or given.dtype.kind not in "iu":
+        raise ValueError(
+            f"num_groups holds {given.dtype}, shape {given.shape}, expected one integer: "
+            "was it forgotten? It is the second argument"
+        )
     channels = x.shape[1]
     if num_groups < 1 or channels % num_groups:
         raise ValueError(
@@ -76,18 +89,48 @@ def check_norm_channels(x, **arrays):
             "is its batch axis missing? Use x[None]"
         )
     for name, array in arrays.items():
-        shape = np.shape(array)
-        if array is None or shape == x.shape[1:2]:
+        if array is None or array.shape == x.shape[1:2]:
             continue
-        if len(shape) != 1:
+        if array.ndim == 0:
+            slip = "is it the number of channels? Leave it out, x has it"
+        elif array.ndim > 1:
             slip = "was an axis added?"
-        elif shape == x.shape[-1:]:
+        elif array.shape == x.shape[-1:]:
             slip = "are the channels of x last? Use np.moveaxis(x, -1, 1)"
-        elif shape == x.shape[:1]:
+        elif array.shape == x.shape[:1]:
             slip = "is the batch axis of x missing? Use x[None]"
         else:
             slip = "is one of them another layer's?"
         raise ValueError(
-            f"{name} has shape {shape}, but x has shape {x.shape}, "
+            f"{name} has shape {array.shape}, but x has shape {x.shape}, "
             f"{x.shape[1]} channels in axis 1: {slip}"
         )
+
+
+def as_number(name, value):
+    """Return an argument as a Python float, which never widens an array."""
+    array = np.asarray(value)
+    if array.ndim or array.dtype.kind not in "iuf":
+        given = f"an array of shape {array.shape}" if array.ndim else short(value)
+        raise ValueError(f"{name} is {given}, expected a single number: is it another argument?")
+    return float(array)
+
+
+def as_floats(*given, kinds="f"):
+    """Return the arrays in the dtype to compute in, and the dtype of the result.
+
+    They decide together. float16 is computed in float32, integers and bools in float64.
+    None stays None. Complex numbers are taken where kinds is "fc".
+    """
+    arrays = [None if a is None else np.asarray(a) for a in given]
+    for a, array in zip(given, arrays, strict=True):
+        if array is not None and array.dtype.kind not in "biu" + kinds:
+            what = f"{type(a).__name__} of dtype {array.dtype}"
+            slip = ": was one of its entries meant?" if hasattr(a, "keys") else ""
+            real = "real " if kinds == "f" else ""
+            raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    dtype = np.result_type(*(a.dtype for a in arrays if a is not None)).newbyteorder("=")
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.float64)
+    wide = np.promote_types(dtype, np.float32)
+    return [None if a is None else a.astype(wide, copy=False) for a in arrays], dtype

@@ -1,6 +1,7 @@
 """nn.LayerNorm in NumPy: mean and variance over the last axes, for each sample by itself."""
 
 import math
+from reprlib import repr as short
 
 import numpy as np
 
@@ -11,7 +12,7 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     Parameters
     ----------
     x : array (..., *normalized_shape)
-        Any leading axes, or none. Integers and float16 are computed in float32 or wider.
+        Any leading axes, or none.
     normalized_shape : int or sequence of int
         The sizes of the axes that the mean and the biased variance are taken over.
     weight, bias : array, shaped normalized_shape, optional
@@ -27,44 +28,86 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     ------
     ValueError
         A shape does not fit.
+
+    See Also
+    --------
+    torch.nn.LayerNorm, torch.nn.functional.layer_norm
     """
-    x = np.asarray(x)
-    normalized_shape = tuple(np.atleast_1d(normalized_shape).tolist())
-    check_normalized_shape(x, normalized_shape, weight=weight, bias=bias)
+    (x, weight, bias), dtype = as_floats(x, weight, bias)
+    normalized_shape = check_normalized_shape(x, normalized_shape, weight=weight, bias=bias)
+    eps = as_number("eps", eps)
     if x.size == 0:
-        return x.copy()
-    # All in one dtype, so that y can change in place; a sum of squares of float16 overflows.
-    given = [np.asarray(a) for a in (x, weight, bias) if a is not None]
-    x = x.astype(np.result_type(np.float32, *given), copy=False)
+        return np.empty(x.shape, dtype)
     rows = x.reshape(-1, math.prod(normalized_shape))  # (rows, normalized_shape)
-    y = rows - rows.mean(axis=1, keepdims=True)  # (rows, normalized_shape)
-    # Sums of squares, without an array of the squares.
-    var = np.einsum("ij,ij->i", y, y) / y.shape[1]  # (rows,)
-    y /= np.sqrt(var + eps)[:, None]
-    if weight is not None:
-        y *= np.ravel(weight)
-    if bias is not None:
-        y += np.ravel(bias)
-    return y.reshape(x.shape)
+    with np.errstate(all="ignore"):  # NaN and infinity come without a warning, as in PyTorch
+        y = rows - rows.mean(axis=1, keepdims=True)  # (rows, normalized_shape)
+        # Sums of squares, without an array of the squares.
+        var = np.einsum("ij,ij->i", y, y) / y.shape[1]  # (rows,)
+        y /= np.sqrt(var + eps)[:, None]
+        if weight is not None:
+            y *= weight.ravel()
+        if bias is not None:
+            y += bias.ravel()
+    return y.reshape(x.shape).astype(dtype, copy=False)
+
+
+# What refuses wrong input
 
 
 def check_normalized_shape(x, normalized_shape, **arrays):
-    """Raise a ValueError with the likely slip unless the last axes are the normalized ones."""
-    if not normalized_shape:
+    """Return normalized_shape as a tuple, or raise a ValueError with the likely slip."""
+    sizes = np.atleast_1d(normalized_shape)
+    if sizes.size == 0:
         raise ValueError("normalized_shape is (), expected the sizes of one axis or more")
-    if x.shape[-len(normalized_shape) :] != normalized_shape:
-        if x.shape[1:2] == normalized_shape:
+    if sizes.ndim > 1 or sizes.dtype.kind not in "iu":
+        raise ValueError(
+            f"normalized_shape holds {sizes.dtype}, shape {sizes.shape}, expected the sizes of the "
+            f"last axes of x, {x.shape}: was it forgotten? It is the second argument"
+        )
+    sizes = tuple(sizes.tolist())
+    if x.shape[-len(sizes) :] != sizes:
+        if x.shape[1:2] == sizes:
             slip = "are the channels of x in axis 1? Use np.moveaxis(x, 1, -1), and back afterwards"
-        elif set(normalized_shape) <= set(x.shape):
+        elif set(sizes) <= set(x.shape):
             slip = "are the axes of x in another order?"
         else:
             slip = "is x another layer's?"
         raise ValueError(
-            f"x has shape {x.shape}, expected its last axes to be {normalized_shape}: {slip}"
+            f"x has shape {x.shape}, expected its last axes to be {short(sizes)}: {slip}"
         )
     for name, array in arrays.items():
-        if array is not None and np.shape(array) != normalized_shape:
+        if array is not None and array.shape != sizes:
             raise ValueError(
-                f"{name} has shape {np.shape(array)}, expected normalized_shape, "
-                f"{normalized_shape}: is it another layer's?"
+                f"{name} has shape {array.shape}, expected normalized_shape, "
+                f"{sizes}: is it another layer's?"
             )
+    return sizes
+
+
+def as_number(name, value):
+    """Return an argument as a Python float, which never widens an array."""
+    array = np.asarray(value)
+    if array.ndim or array.dtype.kind not in "iuf":
+        given = f"an array of shape {array.shape}" if array.ndim else short(value)
+        raise ValueError(f"{name} is {given}, expected a single number: is it another argument?")
+    return float(array)
+
+
+def as_floats(*given, kinds="f"):
+    """Return the arrays in the dtype to compute in, and the dtype of the result.
+
+    They decide together. float16 is computed in float32, integers and bools in float64.
+    None stays None. Complex numbers are taken where kinds is "fc".
+    """
+    arrays = [None if a is None else np.asarray(a) for a in given]
+    for a, array in zip(given, arrays, strict=True):
+        if array is not None and array.dtype.kind not in "biu" + kinds:
+            what = f"{type(a).__name__} of dtype {array.dtype}"
+            slip = ": was one of its entries meant?" if hasattr(a, "keys") else ""
+            real = "real " if kinds == "f" else ""
+            raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    dtype = np.result_type(*(a.dtype for a in arrays if a is not None)).newbyteorder("=")
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.float64)
+    wide = np.promote_types(dtype, np.float32)
+    return [None if a is None else a.astype(wide, copy=False) for a in arrays], dtype

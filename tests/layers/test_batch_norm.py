@@ -107,13 +107,10 @@ SABOTAGES = {
     "no root": ("np.sqrt(var + eps)", "(var + eps)"),
     "mean dropped": ("shift = -mean * scale", "shift = 0 * scale"),
     "mean not scaled": ("shift = -mean * scale", "shift = -mean"),
-    "weight dropped": ("scale = scale * np.asarray(weight)", "pass"),
-    "bias dropped": ("shift = shift + np.asarray(bias)", "pass"),
-    "bias before weight": (
-        "shift = shift + np.asarray(bias)",
-        "shift = shift + np.asarray(bias) * np.asarray(weight)",
-    ),
-    "the input's own statistics": ("if running_mean is None:", "if True:"),
+    "weight dropped": ("scale *= weight", "pass"),
+    "bias dropped": ("shift += bias", "pass"),
+    "bias before weight": ("shift += bias", "shift += bias * weight"),
+    "the input's own statistics": ("if mean is None:", "if True:"),
     "each sample by itself": ("tuple(range(x.ndim - 1))", "tuple(range(1, x.ndim - 1))"),
     "channels last": ("np.moveaxis(x, 1, -1)", "x"),
     "channels left last": ("np.moveaxis(y, -1, 1)", "y"),
@@ -196,7 +193,8 @@ FEATURES = {"running_mean": np.ones(3), "running_var": np.ones(3)}
         (
             (5, 3),
             FEATURES | {"bias": 1.0},
-            "bias has shape (), but x has shape (5, 3), 3 channels in axis 1: was an axis added?",
+            "bias has shape (), but x has shape (5, 3), 3 channels in axis 1: "
+            "is it the number of channels? Leave it out, x has it",
         ),
         *(
             (
@@ -217,3 +215,19 @@ FEATURES = {"running_mean": np.ones(3), "running_var": np.ones(3)}
 def test_wrong_input_is_told_what_was_expected_and_the_likely_slip(x, given, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         batch_norm(np.ones(x), **given)
+
+
+@pytest.mark.parametrize(
+    ("eps", "given"),
+    [
+        (False, "False"),  # where F.batch_norm has another argument
+        (None, "None"),
+        ("1e-5", "'1e-5'"),
+        (np.ones(768), "an array of shape (768,)"),
+    ],
+    ids=str,
+)
+def test_eps_is_a_single_number(eps, given):
+    message = f"eps is {given}, expected a single number: is it another argument?"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        batch_norm(np.ones((2, 3)), None, None, eps=eps)

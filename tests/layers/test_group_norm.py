@@ -90,8 +90,8 @@ SABOTAGES = {
     "eps dropped": ("np.sqrt(var + eps)", "np.sqrt(var)"),
     "another default eps": ("eps=1e-5", "eps=1e-6"),
     "mean dropped": ("grouped - grouped.mean(axis=-1, keepdims=True)", "grouped.copy()"),
-    "weight dropped": ("scale = scale * np.asarray(weight)", "pass"),
-    "bias dropped": ("y += np.asarray(bias)[:, None]", "pass"),
+    "weight dropped": ("scale *= weight", "pass"),
+    "bias dropped": ("y += bias[:, None]", "pass"),
     "groups interleaved": (
         "x.reshape(batch, num_groups, -1)",
         "x.reshape(batch, -1, num_groups, 4, 4).swapaxes(1, 2).reshape(batch, num_groups, -1)",
@@ -102,7 +102,7 @@ SABOTAGES = {
     ),
     "a group for each channel": ("(batch, num_groups, -1)", "(batch, channels, -1)"),
     "one group": ("(batch, num_groups, -1)", "(batch, 1, -1)"),
-    "affine over the last axis": ("np.asarray(bias)[:, None]", "np.repeat(np.asarray(bias), 4)"),
+    "affine over the last axis": ("bias[:, None]", "np.repeat(bias, 4)"),
 }
 
 
@@ -148,6 +148,16 @@ def test_takes_lists():
                 (2, 6, 5),
                 groups,
                 None,
+                f"num_groups holds {np.asarray(groups).dtype}, shape {np.shape(groups)}, "
+                "expected one integer: was it forgotten? It is the second argument",
+            )
+            for groups in (np.ones(6), np.ones(6, int), 2.0, True, None)
+        ),
+        *(
+            (
+                (2, 6, 5),
+                groups,
+                None,
                 f"num_groups is {groups}, which does not divide the 6 channels in axis 1 of x, "
                 "(2, 6, 5): is it num_channels, or are the channels of x last?",
             )
@@ -181,6 +191,13 @@ def test_takes_lists():
             "weight has shape (6, 1), but x has shape (2, 6, 5), 6 channels in axis 1: "
             "was an axis added?",
         ),
+        (
+            (2, 6, 5),
+            2,
+            (),  # group_norm(x, num_groups, num_channels), as the layer is made
+            "weight has shape (), but x has shape (2, 6, 5), 6 channels in axis 1: "
+            "is it the number of channels? Leave it out, x has it",
+        ),
     ],
 )
 def test_wrong_input_is_told_what_was_expected_and_the_likely_slip(x, groups, weight, message):
@@ -188,3 +205,19 @@ def test_wrong_input_is_told_what_was_expected_and_the_likely_slip(x, groups, we
     for name in ("weight", "bias"):
         with pytest.raises(ValueError, match=f"^{re.escape(message.replace('weight', name))}$"):
             group_norm(np.ones(x), groups, **{name: weight})
+
+
+@pytest.mark.parametrize(
+    ("eps", "given"),
+    [
+        (False, "False"),
+        (None, "None"),
+        ("1e-5", "'1e-5'"),
+        (np.ones(768), "an array of shape (768,)"),
+    ],
+    ids=str,
+)
+def test_eps_is_a_single_number(eps, given):
+    message = f"eps is {given}, expected a single number: is it another argument?"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        group_norm(np.ones((2, 3)), 1, eps=eps)

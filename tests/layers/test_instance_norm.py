@@ -98,9 +98,9 @@ SABOTAGES = {
     "another default eps": ("eps=1e-5", "eps=1e-3"),
     "mean dropped": ("shift = -mean * scale", "shift = 0 * scale"),
     "mean not scaled": ("shift = -mean * scale", "shift = -mean"),
-    "weight dropped": ("scale = scale * np.asarray(weight)", "pass"),
-    "bias dropped": ("shift = shift + np.asarray(bias)", "pass"),
-    "the input's own statistics": ("if running_mean is None:", "if True:"),
+    "weight dropped": ("scale *= weight", "pass"),
+    "bias dropped": ("shift += bias", "pass"),
+    "the input's own statistics": ("if mean is None:", "if True:"),
     "over the batch too": ("tuple(range(x.ndim - 2))", "tuple(range(x.ndim - 1))"),
     "over the channels": ("tuple(range(x.ndim - 2))", "(-1,)"),
     "over one axis": ("tuple(range(x.ndim - 2))", "(0,)"),
@@ -184,8 +184,18 @@ def test_takes_lists():
             "running_var has shape (4,), but x has shape (2, 3, 5), 3 channels in axis 1: "
             "is one of them another layer's?",
         ),
+        (
+            (2, 3, 5),
+            {"running_mean": np.ones(3), "running_var": np.array([1, -1, 2])},
+            "running_var has negative numbers, but no variance has: state_dict() lists weight "
+            "and bias first, this function takes running_mean and running_var first",
+        ),
         *(
-            ((2, 3, 5), {name: np.ones(3)}, "give both running_mean and running_var, or neither")
+            (
+                (2, 3, 5),
+                {name: np.ones(3)},
+                "give both running_mean and running_var, or None for both",
+            )
             for name in ("running_mean", "running_var")
         ),
     ],
@@ -193,3 +203,19 @@ def test_takes_lists():
 def test_wrong_input_is_told_what_was_expected_and_the_likely_slip(x, given, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         instance_norm(np.ones(x), **given)
+
+
+@pytest.mark.parametrize(
+    ("eps", "given"),
+    [
+        (False, "False"),  # where F.instance_norm has another argument
+        (None, "None"),
+        ("1e-5", "'1e-5'"),
+        (np.ones(768), "an array of shape (768,)"),
+    ],
+    ids=str,
+)
+def test_eps_is_a_single_number(eps, given):
+    message = f"eps is {given}, expected a single number: is it another argument?"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        instance_norm(np.ones((2, 3, 4)), eps=eps)

@@ -72,8 +72,8 @@ SABOTAGES = {
     "eps dropped": ("np.sqrt(var + eps)", "np.sqrt(var)"),
     "another default eps": ("eps=1e-5", "eps=1e-6"),
     "mean dropped": ("y = rows - rows.mean(axis=1, keepdims=True)", "y = rows.copy()"),
-    "weight dropped": ("y *= np.ravel(weight)", "pass"),
-    "bias dropped": ("y += np.ravel(bias)", "pass"),
+    "weight dropped": ("y *= weight.ravel()", "pass"),
+    "bias dropped": ("y += bias.ravel()", "pass"),
     "the last axis alone": (
         ROWS,
         ROWS.replace("math.prod(normalized_shape)", "normalized_shape[-1]"),
@@ -109,6 +109,30 @@ def test_nothing_it_is_given_changes():
 def test_takes_lists():
     y = layer_norm([[1, 3], [10, 50]], [2], [2, 10], [0, 5], eps=0)
     np.testing.assert_array_equal(y, [[-2, 15], [-2, 15]])
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [np.ones(768, np.float32), np.ones((768, 2)), 768.0, True, {"weight": np.ones(768)}, None],
+    ids=lambda w: type(w).__name__,
+)
+def test_a_forgotten_normalized_shape_is_told_in_one_sentence(weight):
+    held = np.atleast_1d(weight)
+    message = (
+        f"normalized_shape holds {held.dtype}, shape {held.shape}, expected the sizes of the last "
+        "axes of x, (2, 768): was it forgotten? It is the second argument"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        layer_norm(np.ones((2, 768), np.float32), weight)
+
+
+def test_no_message_prints_an_array():
+    message = (
+        "x has shape (2, 768), expected its last axes to be (1, 1, 1, 1, 1, 1, ...): "
+        "is x another layer's?"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        layer_norm(np.ones((2, 768)), np.ones(768, int))
 
 
 @pytest.mark.parametrize(
@@ -189,3 +213,19 @@ def test_a_wrong_shape_is_told_what_was_expected_and_the_likely_slip(
     affine = [None if shape is None else np.ones(shape) for shape in (weight, bias)]
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         layer_norm(np.ones(x), last, *affine)
+
+
+@pytest.mark.parametrize(
+    ("eps", "given"),
+    [
+        (False, "False"),
+        (None, "None"),
+        ("1e-5", "'1e-5'"),
+        (np.ones(768), "an array of shape (768,)"),
+    ],
+    ids=str,
+)
+def test_eps_is_a_single_number(eps, given):
+    message = f"eps is {given}, expected a single number: is it another argument?"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        layer_norm(np.ones((2, 3)), 3, eps=eps)

@@ -52,8 +52,8 @@ SABOTAGES = {
     "neighbours in space": ("size, axis=1)", "size, axis=1).swapaxes(1, -2)"),
     "not squared": ("np.pad(x * x,", "np.pad(x,"),
     "k out of the power": (
-        "return x / (k + alpha * mean_square) ** beta",
-        "return x / (k + (alpha * mean_square) ** beta)",
+        "y = x / (k + alpha * mean_square) ** beta",
+        "y = x / (k + (alpha * mean_square) ** beta)",
     ),
     "another default alpha": ("alpha=1e-4", "alpha=1e-3"),
     "another default beta": ("beta=0.75", "beta=0.5"),
@@ -94,10 +94,19 @@ def test_takes_lists():
             "x has shape (3, 4), expected (batch, channels, ...) with further axes: "
             "is the batch axis missing? Use x[None]",
         ),
-        ((2, 3, 4), 0, "size is 0, expected how many channels count, 1 or more"),
-        ((2, 3, 4), -1, "size is -1, expected how many channels count, 1 or more"),
+        *(
+            ((2, 3, 4), size, f"size is {size}, expected how many channels count, 1 or more")
+            for size in (0, -1, 2.0, True, None, [3])
+        ),
     ],
 )
 def test_wrong_input_is_told_what_was_expected(shape, size, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         local_response_norm(np.ones(shape), size)
+
+
+@pytest.mark.parametrize("name", ["alpha", "beta", "k"])
+def test_the_others_are_single_numbers(name):
+    message = f"{name} is an array of shape (3,), expected a single number: is it another argument?"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        local_response_norm(np.ones((2, 3, 4)), 2, **{name: np.ones(3)})

@@ -92,8 +92,8 @@ SABOTAGES = {
     "no root": ("np.sqrt(mean_square + eps)", "(mean_square + eps)"),
     "eps out of the root": ("np.sqrt(mean_square + eps)", "(np.sqrt(mean_square) + eps)"),
     "eps dropped": ("np.sqrt(mean_square + eps)", "np.sqrt(mean_square)"),
-    "weight dropped": ("y *= np.ravel(weight)", "pass"),
-    "1 added to weight": ("y *= np.ravel(weight)", "y *= 1 + np.ravel(weight)"),
+    "weight dropped": ("y *= weight.ravel()", "pass"),
+    "1 added to weight": ("y *= weight.ravel()", "y *= 1 + weight.ravel()"),
     "the last axis alone": (
         ROWS,
         ROWS.replace("math.prod(normalized_shape)", "normalized_shape[-1]"),
@@ -173,3 +173,18 @@ def test_a_wrong_shape_is_told_what_was_expected_and_the_likely_slip(x, last, we
     weight = None if weight is None else np.ones(weight)
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         rms_norm(np.ones(x), last, weight)
+
+
+@pytest.mark.parametrize(
+    ("eps", "given"),
+    [
+        (False, "False"),
+        ("1e-5", "'1e-5'"),
+        (np.ones(768), "an array of shape (768,)"),
+    ],
+    ids=str,
+)
+def test_eps_is_a_single_number(eps, given):
+    message = f"eps is {given}, expected a single number: is it another argument?"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        rms_norm(np.ones((2, 3)), 3, eps=eps)
