@@ -11,7 +11,22 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from snippets.layers import activation, gru, lstm, rnn
+from snippets.layers import (
+    activation,
+    batch_norm,
+    bilinear,
+    conv,
+    conv_transpose,
+    group_norm,
+    gru,
+    instance_norm,
+    layer_norm,
+    linear,
+    local_response_norm,
+    lstm,
+    rms_norm,
+    rnn,
+)
 from tests.layers.recurrent import stored, stored_cell
 
 torch = pytest.importorskip("torch")
@@ -44,7 +59,8 @@ class Row:
         Whether complex numbers are taken; otherwise they are refused.
     unlike : dict
         A check by name, and why PyTorch's answer is none to be compared with: the test then
-        wants torch to raise, or to answer otherwise.
+        wants torch to raise, or to answer otherwise. "inf" is an infinity in any array of
+        floats, "inf in 1" in the second one.
     """
 
     recipe: Callable
@@ -82,22 +98,78 @@ MISSING |= {"attention"}
 
 # ---- batch_norm ----
 
-MISSING |= {"batch_norm"}
+STATISTICS = {"running_mean": normal(size=3), "running_var": abs(normal(size=3)) + 0.5}
+AFFINE = {"weight": normal(size=3), "bias": normal(size=3)}
+TABLE |= {
+    "batch_norm": Row(
+        batch_norm.batch_norm,
+        {"x": normal(size=(2, 3, 4, 5)), **STATISTICS, **AFFINE},
+        F.batch_norm,
+        {"eps": 0.1},
+    ),
+    "batch_norm without statistics": Row(
+        batch_norm.batch_norm,
+        {"x": normal(size=(2, 3, 4)), **AFFINE},
+        lambda x, weight, bias, running_mean, running_var, eps: F.batch_norm(
+            x, running_mean, running_var, weight, bias, training=True, eps=eps
+        ),
+        {"running_mean": None, "running_var": None, "eps": 0.1},
+    ),
+}
 
 
 # ---- bilinear ----
 
-MISSING |= {"bilinear"}
+TABLE |= {
+    "bilinear": Row(
+        bilinear.bilinear,
+        {
+            "input1": normal(size=(5, 3)),
+            "input2": normal(size=(5, 4)),
+            "weight": normal(size=(2, 3, 4)),
+            "bias": normal(size=2),
+        },
+        F.bilinear,
+        empty={"input1": (0, 3), "input2": (0, 4)},
+        is_complex=True,
+    ),
+}
 
 
 # ---- conv ----
 
-MISSING |= {"conv"}
+TABLE |= {
+    f"conv{n}d": Row(
+        getattr(conv, f"conv{n}d"),
+        {
+            "x": normal(size=(2, 6, *(7, 5, 4)[:n])),
+            "weight": normal(size=(4, 3, *(3, 2, 1)[:n])),
+            "bias": normal(size=4),
+        },
+        getattr(F, f"conv{n}d"),
+        {"stride": 2, "padding": (1, 2, 0)[:n], "dilation": 2, "groups": 2},
+        is_complex=True,
+    )
+    for n in (1, 2, 3)
+}
 
 
 # ---- conv_transpose ----
 
-MISSING |= {"conv_transpose"}
+TABLE |= {
+    f"conv_transpose{n}d": Row(
+        getattr(conv_transpose, f"conv_transpose{n}d"),
+        {
+            "x": normal(size=(2, 6, *(5, 4, 3)[:n])),
+            "weight": normal(size=(6, 2, *(3, 2, 1)[:n])),
+            "bias": normal(size=4),
+        },
+        getattr(F, f"conv_transpose{n}d"),
+        {"stride": 2, "padding": (1, 2, 0)[:n], "output_padding": 1, "groups": 2, "dilation": 2},
+        is_complex=True,
+    )
+    for n in (1, 2, 3)
+}
 
 
 # ---- distance ----
@@ -122,7 +194,18 @@ MISSING |= {"fold"}
 
 # ---- group_norm ----
 
-MISSING |= {"group_norm"}
+TABLE |= {
+    "group_norm": Row(
+        group_norm.group_norm,
+        {"x": normal(size=(2, 6, 4, 5)), "weight": normal(size=6), "bias": normal(size=6)},
+        lambda x, weight, bias, num_groups, eps: F.group_norm(x, num_groups, weight, bias, eps),
+        {"num_groups": 3, "eps": 0.1},
+        unlike={
+            f"{sign}inf in 1": "PyTorch subtracts mean * weight: NaN, where ours is infinity"
+            for sign in ("", "-")
+        },
+    ),
+}
 
 
 # ---- gru ----
@@ -147,7 +230,22 @@ TABLE |= {
 
 # ---- instance_norm ----
 
-MISSING |= {"instance_norm"}
+TABLE |= {
+    "instance_norm": Row(
+        instance_norm.instance_norm,
+        {"x": normal(size=(2, 3, 4, 5)), **AFFINE},
+        lambda x, weight, bias, eps: F.instance_norm(x, weight=weight, bias=bias, eps=eps),
+        {"eps": 0.1},
+        empty={"x": (2, 3, 0)},
+    ),
+    "instance_norm with statistics": Row(
+        instance_norm.instance_norm,
+        {"x": normal(size=(2, 3, 4)), **STATISTICS, **AFFINE},
+        lambda *arrays, eps: F.instance_norm(*arrays, use_input_stats=False, eps=eps),
+        {"eps": 0.1},
+        empty={"x": (2, 3, 0)},
+    ),
+}
 
 
 # ---- interpolate ----
@@ -157,17 +255,44 @@ MISSING |= {"interpolate"}
 
 # ---- layer_norm ----
 
-MISSING |= {"layer_norm"}
+TABLE |= {
+    "layer_norm": Row(
+        layer_norm.layer_norm,
+        {
+            "x": normal(size=(2, 5, 3, 4)),
+            "weight": normal(size=(3, 4)),
+            "bias": normal(size=(3, 4)),
+        },
+        lambda x, weight, bias, normalized_shape, eps: F.layer_norm(
+            x, normalized_shape, weight, bias, eps
+        ),
+        {"normalized_shape": (3, 4), "eps": 0.1},
+    ),
+}
 
 
 # ---- linear ----
 
-MISSING |= {"linear"}
+TABLE |= {
+    "linear": Row(
+        linear.linear,
+        {"x": normal(size=(2, 5, 3)), "weight": normal(size=(4, 3)), "bias": normal(size=4)},
+        F.linear,
+        is_complex=True,
+    ),
+}
 
 
 # ---- local_response_norm ----
 
-MISSING |= {"local_response_norm"}
+TABLE |= {
+    "local_response_norm": Row(
+        local_response_norm.local_response_norm,
+        {"x": normal(size=(2, 5, 4))},
+        F.local_response_norm,
+        {"size": 2, "alpha": 0.5, "beta": 0.5, "k": 2.0},
+    ),
+}
 
 
 # ---- lstm ----
@@ -216,7 +341,22 @@ MISSING |= {"pooling"}
 
 # ---- rms_norm ----
 
-MISSING |= {"rms_norm"}
+TABLE |= {
+    "rms_norm": Row(
+        rms_norm.rms_norm,
+        {"x": normal(size=(2, 5, 3, 4)), "weight": normal(size=(3, 4))},
+        lambda x, weight, normalized_shape, eps: F.rms_norm(x, normalized_shape, weight, eps),
+        {"normalized_shape": (3, 4), "eps": 0.1},
+        is_complex=True,
+    ),
+    "rms_norm without eps": Row(
+        rms_norm.rms_norm,
+        {"x": normal(size=(2, 5, 3))},
+        F.rms_norm,
+        {"normalized_shape": (3,)},
+        is_complex=True,
+    ),
+}
 
 
 # ---- rnn ----

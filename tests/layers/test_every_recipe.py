@@ -290,7 +290,7 @@ def test_nan_and_infinity_go_where_torchs_go(name, number, value, dtype):
 
     arrays = replaced(given(row, dtype[0]), number, spoilt)
     ours = called(row, arrays)
-    if str(value) not in row.unlike:
+    if not {str(value), f"{value} in {number}"} & row.unlike.keys():
         assert_same(ours, torchs(row, arrays), dtype[1])
     else:
         assert_unlike(row, arrays, ours, dtype[1])
