@@ -5,15 +5,21 @@
     >>> stored("Linear", in_features=12, out_features=100)
     {'weight': (100, 12), 'bias': (100,)}
 
-Speaks of torch 2.13.0. Axes and conditions are Python expressions of the constructor's arguments,
-so that a page shows the very text that is tested.
+Speaks of torch 2.13.0. Axes and conditions are written as a page shows them, as expressions of the
+constructor's arguments; ``parsed`` makes trees of them, which Python and JavaScript both walk.
 """
 
+import ast
 import difflib
 import math
+import operator
 import re
+from functools import cache
+from inspect import Parameter
 from itertools import chain, product
 from typing import NamedTuple
+
+required = Parameter.empty  # stands where an argument has no default
 
 
 class Tensor(NamedTuple):
@@ -73,8 +79,8 @@ class Layer(NamedTuple):
         Why there is no recipe; empty where there is one.
     arguments : dict
         The constructor's arguments with their defaults, in its order, without device and dtype;
-        ``...`` marks one that has to be given.
-    other : str
+        ``required`` stands for one that has to be given.
+    other : tuple of str
         Those of them that leave the stored tensors as they are.
     derived : dict
         Names made of the arguments, in order; an argument may be replaced by a fuller form.
@@ -85,25 +91,24 @@ class Layer(NamedTuple):
     use : str
         The line that runs it: the recipe with its inputs and its tensors. What else the recipe
         takes under the name of an argument goes there by name.
-    silent : str
+    silent : tuple of str
         What ``print(module)`` does not tell, of the arguments that the tensors or the line need.
     """
 
     recipe: str = ""
     reason: str = ""
     arguments: dict = {}  # noqa: RUF012
-    other: str = ""
+    other: tuple = ()
     derived: dict = {}  # noqa: RUF012
     holds: tuple = ()
     spatial: int = 0
     use: str = ""
-    silent: str = ""
+    silent: tuple = ()
 
     @property
     def deciding(self):
         """The arguments that decide what is stored, with their defaults."""
-        other = self.other.split()
-        return {key: value for key, value in self.arguments.items() if key not in other}
+        return {key: value for key, value in self.arguments.items() if key not in self.other}
 
 
 def conv(n):
@@ -111,9 +116,9 @@ def conv(n):
     return Layer(
         recipe="conv",
         arguments={
-            "in_channels": ...,
-            "out_channels": ...,
-            "kernel_size": ...,
+            "in_channels": required,
+            "out_channels": required,
+            "kernel_size": required,
             "stride": 1,
             "padding": 0,
             "dilation": 1,
@@ -121,7 +126,7 @@ def conv(n):
             "bias": True,
             "padding_mode": "zeros",
         },
-        other="stride padding dilation padding_mode",
+        other=("stride", "padding", "dilation", "padding_mode"),
         derived={"kernel_size": f"per_axis(kernel_size, {n})"},
         holds=(
             Tensor(
@@ -142,9 +147,9 @@ def conv_transpose(n):
     return conv(n)._replace(
         recipe="conv_transpose",
         arguments={
-            "in_channels": ...,
-            "out_channels": ...,
-            "kernel_size": ...,
+            "in_channels": required,
+            "out_channels": required,
+            "kernel_size": required,
             "stride": 1,
             "padding": 0,
             "output_padding": 0,
@@ -153,7 +158,7 @@ def conv_transpose(n):
             "dilation": 1,
             "padding_mode": "zeros",
         },
-        other="stride padding output_padding dilation padding_mode",
+        other=("stride", "padding", "output_padding", "dilation", "padding_mode"),
         holds=(
             weight._replace(
                 shape="(in_channels, out_channels // groups, *kernel_size)",
@@ -166,8 +171,8 @@ def conv_transpose(n):
 
 
 RECURRENT = {
-    "input_size": ...,
-    "hidden_size": ...,
+    "input_size": required,
+    "hidden_size": required,
     "num_layers": 1,
     "bias": True,
     "batch_first": False,
@@ -224,12 +229,15 @@ def recurrent(recipe, rows, stacked, projects=False):
     return Layer(
         recipe=recipe,
         arguments=PROJECTED if projects else RECURRENT,
-        other="batch_first dropout",
+        other=("batch_first", "dropout"),
         use=f"output, h_n = {recipe}(x, weights)",
         derived=DIRECTIONS,
         holds=(
             Each(
-                {"k": "range(num_layers)", "suffix": "('', '_reverse')[:num_directions]"},
+                {
+                    "k": "range(num_layers)",
+                    "suffix": "('', '_reverse') if bidirectional else ('',)",
+                },
                 (from_input, *from_below, *from_last, *biases, *projection),
             ),
         ),
@@ -241,11 +249,13 @@ def elman():
     sizes = ("input_size", "hidden_size", "num_layers")
     order = dict.fromkeys(sizes) | {"nonlinearity": "tanh"}
     return recurrent("rnn", "hidden_size", ())._replace(
-        arguments=order | RECURRENT, other="nonlinearity batch_first dropout", silent="nonlinearity"
+        arguments=order | RECURRENT,
+        other=("nonlinearity", "batch_first", "dropout"),
+        silent=("nonlinearity",),
     )
 
 
-CELL = {"input_size": ..., "hidden_size": ..., "bias": True}
+CELL = {"input_size": required, "hidden_size": required, "bias": True}
 
 
 def cell(recipe, rows, stacked):
@@ -278,14 +288,14 @@ def running_norm(recipe, default):
     return Layer(
         recipe=recipe,
         arguments={
-            "num_features": ...,
+            "num_features": required,
             "eps": 1e-5,
             "momentum": 0.1,
             "affine": default,
             "track_running_stats": default,
             "bias": True,
         },
-        other="eps momentum",
+        other=("eps", "momentum"),
         use=f"y = {recipe}(x, running_mean, running_var, weight, bias)",
         holds=(
             Tensor("weight", "(num_features,)", "one channel's scale", "affine"),
@@ -303,7 +313,7 @@ def synchronised():
     *first, last = layer.arguments.items()
     return layer._replace(
         arguments=dict([*first, ("process_group", None), last]),
-        other=f"{layer.other} process_group",
+        other=(*layer.other, "process_group"),
     )
 
 
@@ -311,8 +321,8 @@ def embedding(function, **other):
     """Return a table of vectors."""
     return Layer(
         recipe="embedding",
-        arguments={"num_embeddings": ..., "embedding_dim": ...} | other,
-        other=" ".join(other),
+        arguments={"num_embeddings": required, "embedding_dim": required} | other,
+        other=tuple(other),
         holds=(Tensor("weight", "(num_embeddings, embedding_dim)", "one id: its vector"),),
         use=f"y = {function}(ids, weight)",
     )
@@ -326,7 +336,7 @@ BLOCK = {
     "batch_first": False,
     "norm_first": False,
 }
-BLOCK_OTHER = "nhead dropout activation layer_norm_eps batch_first norm_first"
+BLOCK_OTHER = ("nhead", "dropout", "activation", "layer_norm_eps", "batch_first", "norm_first")
 
 
 def transformer_layer(attention, use):
@@ -337,9 +347,9 @@ def transformer_layer(attention, use):
     narrow = {"in_features": "dim_feedforward", "out_features": "d_model", "bias": "bias"}
     return Layer(
         recipe="transformer",
-        arguments={"d_model": ..., "nhead": ...} | BLOCK | {"bias": True},
+        arguments={"d_model": required, "nhead": required} | BLOCK | {"bias": True},
         other=BLOCK_OTHER,
-        silent="nhead activation batch_first norm_first",
+        silent=("nhead", "activation", "batch_first", "norm_first"),
         holds=(
             *(Child(name, "MultiheadAttention", attend) for name in attention),
             Child("linear1", "Linear", wide),
@@ -355,10 +365,10 @@ def transformer_stack(layer, use, **other):
     """Return a stack of the layers that it is given, with an optional norm at the end."""
     return Layer(
         recipe="transformer",
-        arguments={layer: ..., "num_layers": ..., "norm": None} | other,
-        other=" ".join(other),
+        arguments={layer: required, "num_layers": required, "norm": None} | other,
+        other=tuple(other),
         use=use,
-        silent="nhead activation batch_first norm_first",
+        silent=("nhead", "activation", "batch_first", "norm_first"),
         holds=(
             Each({"k": "range(num_layers)"}, (Child("layers.{k}", layer),)),
             Child("norm", "norm", when="norm is not None"),
@@ -385,14 +395,14 @@ def given(*names, arguments, **layer):
     """Return a layer whose buffers are arrays given to its constructor, stored only then."""
     return Layer(
         arguments=arguments,
-        other=" ".join(key for key in arguments if key not in names),
+        other=tuple(key for key in arguments if key not in names),
         holds=tuple(
             Tensor(
                 name, f"{name}.shape", "as in the array given", f"{name} is not None", kind="buffer"
             )
             for name in names
         ),
-        silent=" ".join(names),
+        silent=names,
         **layer,
     )
 
@@ -414,7 +424,7 @@ CLASSES = {"weight": None, "size_average": None, "ignore_index": -100} | REDUCTI
 STATEFUL = {
     "Linear": Layer(
         recipe="linear",
-        arguments={"in_features": ..., "out_features": ..., "bias": True},
+        arguments={"in_features": required, "out_features": required, "bias": True},
         holds=(
             Tensor("weight", "(out_features, in_features)", "one output: a weight for every input"),
             Tensor("bias", "(out_features,)", "one output", "bias"),
@@ -423,7 +433,12 @@ STATEFUL = {
     ),
     "Bilinear": Layer(
         recipe="bilinear",
-        arguments={"in1_features": ..., "in2_features": ..., "out_features": ..., "bias": True},
+        arguments={
+            "in1_features": required,
+            "in2_features": required,
+            "out_features": required,
+            "bias": True,
+        },
         holds=(
             Tensor(
                 "weight",
@@ -454,7 +469,7 @@ STATEFUL = {
         _weight=None,
         include_last_offset=False,
         padding_idx=None,
-    )._replace(silent="include_last_offset"),
+    )._replace(silent=("include_last_offset",)),
     **{f"Conv{n}d": conv(n) for n in (1, 2, 3)},
     **{f"ConvTranspose{n}d": conv_transpose(n) for n in (1, 2, 3)},
     "RNN": elman(),
@@ -463,7 +478,7 @@ STATEFUL = {
     ),
     "GRU": recurrent("gru", "3 * hidden_size", GRU_GATES),
     "RNNCell": cell("rnn", "hidden_size", ())._replace(
-        arguments=CELL | {"nonlinearity": "tanh"}, other="nonlinearity"
+        arguments=CELL | {"nonlinearity": "tanh"}, other=("nonlinearity",)
     ),
     "LSTMCell": cell("lstm", "4 * hidden_size", LSTM_GATES)._replace(
         use="h, c = lstm_cell(x, weights)"
@@ -475,20 +490,20 @@ STATEFUL = {
     "LayerNorm": Layer(
         recipe="layer_norm",
         arguments={
-            "normalized_shape": ...,
+            "normalized_shape": required,
             "eps": 1e-5,
             "elementwise_affine": True,
             "bias": True,
         },
-        other="eps",
+        other=("eps",),
         derived={"normalized_shape": "per_axis(normalized_shape, 1)"},
         holds=(SCALE, SHIFT),
         use="y = layer_norm(x, normalized_shape, weight, bias)",
     ),
     "RMSNorm": Layer(
         recipe="rms_norm",
-        arguments={"normalized_shape": ..., "eps": None, "elementwise_affine": True},
-        other="eps",
+        arguments={"normalized_shape": required, "eps": None, "elementwise_affine": True},
+        other=("eps",),
         derived={"normalized_shape": "per_axis(normalized_shape, 1)"},
         holds=(SCALE,),
         use="y = rms_norm(x, normalized_shape, weight)",
@@ -496,13 +511,13 @@ STATEFUL = {
     "GroupNorm": Layer(
         recipe="group_norm",
         arguments={
-            "num_groups": ...,
-            "num_channels": ...,
+            "num_groups": required,
+            "num_channels": required,
             "eps": 1e-5,
             "affine": True,
             "bias": True,
         },
-        other="num_groups eps",
+        other=("num_groups", "eps"),
         use="y = group_norm(x, num_groups, weight, bias)",
         holds=(
             Tensor("weight", "(num_channels,)", "one channel's scale", "affine"),
@@ -512,7 +527,7 @@ STATEFUL = {
     "PReLU": Layer(
         recipe="activation",
         arguments={"num_parameters": 1, "init": 0.25},
-        other="init",
+        other=("init",),
         use="y = prelu(x, weight)",
         holds=(
             Tensor("weight", "(num_parameters,)", "one channel's slope; a single one is for all"),
@@ -521,8 +536,8 @@ STATEFUL = {
     "MultiheadAttention": Layer(
         recipe="attention",
         arguments={
-            "embed_dim": ...,
-            "num_heads": ...,
+            "embed_dim": required,
+            "num_heads": required,
             "dropout": 0.0,
             "bias": True,
             "add_bias_kv": False,
@@ -531,9 +546,9 @@ STATEFUL = {
             "vdim": None,
             "batch_first": False,
         },
-        other="num_heads dropout add_zero_attn batch_first",
+        other=("num_heads", "dropout", "add_zero_attn", "batch_first"),
         use="output, attention = multi_head_attention(query, key, value, weights)",
-        silent="num_heads add_bias_kv add_zero_attn kdim vdim batch_first",
+        silent=("num_heads", "add_bias_kv", "add_zero_attn", "kdim", "vdim", "batch_first"),
         derived={
             "kdim": "embed_dim if kdim is None else kdim",
             "vdim": "embed_dim if vdim is None else vdim",
@@ -606,15 +621,15 @@ STATEFUL = {
         },
         other=BLOCK_OTHER,
         use="y = transformer(src, tgt, weights)",
-        silent="nhead activation batch_first norm_first",
+        silent=("nhead", "activation", "batch_first", "norm_first"),
         holds=(*half_transformer("encoder"), *half_transformer("decoder")),
     ),
     "AdaptiveLogSoftmaxWithLoss": Layer(
         recipe="adaptive_softmax",
         arguments={
-            "in_features": ...,
-            "n_classes": ...,
-            "cutoffs": ...,
+            "in_features": required,
+            "n_classes": required,
+            "cutoffs": required,
             "div_value": 4.0,
             "head_bias": False,
         },
@@ -653,21 +668,21 @@ STATEFUL = {
     ),
     "RNNBase": recurrent("", "gate_size", (), projects=True)._replace(
         reason="base of RNN, LSTM and GRU, without a forward",
-        arguments={"mode": ...} | PROJECTED,
+        arguments={"mode": required} | PROJECTED,
         derived=DIRECTIONS
         | {"gate_size": "(4 if mode == 'LSTM' else 3 if mode == 'GRU' else 1) * hidden_size"},
         use="",
     ),
     "RNNCellBase": cell("", "num_chunks * hidden_size", ())._replace(
         reason="base of RNNCell, LSTMCell and GRUCell, without a forward",
-        arguments=CELL | {"bias": ..., "num_chunks": ...},
+        arguments=CELL | {"bias": required, "num_chunks": required},
         use="",
     ),
     "LinearCrossEntropyLoss": Layer(
         reason=LOSS,
         arguments={
-            "in_features": ...,
-            "num_classes": ...,
+            "in_features": required,
+            "num_classes": required,
             "out_features": (),
             "bias": False,
             "reduction": "mean",
@@ -676,8 +691,8 @@ STATEFUL = {
             "label_smoothing": 0.0,
             "options": None,
         },
-        other="reduction ignore_index label_smoothing options",
-        silent="weight",
+        other=("reduction", "ignore_index", "label_smoothing", "options"),
+        silent=("weight",),
         holds=(
             Tensor("weight", "(num_classes,)", "one class", "weight is not None", kind="buffer"),
             Child(
@@ -702,7 +717,7 @@ STATEFUL = {
         f"FractionalMaxPool{n}d": given(
             "_random_samples",
             arguments={
-                "kernel_size": ...,
+                "kernel_size": required,
                 "output_size": None,
                 "output_ratio": None,
                 "return_indices": False,
@@ -738,42 +753,161 @@ def lazy(name):
 
 # Classes that store nothing, by the recipe that runs them.
 RUN_BY = {
-    "activation": "CELU ELU GELU GLU Hardshrink Hardsigmoid Hardswish Hardtanh Identity LeakyReLU"
-    " LogSigmoid LogSoftmax Mish ReLU ReLU6 RReLU SELU SiLU Sigmoid Softmax Softmax2d Softmin"
-    " Softplus Softshrink Softsign Tanh Tanhshrink Threshold",
-    "distance": "CosineSimilarity PairwiseDistance",
-    "flatten": "Flatten Unflatten",
-    "fold": "Fold Unfold",
-    "interpolate": "Upsample UpsamplingBilinear2d UpsamplingNearest2d",
-    "local_response_norm": "LocalResponseNorm",
-    "padding": "CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d"
-    " ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d ReplicationPad2d"
-    " ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d",
-    "pooling": "AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d"
-    " AdaptiveMaxPool2d AdaptiveMaxPool3d AvgPool1d AvgPool2d AvgPool3d LPPool1d LPPool2d LPPool3d"
-    " MaxPool1d MaxPool2d MaxPool3d MaxUnpool1d MaxUnpool2d MaxUnpool3d",
-    "shuffle": "ChannelShuffle PixelShuffle PixelUnshuffle",
-}
+    "activation": [
+        "CELU", "ELU", "GELU", "GLU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh",
+        "Identity", "LeakyReLU", "LogSigmoid", "LogSoftmax", "Mish", "ReLU", "ReLU6", "RReLU",
+        "SELU", "SiLU", "Sigmoid", "Softmax", "Softmax2d", "Softmin", "Softplus", "Softshrink",
+        "Softsign", "Tanh", "Tanhshrink", "Threshold",
+    ],
+    "distance": ["CosineSimilarity", "PairwiseDistance"],
+    "flatten": ["Flatten", "Unflatten"],
+    "fold": ["Fold", "Unfold"],
+    "interpolate": ["Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"],
+    "local_response_norm": ["LocalResponseNorm"],
+    "padding": [
+        "CircularPad1d", "CircularPad2d", "CircularPad3d", "ConstantPad1d", "ConstantPad2d",
+        "ConstantPad3d", "ReflectionPad1d", "ReflectionPad2d", "ReflectionPad3d",
+        "ReplicationPad1d", "ReplicationPad2d", "ReplicationPad3d", "ZeroPad1d", "ZeroPad2d",
+        "ZeroPad3d",
+    ],
+    "pooling": [
+        "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
+        "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d",
+        "LPPool1d", "LPPool2d", "LPPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d",
+        "MaxUnpool2d", "MaxUnpool3d",
+    ],
+    "shuffle": ["ChannelShuffle", "PixelShuffle", "PixelUnshuffle"],
+}  # fmt: skip
 
 # Classes that store nothing of their own, by the reason why they have no recipe.
 NOT_RUN = {
-    LOSS: "CosineEmbeddingLoss CTCLoss GaussianNLLLoss HingeEmbeddingLoss HuberLoss KLDivLoss"
-    " L1Loss MarginRankingLoss MSELoss MultiLabelMarginLoss PoissonNLLLoss SmoothL1Loss"
-    " SoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss",
-    "container: stores what you put into it": "Container DataParallel Module ModuleDict ModuleList"
-    " ParameterDict ParameterList Sequential",
-    "training only: returns its input in eval mode": "AlphaDropout Dropout Dropout1d Dropout2d"
-    " Dropout3d FeatureAlphaDropout",
+    LOSS: [
+        "CosineEmbeddingLoss", "CTCLoss", "GaussianNLLLoss", "HingeEmbeddingLoss", "HuberLoss",
+        "KLDivLoss", "L1Loss", "MarginRankingLoss", "MSELoss", "MultiLabelMarginLoss",
+        "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss", "TripletMarginLoss",
+        "TripletMarginWithDistanceLoss",
+    ],
+    "container: stores what you put into it": [
+        "Container", "DataParallel", "Module", "ModuleDict", "ModuleList", "ParameterDict",
+        "ParameterList", "Sequential",
+    ],
+    "training only: returns its input in eval mode": [
+        "AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout",
+    ],
     # Once it is past the first window, its sum keeps the first channel for good.
-    "superseded by LocalResponseNorm, which gives other numbers": "CrossMapLRN2d",
-}
+    "superseded by LocalResponseNorm, which gives other numbers": ["CrossMapLRN2d"],
+}  # fmt: skip
 
 REGISTRY = {
     **STATEFUL,
     **{f"Lazy{name}": lazy(name) for name in LAZY},
-    **{name: Layer(recipe=stem) for stem, names in RUN_BY.items() for name in names.split()},
-    **{name: Layer(reason=why) for why, names in NOT_RUN.items() for name in names.split()},
+    **{name: Layer(recipe=stem) for stem, names in RUN_BY.items() for name in names},
+    **{name: Layer(reason=why) for why, names in NOT_RUN.items() for name in names},
 }
+
+
+# ---- Expressions ----
+
+SIGNS = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.FloorDiv: "//",
+    ast.Pow: "**",
+    ast.Lt: "<",
+    ast.Gt: ">",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Is: "is",
+    ast.IsNot: "is not",
+    ast.And: "and",
+    ast.Or: "or",
+}
+LEVELS = {"+": 1, "-": 1, "*": 2, "//": 2, "**": 3}  # the higher, the closer it binds
+
+
+@cache
+def parsed(expression):
+    """Return "(4 * hidden_size, input_size)" as ("tuple", ("*", 4, "hidden_size"), "input_size").
+
+    A tree is a number, a switch, None, a name, or (operation, tree, ...). ("text", "LSTM") is no
+    name, ("spread", "kernel_size") is several axes.
+    """
+    return tree_of(ast.parse(expression, mode="eval").body)
+
+
+def tree_of(node):
+    """Return the tree of a node of Python's syntax."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return "text", text
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name):
+            return name
+        case ast.Tuple(elts=items):
+            return "tuple", *map(tree_of, items)
+        case ast.Starred(value=values):
+            return "spread", tree_of(values)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in SIGNS:
+            return SIGNS[type(op)], tree_of(left), tree_of(right)
+        case ast.BoolOp(op=op, values=values):
+            return SIGNS[type(op)], *map(tree_of, values)
+        case ast.Compare(left=first, ops=[op, *ops], comparators=others) if type(op) in SIGNS and {
+            type(op)
+        }.issuperset(map(type, ops)):
+            return SIGNS[type(op)], tree_of(first), *map(tree_of, others)
+        case ast.IfExp(test=condition, body=value, orelse=other):
+            return "if", *map(tree_of, (condition, value, other))
+        case ast.Subscript(value=values, slice=index):
+            return "item", tree_of(values), tree_of(index)
+        case ast.Attribute(value=array, attr="shape"):
+            return "shape", tree_of(array)
+        case ast.Call(func=ast.Name(id=name), args=given, keywords=[]):
+            return name, *map(tree_of, given)
+    raise ValueError(f"no expression of the registry can be {ast.unparse(node)!r}")
+
+
+def written(tree, within=0):
+    """Return the expression that ``parsed`` makes this tree of, within what binds so closely."""
+    match tree:
+        case ("tuple", *items):
+            return f"({', '.join(map(written, items))}{',' if len(items) == 1 else ''})"
+        case ("spread", values):
+            return f"*{written(values)}"
+        case ("shape", array):
+            return f"{written(array)}.shape"
+        case ("item", values, index):
+            return f"{written(values)}[{written(index)}]"
+        case (sign, left, right) if sign in LEVELS:
+            level = LEVELS[sign]
+            text = f"{written(left, level)} {sign} {written(right, level + 1)}"
+            return f"({text})" if level < within else text
+        case (function, *given):
+            return f"{function}({', '.join(map(written, given))})"
+    return str(tree)
+
+
+def names_in(tree):
+    """Return the names in a tree, in order."""
+    match tree:
+        case str(name):
+            return [name]
+        case ("text", _):
+            return []
+        case (_, *given):
+            return [name for part in given for name in names_in(part)]
+    return []
+
+
+def in_terms_of(axes, arguments):
+    """Return the axes of a submodule as a tree of what its constructor is given."""
+    match axes:
+        case str(name) | ("spread", str(name)) if name in arguments:
+            return arguments[name]
+        case (operation, *given):
+            return operation, *(in_terms_of(part, arguments) for part in given)
+    return axes
 
 
 def per_axis(size, n):
@@ -781,15 +915,58 @@ def per_axis(size, n):
     return tuple(size) if hasattr(size, "__iter__") else (size,) * n
 
 
-FUNCTIONS = {"len": len, "range": range, "prod": math.prod, "per_axis": per_axis}
+def pairs(holds):
+    """Return the function that says whether a comparison holds all along its operands."""
+    return lambda *values: all(map(holds, values, values[1:]))
 
 
-def evaluate(expression, known):
-    """Return the value of an expression, with the names that are known.
+OPERATIONS = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "//": operator.floordiv,
+    "**": operator.pow,
+    "<": pairs(operator.lt),
+    ">": pairs(operator.gt),
+    "==": pairs(operator.eq),
+    "!=": pairs(operator.ne),
+    "is": pairs(operator.is_),
+    "is not": pairs(operator.is_not),
+    "and": lambda *conditions: all(conditions),
+    "or": lambda *conditions: any(conditions),
+    "if": lambda condition, value, other: value if condition else other,
+    "item": operator.getitem,
+    "shape": lambda array: tuple(array.shape),
+    "len": len,
+    "range": range,
+    "prod": math.prod,
+    "per_axis": per_axis,
+}
 
-    Every expression stands in this file; from outside come values alone.
-    """
-    return eval(expression, {"__builtins__": {}} | FUNCTIONS | known)
+
+def evaluate(tree, known):
+    """Return the value of a tree, with the names that are known."""
+    match tree:
+        case str(name):
+            return known[name]
+        case ("text", text):
+            return text
+        case ("tuple", *items):
+            return tuple(chain.from_iterable(unpacked(item, known) for item in items))
+        case (operation, *given):
+            return OPERATIONS[operation](*(evaluate(part, known) for part in given))
+    return tree
+
+
+def unpacked(item, known):
+    """Return the values that an item of a tuple stands for."""
+    match item:
+        case ("spread", values):
+            return evaluate(values, known)
+    return (evaluate(item, known),)
+
+
+# ---- What is stored ----
 
 
 def known_of(name, arguments):
@@ -800,10 +977,10 @@ def known_of(name, arguments):
     allowed = {*layer.arguments, "device", "dtype"}
     if layer.arguments and (unknown := [key for key in arguments if key not in allowed]):
         raise TypeError(f"{name} has no argument {unknown}; it has {sorted(allowed)}")
-    if missing := [key for key, value in known.items() if value is ...]:
+    if missing := [key for key, value in known.items() if value is required]:
         raise TypeError(f"{name} stores what depends on {missing}: give them by name")
     for key, expression in layer.derived.items():
-        known[key] = evaluate(expression, known)
+        known[key] = evaluate(parsed(expression), known)
     return known
 
 
@@ -819,11 +996,11 @@ def existing(holds, known):
     """Yield (entry, its name, the names known to it) of what a module holds."""
     for entry in holds:
         if isinstance(entry, Each):
-            ranges = (evaluate(values, known) for values in entry.index.values())
+            ranges = (evaluate(parsed(values), known) for values in entry.index.values())
             for values in product(*ranges):
                 indexed = known | dict(zip(entry.index, values, strict=True))
                 yield from existing(entry.holds, indexed)
-        elif evaluate(entry.when, known):
+        elif evaluate(parsed(entry.when), known):
             yield entry, entry.name.format_map(known), known
 
 
@@ -836,22 +1013,16 @@ def held(name, /, **arguments):
     known = known_of(name, arguments)
     for entry, full, indexed in existing(layer_of(name).holds, known):
         if isinstance(entry, Tensor):
-            shape = evaluate(entry.shape, indexed)
+            shape = evaluate(parsed(entry.shape), indexed)
             found[full] = tuple(int(size) for size in shape), entry
         else:
-            passed = {key: evaluate(value, indexed) for key, value in entry.arguments.items()}
+            trees = {key: parsed(value) for key, value in entry.arguments.items()}
+            passed = {key: evaluate(tree, indexed) for key, tree in trees.items()}
             child, passed = (entry.of, passed) if entry.of in REGISTRY else known[entry.of]
             for key, (shape, tensor) in held(child, **passed).items():
-                axes = in_terms_of(tensor.shape, entry.arguments)
+                axes = written(in_terms_of(parsed(tensor.shape), trees))
                 found[f"{full}.{key}"] = shape, tensor._replace(shape=axes)
     return found
-
-
-def in_terms_of(axes, arguments):
-    """Return the axes of a submodule as expressions of what its constructor is given."""
-    for name, expression in arguments.items():
-        axes = re.sub(rf"\*?\b{name}\b", expression, axes)
-    return axes
 
 
 def stored(name, /, **arguments):
@@ -902,8 +1073,8 @@ def candidates(key, shape):
 
 def exists(tensor, sizes):
     """Return whether a tensor can have these sizes, as far as they tell."""
-    names = set(re.findall(r"\b[a-z]\w*", tensor.when))
-    return not names <= sizes.keys() or evaluate(tensor.when, sizes)
+    when = parsed(tensor.when)
+    return not sizes.keys() >= {*names_in(when)} or evaluate(when, sizes)
 
 
 def pattern(tensor):
@@ -915,33 +1086,30 @@ def pattern(tensor):
     return rf"(^|\.){name}$"
 
 
-def split_axes(axes):
-    """Return ["4 * hidden_size", "input_size"] of "(4 * hidden_size, input_size)"."""
-    return [text for text in re.split(r",\s*", axes[1:-1]) if text]
-
-
 def solve(axes, shape, spatial=0):
     """Return the sizes that make "(4 * hidden_size, input_size)" this shape, None if none do.
 
     An axis that is more than a name or its multiple, such as a quotient, fits any size.
     """
-    if not axes.startswith("("):  # as the array that was given, of any shape
+    kind, *trees = parsed(axes)
+    if kind == "shape":  # of the array that was given: any
         return {}
-    texts = split_axes(axes)
-    if texts and texts[-1].startswith("*"):  # only ever the last axis
-        rest = len(shape) - len(texts) + 1
-        if rest < 1 or spatial not in (0, rest):
-            return None
-        texts[-1:] = [""] * rest
-    if len(texts) != len(shape):
+    match trees:
+        case [*first, ("spread", _)]:  # only ever the last axis
+            rest = len(shape) - len(first)
+            if rest < 1 or spatial not in (0, rest):
+                return None
+            trees = [*first, *[None] * rest]
+    if len(trees) != len(shape):
         return None
     sizes = {}
-    for text, size in zip(texts, shape, strict=True):
-        if text.isdecimal():
-            if size != int(text):
+    for tree, size in zip(trees, shape, strict=True):
+        match tree:
+            case int() if size != tree:
                 return None
-        elif m := re.fullmatch(r"(?:(\d+) \* )?([a-z]\w*)", text):
-            count, remainder = divmod(size, int(m[1] or 1))
-            if remainder or sizes.setdefault(m[2], count) != count:
-                return None
+            case str(name) | ("*", int(), str(name)):
+                times = 1 if tree == name else tree[1]
+                count, remainder = divmod(size, times)
+                if remainder or sizes.setdefault(name, count) != count:
+                    return None
     return sizes

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .storage import REGISTRY, Tensor, entries, held, pattern, solve
+from .storage import REGISTRY, Tensor, entries, held, pattern, required, solve
 
 # These store what a more common class stores too.
 RARE = {"Bilinear", "EmbeddingBag", "SyncBatchNorm"}
@@ -129,7 +129,7 @@ def fit_of(name, shapes):
     if not shapes or not all(names_of(name).fullmatch(key) for key in shapes):
         return []
     given = REGISTRY[name].deciding
-    options = {key: [] if value is ... else [value] for key, value in given.items()}
+    options = {key: [] if value is required else [value] for key, value in given.items()}
     for key, value in options.items():
         if value and isinstance(value[0], bool):
             options[key] = [value[0], not value[0]]

@@ -4,7 +4,6 @@ It speaks of the pinned torch. On another release the same walk is a report: a s
 differences as its reason.
 """
 
-import ast
 import doctest
 import inspect
 import itertools
@@ -18,7 +17,20 @@ import pytest
 from docs.extensions.shapes import HUE, axes
 from docs.extensions.tables import options_of
 from snippets import storage
-from snippets.storage import REGISTRY, Child, Tensor, candidates, entries, held, stored
+from snippets.storage import (
+    REGISTRY,
+    Child,
+    Each,
+    Tensor,
+    candidates,
+    entries,
+    held,
+    names_in,
+    parsed,
+    required,
+    stored,
+    written,
+)
 from tests import ROOT, SNIPPETS_DIR
 
 PINNED = next(
@@ -185,8 +197,8 @@ def variants(torch, name):
     """Return the arguments to build a class with: its own variants, then every switch turned."""
     parameters = inspect.signature(getattr(torch.nn, name).__init__).parameters.values()
     named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)][1:]
-    required = {p.name: 2 for p in named if p.default is p.empty} | NEEDED.get(name, {})
-    first, *rest = VARIANTS.get(name, [required])
+    needed = {p.name: 2 for p in named if p.default is p.empty} | NEEDED.get(name, {})
+    first, *rest = VARIANTS.get(name, [needed])
     turned = [{p.name: not p.default} for p in named if isinstance(p.default, bool)]
     turned += [{p.name: p.default / 2 + 0.1} for p in named if isinstance(p.default, float)]
     if name not in VARIANTS:  # with an array it might store one after all
@@ -263,11 +275,11 @@ def differences(torch, names):
 
 
 def signature(torch, name):
-    """Return {argument: default} of a constructor, `...` where there is no default."""
+    """Return {argument: default} of a constructor."""
     passes_on = name in ("RNN", "LSTM", "GRU")  # (*args, **kwargs), for RNNBase
     cls = torch.nn.RNNBase if passes_on else getattr(torch.nn, name)
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-    found = {p.name: ... if p.default is p.empty else p.default for p in parameters}
+    found = {p.name: p.default for p in parameters}
     if passes_on:
         del found["mode"]
     if name == "RNN":  # its fourth, by position too
@@ -276,7 +288,7 @@ def signature(torch, name):
     if name in ("RNN", "GRU"):
         del found["proj_size"]  # refused
     if name.startswith("Lazy"):
-        return {next(iter(REGISTRY[name].arguments)): ...} | found
+        return {next(iter(REGISTRY[name].arguments)): required} | found
     return found
 
 
@@ -297,7 +309,7 @@ def different_arguments(torch, name):
         for key, default in layer.arguments.items()
         if default != theirs[key]
     ]
-    unknown = set(layer.other.split()) - theirs.keys()
+    unknown = set(layer.other) - theirs.keys()
     return found + [f"{name}: it has no argument {key}" for key in unknown]
 
 
@@ -456,10 +468,10 @@ SABOTAGE = {
         REGISTRY["ReLU"]._replace(holds=(Tensor("weight", "(1,)", "the slope"),)),
     ),
     "another default": ("InstanceNorm2d", REGISTRY["BatchNorm2d"]),
-    "an unknown argument": ("Linear", REGISTRY["Linear"]._replace(other="stride")),
+    "an unknown argument": ("Linear", REGISTRY["Linear"]._replace(other=("stride",))),
     "an argument too few": (
         "PReLU",
-        REGISTRY["PReLU"]._replace(arguments={"num_parameters": 1}, other=""),
+        REGISTRY["PReLU"]._replace(arguments={"num_parameters": 1}, other=()),
     ),
     "arguments in another order": (
         "GroupNorm",
@@ -471,7 +483,10 @@ SABOTAGE = {
         "LayerNorm",
         REGISTRY["LayerNorm"]._replace(arguments=REGISTRY["LayerNorm"].arguments | {"eps": 1e-6}),
     ),
-    "an argument that decides, passed over": ("Linear", REGISTRY["Linear"]._replace(other="bias")),
+    "an argument that decides, passed over": (
+        "Linear",
+        REGISTRY["Linear"]._replace(other=("bias",)),
+    ),
     "a class that does not exist": ("Linear4d", REGISTRY["Linear"]),
 }
 
@@ -519,7 +534,7 @@ def test_every_recipe_has_its_file_and_its_page_and_every_file_is_a_recipe():
     ("name", "shape"), sorted({(name, tensor.shape) for name, tensor in TENSORS})
 )
 def test_axes_are_in_the_glossary(name, shape):
-    words = {node.id for node in ast.walk(ast.parse(shape)) if isinstance(node, ast.Name)}
+    words = set(names_in(parsed(shape)))
     if shape.startswith("("):
         assert words <= HUE.keys()
         assert axes(shape) or shape == "()"
@@ -721,7 +736,7 @@ PRINTING.remove("FractionalMaxPool3d")
 def test_what_print_leaves_out(torch, name):
     """Of what decides what is stored, or goes into the line: the rest is in print(module)."""
     layer, first = REGISTRY[name], variants(torch, name)[0]
-    plain = {key: first[key] for key, value in layer.arguments.items() if value is ...}
+    plain = {key: first[key] for key, value in layer.arguments.items() if value is required}
     plain |= {"affine": True} if "affine" in layer.arguments else {}
     # What a stack is asked for are its layers' arguments.
     inner = {"TransformerEncoder": "encoder_layer", "TransformerDecoder": "decoder_layer"}.get(name)
@@ -729,19 +744,120 @@ def test_what_print_leaves_out(torch, name):
     told = {*options_of(layer)} if layer.use else set()
     found = set()
     for key, value in REGISTRY[kind].arguments.items():
-        size = value is ... and key not in ("nhead", "num_heads")
+        size = value is required and key not in ("nhead", "num_heads")
         if key not in told | layer.deciding.keys() or size or key.startswith("custom_"):
             continue
         if isinstance(value, bool):
             other = not before.get(key, value)
         else:
-            number = 2 * value or 2 if isinstance(value, int) else 1 if value is ... else 0.5
+            number = 2 * value or 2 if isinstance(value, int) else 1 if value is required else 0.5
             other = OTHERWISE.get(key, number)
         changed = before | {key: other}
         changed = plain | {inner: (kind, changed)} if inner else changed
         if repr(build(torch, name, changed)) == repr(build(torch, name, plain)):
             found.add(key)
-    assert found == set(layer.silent.split())
+    assert found == set(layer.silent)
+
+
+# ---- Trees ----
+
+
+def expressions(entry):
+    """Return every expression of what a class holds."""
+    if isinstance(entry, Each):
+        return [
+            *entry.index.values(),
+            *(text for inner in entry.holds for text in expressions(inner)),
+        ]
+    own = [entry.shape] if isinstance(entry, Tensor) else entry.arguments.values()
+    return [entry.when, *own]
+
+
+EXPRESSIONS = {text for layer in REGISTRY.values() for text in layer.derived.values()} | {
+    text for layer in REGISTRY.values() for entry in layer.holds for text in expressions(entry)
+}
+
+
+def operations(tree):
+    """Return every operation in a tree."""
+    match tree:
+        case ("text", _):
+            return set()
+        case (operation, *given):
+            return {operation}.union(*map(operations, given))
+    return set()
+
+
+def test_a_tree_is_made_once_of_numbers_names_and_operations():
+    assert parsed("(4 * hidden_size, *kernel_size)") == (
+        "tuple",
+        ("*", 4, "hidden_size"),
+        ("spread", "kernel_size"),
+    )
+    assert parsed("0 < proj_size < hidden_size") == ("<", 0, "proj_size", "hidden_size")
+    assert parsed("4 if mode == 'LSTM' else None") == (
+        "if",
+        ("==", "mode", ("text", "LSTM")),
+        4,
+        None,
+    )
+    assert parsed("True") is parsed("True")
+    assert parsed("(a,)") is parsed("(a,)")
+
+
+@pytest.mark.parametrize("shape", sorted({tensor.shape for _, tensor in TENSORS}))
+def test_a_tree_is_written_as_it_was_read(shape):
+    assert written(parsed(shape)) == shape
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(a + b) * c",
+        "a * (b + c)",
+        "a - (b - c)",
+        "a - b - c",
+        "a + b * c ** 2",
+        "(a * b) ** 2",
+        "f()",
+    ],
+)
+def test_brackets_stand_where_they_are_needed(text):
+    assert written(parsed(text)) == text
+
+
+def test_every_operation_is_used_and_known():
+    used = set().union(*(operations(parsed(text)) for text in EXPRESSIONS))
+    assert used - {"tuple", "spread"} == storage.OPERATIONS.keys()
+    assert set(storage.LEVELS) <= set(storage.SIGNS.values()) <= used
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f.g(x)",
+        "a.dtype",
+        "lambda: 0",
+        "-a",
+        "not a",
+        "a < b == c",
+        "[a]",
+        "f(x=1)",
+        "a / b",
+        "a <= b",
+    ],
+)
+def test_what_a_tree_cannot_say_is_refused(text):
+    with pytest.raises(
+        ValueError, match=re.escape(f"no expression of the registry can be {text!r}")
+    ):
+        parsed(text)
+
+
+def test_nothing_in_a_tree_is_looked_up_elsewhere():
+    for text in ["__import__('os')", "print(a)", "a.shape", "open"]:
+        with pytest.raises(KeyError):
+            storage.evaluate(parsed(text), {})
 
 
 # ---- Its functions ----

@@ -13,17 +13,28 @@ from markdown.postprocessors import Postprocessor
 # What a layer's channels or features are counted by, num_features, has the hue of the outputs
 # of the layer before it, whose bias has the same axis. An Embedding's row is an input.
 AXES = {
-    "out": "out out_features dim_output out_channels num_features num_channels normalized_shape"
-    " num_parameters num_classes cutoffs n_clusters embedding_dim dim channels features",
-    "in": "in in_features in1_features in2_features input_size dim_input in_channels"
-    " num_embeddings ids in1 in2 kdim vdim",
-    "batch": "batch time length depth height width rows columns num_ids target source planes",
-    "hidden": "hidden hidden_size dim_recurrent groups num_directions proj_size gate_size"
-    " num_chunks embed_dim div_value cluster h_out num_layers gates qkv embed proj d_model"
-    " dim_feedforward feedforward num_groups num_heads head_dim value_dim",
-    "kernel": "kernel kernel_size kh kw r",
-}
-HUE = {name: hue for hue, names in AXES.items() for name in names.split()}
+    "out": [
+        "out", "out_features", "dim_output", "out_channels", "num_features", "num_channels",
+        "normalized_shape", "num_parameters", "num_classes", "cutoffs", "n_clusters",
+        "embedding_dim", "dim", "channels", "features",
+    ],
+    "in": [
+        "in", "in_features", "in1_features", "in2_features", "input_size", "dim_input",
+        "in_channels", "num_embeddings", "ids", "in1", "in2", "kdim", "vdim",
+    ],
+    "batch": [
+        "batch", "time", "length", "depth", "height", "width", "rows", "columns", "num_ids",
+        "target", "source", "planes",
+    ],
+    "hidden": [
+        "hidden", "hidden_size", "dim_recurrent", "groups", "num_directions", "proj_size",
+        "gate_size", "num_chunks", "embed_dim", "div_value", "cluster", "h_out", "num_layers",
+        "gates", "qkv", "embed", "proj", "d_model", "dim_feedforward", "feedforward",
+        "num_groups", "num_heads", "head_dim", "value_dim",
+    ],
+    "kernel": ["kernel", "kernel_size", "kh", "kw", "r"],
+}  # fmt: skip
+HUE = {name: hue for hue, names in AXES.items() for name in names}
 
 # The word beside a number, where it is shorter than the axis's name.
 LABELS = {

@@ -35,7 +35,18 @@ from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 
 from docs.extensions.shapes import HUE, LABELS
-from snippets.storage import REGISTRY, Each, Tensor, entries, held, layer_of, pattern, split_axes
+from snippets.storage import (
+    REGISTRY,
+    Each,
+    Tensor,
+    entries,
+    held,
+    layer_of,
+    names_in,
+    parsed,
+    pattern,
+    required,
+)
 
 FENCE = re.compile(r"^```(?P<kind>stored[a-z-]*)\n(?P<source>.*?)^```$", re.M | re.S)
 STACKED = {("q", "k", "v"): "qkv"}  # all others are gates
@@ -63,18 +74,24 @@ def module_of(call):
 
 def labelled(axes, shape, stacked):
     """Return "(400 gates, 12 in)" of "(4 * hidden_size, input_size)" and (400, 12)."""
-    texts = split_axes(axes)
-    texts[-1:] *= len(shape) - len(texts) + 1  # *kernel_size is several axes
-    found = []
-    for text, size in zip(texts, shape, strict=True):
-        # A name, or a multiple or a group of it; in the adaptive softmax, sums and powers.
-        simple = re.match(r"(?:\d+ )?[ *]*([a-z]\w*)(?: // groups|$)", text)
-        name = simple or re.search("(cutoffs|div_value)", text)
-        label = name and LABELS.get(name[1], name[1])
-        if stacked and not found:
-            label = STACKED.get(stacked, "gates")
-        found.append(f"{size} {label}" if label else str(size))
+    tree = parsed(axes)
+    parts = list(tree[1:]) if tree[0] == "tuple" else [tree]
+    parts[-1:] *= len(shape) - len(parts) + 1  # *kernel_size is several axes
+    labels = [label(part) for part in parts]
+    if stacked:
+        labels[0] = STACKED.get(stacked, "gates")
+    found = [f"{size} {said}".strip() for size, said in zip(shape, labels, strict=True)]
     return f"({', '.join(found)})"
+
+
+def label(axis):
+    """Return the word for an axis: a name, a multiple or a group of it; "" for another."""
+    match axis:
+        case str(name) | ("spread", name) | ("*", int(), str(name)) | ("//", name, "groups"):
+            return LABELS.get(name, name)
+    # In the adaptive softmax, sums and powers.
+    words = [LABELS[name] for name in names_in(axis) if name in ("cutoffs", "div_value")]
+    return words[0] if words else ""
 
 
 def table(source, words=WORDS, translated=False):
@@ -127,14 +144,16 @@ def names_table(source, translated=False):
     for (name, axes), classes in sorted(found.items(), key=lambda item: order(*item[0])):
         rows.append(f"| `{name}` | `{axes}` | {', '.join(classes)} |")
     data = [
-        [name, pattern(tensor), tensor.shape, tensor.when, layer_of(name).spatial]
+        [name, pattern(tensor), parsed(tensor.shape), parsed(tensor.when), layer_of(name).spatial]
         for name, tensor in tensors()
     ]
-    # An HTML block ends at an empty line; no text in the registry has a "<".
-    return (
-        "\n".join(rows)
-        + f'\n\n<script type="application/json" id="stored">{json.dumps(data)}</script>\n'
-    )
+    return "\n".join(rows) + f"\n\n{data_script('stored', data)}"
+
+
+def data_script(name, data):
+    """Return data for a page's script. In it, "<" would end the element, or begin a comment."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c")
+    return f'<script type="application/json" id="{name}">{text}</script>\n'
 
 
 def order(name, axes):
@@ -194,11 +213,29 @@ def options_of(layer):
 
 def exported(entry):
     """Return what a class holds as JSON takes it, what goes without saying left out."""
-    usual = {"when": "True", "stacked": (), "kind": "parameter", "arguments": {}}
-    told = entry._asdict()
     if isinstance(entry, Each):
-        told["holds"] = [exported(inner) for inner in entry.holds]
+        return {
+            "index": all_parsed(entry.index),
+            "holds": [exported(inner) for inner in entry.holds],
+        }
+    usual = {"when": True, "stacked": (), "kind": "parameter", "arguments": {}}
+    told = entry._asdict() | {"when": parsed(entry.when)}
+    if isinstance(entry, Tensor):
+        told["shape"] = parsed(entry.shape)
+    else:
+        told["arguments"] = all_parsed(entry.arguments)
     return {key: value for key, value in told.items() if usual.get(key) != value}
+
+
+def all_parsed(expressions):
+    """Return the tree of each expression."""
+    return {key: parsed(expression) for key, expression in expressions.items()}
+
+
+def split_call(use):
+    """Return ["y = linear(", ["x", "weight", "bias"]] of "y = linear(x, weight, bias)"."""
+    before, inputs = re.fullmatch(r"(.*\()(.*)\)", use).groups()
+    return [before, inputs.split(", ")]
 
 
 @functools.cache
@@ -207,14 +244,14 @@ def registry():
     classes = {}
     for name, layer in REGISTRY.items():
         told = {
-            "arguments": {k: v for k, v in layer.arguments.items() if v is not ...},
+            "arguments": {k: v for k, v in layer.arguments.items() if v is not required},
             "order": list(layer.arguments),
-            "other": layer.other.split(),
-            "derived": layer.derived,
+            "other": layer.other,
+            "derived": all_parsed(layer.derived),
             "holds": [exported(entry) for entry in layer.holds],
-            "silent": layer.silent.split(),
+            "silent": layer.silent,
             "reason": layer.reason,
-            "use": layer.use,
+            "use": split_call(layer.use) if layer.use else [],
             "options": options_of(layer) if layer.use else {},
         }
         classes[name] = {key: value for key, value in told.items() if value}
@@ -256,17 +293,17 @@ def calculator(source, translated=False):
         f'<th scope="col">{title.strip()}</th>' for title in columns.strip("|").split("|")
     )
     total = say(TOTAL, numbers=f"{numbers:,}", tensors=count)
-    label = re.sub("`(.+?)`", r"<code>\1</code>", say(LABEL))
+    title = re.sub("`(.+?)`", r"<code>\1</code>", say(LABEL))
     text = html.escape("\n".join(lines[::2]))
-    data = json.dumps(registry() | {"words": words}, ensure_ascii=False)
+    data = registry() | {"words": words}
     return (
-        f'<form class="calculator"><label for="model">{label}</label>'
+        f'<form class="calculator"><label for="model">{title}</label>'
         f'<textarea id="model" rows="3" spellcheck="false" autocomplete="off" autocapitalize="off"'
         f' aria-describedby="total">{text}</textarea></form>\n'
         f'<div class="calculated"><output id="total" for="model">{total}</output>'
         '<ul aria-live="polite"></ul>'
         f"<table><thead><tr>{heads}</tr></thead>{''.join(bodies)}</table></div>\n"
-        f'<script type="application/json" id="registry">{data}</script>\n'
+        f"{data_script('registry', data)}"
     )
 
 

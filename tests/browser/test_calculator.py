@@ -10,9 +10,26 @@ from playwright.sync_api import expect
 
 from docs.extensions.tables import labelled
 from snippets.state_dict import under
-from snippets.storage import REGISTRY, held
+from snippets.storage import (
+    LEVELS,
+    OPERATIONS,
+    REGISTRY,
+    evaluate,
+    held,
+    names_in,
+    parsed,
+    written,
+)
 from tests.parity import assert_parity
-from tests.test_storage import ARRAYS, MODULES, VARIANTS, build, in_storage, stored_by_torch
+from tests.test_storage import (
+    ARRAYS,
+    EXPRESSIONS,
+    MODULES,
+    VARIANTS,
+    build,
+    in_storage,
+    stored_by_torch,
+)
 
 ADDRESS = "layers/calculator/"
 
@@ -85,7 +102,7 @@ def test_every_class_means_what_the_registry_says(calculator):
     found = calculator.evaluate(
         """texts => texts.map(text => read(text).found.flatMap(({rows}) => rows.map(row =>
              [row.name, labelled(row).map(axis => axis.filter(Boolean).join(" ")).join(", "),
-              row.axes, row.row])))""",
+              written(row.axes), row.row])))""",
         texts,
     )
     for (name, arguments), ours in zip(EVERY, found, strict=True):
@@ -96,6 +113,102 @@ def test_every_class_means_what_the_registry_says(calculator):
             for key, (shape, tensor) in held(name, **in_storage(arguments)).items()
         ]
         assert ours == expected, name
+
+
+# ---- Trees: the same in both languages ----
+
+# What the sizes and switches of an expression may be.
+KNOWN = {
+    **{
+        name: 3 + i
+        for i, name in enumerate(sorted({n for t in EXPRESSIONS for n in names_in(parsed(t))}))
+    },
+    "cutoffs": (5, 9, 23),
+    "div_value": 3.7,
+    "in_features": 200,
+    "out_features": (2, 3),
+    "mode": "GRU",
+    "kdim": None,
+    "kernel_size": (5, 7),
+    "normalized_shape": [3, 4],
+    "cluster": 1,
+}
+MORE = [
+    "(a + b) * c - a",
+    "a - (b - c)",
+    "(a * b) ** 2 // c",
+    "a < b < c and a > 0 or a == b == a",
+    "a != b and a is not None",
+    "(a, *(b, c), (a,))",
+    "'a' if a is b else a",
+    "range(b, c)",
+    "per_axis(a, 2)",
+    "per_axis((a, b), 2)",
+    "(a - 9) // b",
+]
+
+
+def comparable(value):
+    """Return a value as JSON has it; two powers may differ in their last digit."""
+    if isinstance(value, list | tuple | range):
+        return [comparable(one) for one in value]
+    return round(value, 9) if isinstance(value, float) else value
+
+
+def walked(page, trees, known):
+    """Return [value, text, names] of each tree, as the page walks it."""
+    return page.evaluate(
+        """([trees, known]) =>
+             trees.map(tree => [evaluate(tree, known), written(tree), namesIn(tree)])""",
+        [trees, known],
+    )
+
+
+def test_a_tree_means_the_same_in_both_languages(calculator):
+    known = KNOWN | {"a": 3, "b": 4, "c": 7}
+    texts = sorted(t for t in EXPRESSIONS if not t.endswith(".shape")) + MORE
+    found = walked(calculator, [parsed(text) for text in texts], known)
+    for text, (value, again, names) in zip(texts, found, strict=True):
+        assert comparable(value) == comparable(evaluate(parsed(text), known)), text
+        assert names == names_in(parsed(text)), text
+        if text.startswith("("):  # axes, which are shown
+            assert again == written(parsed(text)), text
+
+
+def test_both_languages_know_the_same_operations(calculator):
+    assert set(calculator.evaluate("Object.keys(OPERATIONS)")) == OPERATIONS.keys()
+    assert calculator.evaluate("LEVELS") == LEVELS
+
+
+WRONG = {
+    "three gates": ("LSTMCell", ["weight_ih", "shape", 1, 1], 3),
+    "another operation": ("Conv2d", ["weight", "shape", 2, 0], "*"),
+    "another name": ("Linear", ["weight", "shape", 2], "out_features"),
+    "another condition": ("GroupNorm", ["bias", "when", 0], "or"),
+    "the other comparison": ("MultiheadAttention", ["in_proj_weight", "when", 0], "!="),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "planted"), [(n, w, p) for n, w, p in WRONG.values()], ids=WRONG
+)
+def test_a_wrong_node_is_caught(new_context, base_url, torch, name, way, planted):
+    """The shapes come from the page's tree, and from nothing else."""
+    page = new_context().new_page()
+    page.goto(base_url + ADDRESS)
+    chosen = [(n, a) for n, a in EVERY if n == name]
+    texts = [code_of(n, a) for n, a in chosen]
+    theirs = [stored_by_torch(build(torch, n, a)) for n, a in chosen]
+    assert [rows_of(told) for told in read(page, texts)] == theirs
+    page.evaluate(
+        """([name, [tensor, ...way], planted]) => {
+             let node = classes.get(name).holds.find(entry => entry.name === tensor);
+             for (const step of way.slice(0, -1)) node = node[step];
+             node[way.at(-1)] = planted;
+           }""",
+        [name, way, planted],
+    )
+    assert [rows_of(told) for told in read(page, texts)] != theirs
 
 
 # Of what print() leaves out, what decides what is stored.
@@ -375,7 +488,7 @@ def test_a_line_gives_what_torch_gives(torch, calculator, code, shapes):
     recipe = REGISTRY[type(module).__name__].recipe
     # As it is written, as a part of a model, and, where that says all, as it is printed.
     forms = [(code, state), (f"self.net.fc = {code}", below)]
-    told = REGISTRY[type(module).__name__].silent.split()
+    told = REGISTRY[type(module).__name__].silent
     if not any(f"{key}=" in code for key in told):
         forms.append((f"Net(\n  (net): Part(\n    (fc): {module}\n  )\n)", below))
     for (_, arrays), found in zip(forms, read(calculator, [f for f, _ in forms]), strict=True):

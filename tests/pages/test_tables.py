@@ -217,10 +217,11 @@ def test_the_calculator_shows_its_example_and_holds_the_registry():
     assert data["classes"].keys() == REGISTRY.keys()
     assert data["classes"]["Linear"]["holds"][1] == {
         "name": "bias",
-        "shape": "(out_features,)",
+        "shape": ["tuple", "out_features"],
         "row": "one output",
         "when": "bias",
     }
+    assert data["classes"]["Linear"]["use"] == ["y = linear(", ["x", "weight", "bias"]]
     assert data["classes"]["Linear"]["options"] == {"x": [], "weight": [], "bias": None}
 
 

@@ -7,7 +7,6 @@ const result = document.querySelector(".calculated");
 const table = result.querySelector("table");
 const pages = new Map([...document.querySelectorAll("article p a")].map((a) => [a.textContent, a.href]));
 const own = Object.hasOwn;
-const MOST = 5000; // tensors: more is a slip of the finger, and would stop the page
 
 const say = (text, values = {}) => (words[text] ?? text).replace(/\{(\w+)\}/g, (_, key) => values[key]);
 
@@ -17,7 +16,7 @@ class Slip extends Error {
   }
 }
 
-// ---- Python's expressions: those of the registry, and what people write ----
+// ---- Python's expressions, as people write them ----
 
 const TOKEN =
   /(\d[\d_]*(?:\.\d*)?(?:e[-+]?\d+)?|\.\d+)|([\p{L}_][\p{L}\d_]*(?:\.[\p{L}_][\p{L}\d_]*)*)|("[^"\n]*"|'[^'\n]*')|(\*\*|\/\/|[=!<>]=|[-+*/%()[\]{},:=<>.])|(\n)|([^\S\n]+|#.*|\\\n)|(.)/giu;
@@ -48,7 +47,6 @@ const statements = (text) => {
   return found.filter((tokens) => tokens.length);
 };
 
-const modulo = (a, b) => ((a % b) + b) % b;
 const OPS = {
   or: (a, b) => a || b,
   and: (a, b) => a && b,
@@ -63,7 +61,7 @@ const OPS = {
   "+": (a, b) => (Array.isArray(a) && Array.isArray(b) ? [...a, ...b] : a + b),
   "-": (a, b) => a - b,
   "*": (a, b) => a * b,
-  "//": (a, b) => Math.round((a - modulo(a, b)) / b),
+  "//": quotient,
   "/": (a, b) => a / b,
   "%": modulo,
   "**": (a, b) => a ** b,
@@ -226,23 +224,12 @@ const compile = (tokens, bare = false) => {
   return value;
 };
 
-const compiled = new Map();
-const evaluate = (text, env) => {
-  if (!compiled.has(text)) compiled.set(text, compile(statements(text)[0]));
-  return compiled.get(text)(env);
-};
-
 // ---- Modules: {type, values, children, line, printed} ----
 
 const FUNCTIONS = {
-  len: (values) => values.length,
-  prod: (values) => values.reduce((a, b) => a * b, 1),
-  per_axis: (size, n) => (Array.isArray(size) ? size : Array(n).fill(size)),
-  range: (...ends) => {
-    const [from, to] = ends.length > 1 ? ends : [0, ends[0]];
-    if (to - from > MOST) throw new RangeError();
-    return Array.from({ length: Math.max(to - from, 0) }, (_, i) => from + i);
-  },
+  len: OPERATIONS.len,
+  prod: OPERATIONS.prod,
+  range,
   OrderedDict: (pairs = []) => pairs,
 };
 const CONTAINERS = /^(Sequential|ModuleList|ModuleDict)$/;
@@ -264,7 +251,13 @@ const nearest = (word, all) => {
   const far = new Map([...all].map((one) => [one, distance(word.slice(0, 40), one)]));
   return [...far.keys()].sort((a, b) => far.get(a) - far.get(b))[0];
 };
-const DIVIDES = ["groups in_channels", "groups out_channels", "num_groups num_channels", "num_heads embed_dim", "nhead d_model"];
+const DIVIDES = [
+  ["groups", "in_channels"],
+  ["groups", "out_channels"],
+  ["num_groups", "num_channels"],
+  ["num_heads", "embed_dim"],
+  ["nhead", "d_model"],
+];
 
 const call = (callee, given, named, line, printed) => {
   const type = callee.replace(/^(torch\.)?nn\.(modules\.)?/, "");
@@ -307,7 +300,7 @@ const bound = (type, given, named, line, printed) => {
   const missing = order.filter((key) => !own(standard, key) && !own(values, key) && !(printed && other.includes(key)));
   if (missing.length) throw new Slip(line, "{type} needs {missing}", { type, missing: missing.join(", ") });
   const all = { ...standard, ...values };
-  for (const [part, whole] of DIVIDES.map((pair) => pair.split(" "))) {
+  for (const [part, whole] of DIVIDES) {
     if (all[whole] % all[part] > 0) throw new Slip(line, "PyTorch refuses this: {part} has to divide {whole}", { part, whole });
   }
   return values;
@@ -318,26 +311,24 @@ const bound = (type, given, named, line, printed) => {
 const held = (type, values) => {
   const layer = classes.get(type);
   const known = { ...layer.arguments, ...values };
-  for (const [key, text] of Object.entries(layer.derived ?? {})) known[key] = evaluate(text, known);
+  for (const [key, tree] of Object.entries(layer.derived ?? {})) known[key] = evaluate(tree, known);
   const found = [];
   const walk = (entry, env) => {
     if (entry.index) {
       let all = [env];
-      for (const [key, text] of Object.entries(entry.index)) {
-        all = all.flatMap((one) => [...evaluate(text, one)].map((value) => ({ ...one, [key]: value })));
+      for (const [key, tree] of Object.entries(entry.index)) {
+        all = all.flatMap((one) => evaluate(tree, one).map((value) => ({ ...one, [key]: value })));
       }
       for (const one of all) for (const inner of entry.holds) walk(inner, one);
-    } else if (evaluate(entry.when ?? "True", env)) {
+    } else if (evaluate(entry.when ?? true, env)) {
       const name = entry.name.replace(/\{(\w+)\}/g, (_, key) => env[key]);
       if (entry.shape) found.push({ ...entry, name, axes: entry.shape, shape: evaluate(entry.shape, env) });
       else {
-        const passed = Object.entries(entry.arguments ?? {});
-        const inner = classes.has(entry.of)
-          ? held(entry.of, Object.fromEntries(passed.map(([key, text]) => [key, evaluate(text, env)])))
-          : tensors(env[entry.of]);
+        const given = entry.arguments ?? {};
+        const passed = Object.entries(given).map(([key, tree]) => [key, evaluate(tree, env)]);
+        const inner = classes.has(entry.of) ? held(entry.of, Object.fromEntries(passed)) : tensors(env[entry.of]);
         for (const tensor of inner) {
-          const axes = passed.reduce((text, [key, outer]) => text.replace(RegExp(`\\*?\\b${key}\\b`, "g"), outer), tensor.axes);
-          found.push({ ...tensor, name: `${name}.${tensor.name}`, axes });
+          found.push({ ...tensor, name: `${name}.${tensor.name}`, axes: inTermsOf(tensor.axes, given) });
         }
       }
       if (found.length > MOST) throw new RangeError();
@@ -349,7 +340,7 @@ const held = (type, values) => {
 
 const tensors = (node) => {
   if (node.lost) return [];
-  if (node.shape) return [{ name: "", shape: node.shape, axes: "", row: say("a parameter of your own") }];
+  if (node.shape) return [{ name: "", shape: node.shape, axes: null, row: say("a parameter of your own") }];
   if (node.type === "MultiheadAttention" && node.printed) {
     // Of all that it is, it prints this one layer.
     const [, { values }] = node.children.find(([key]) => key === "out_proj") ?? [, { values: {} }];
@@ -382,7 +373,7 @@ const literal = (value) => {
 // The line of NumPy: what the registry says, with this module's names and arguments.
 const line = (node, prefix, rows) => {
   const { use, options, order, arguments: standard, holds, silent = [] } = classes.get(node.type);
-  const [, before, inputs] = use.match(/^(.*\()(.*)\)$/);
+  const [before, inputs] = use;
   const given = Object.values(node.values).filter((value) => value?.children);
   const layer = given.find(({ type }) => type.endsWith("coderLayer"));
   if (given.some((module) => module !== layer && module.type !== "LayerNorm")) return "";
@@ -394,7 +385,7 @@ const line = (node, prefix, rows) => {
   const tensor = (key) => (rows.some(({ name }) => name === prefix + key) ? `state["${prefix}${key}"]` : "");
   const parts = [];
   let byName = false;
-  for (const key of inputs.split(", ")) {
+  for (const key of inputs) {
     let value = key;
     if (key === "weights") value = prefix ? `under(state, "${prefix.slice(0, -1)}")` : "state";
     else if (stores(key)) value = tensor(key) || (Array.isArray(options[key]) ? "None" : "");
@@ -403,7 +394,7 @@ const line = (node, prefix, rows) => {
     else parts.push(byName ? `${key}=${value}` : value);
   }
   for (const [key, usual] of Object.entries(options)) {
-    if (inputs.split(", ").includes(key)) continue;
+    if (inputs.includes(key)) continue;
     let value = known[key];
     if (typeof usual === "number" && Array.isArray(value) && value.every((one) => one === value[0])) value = value[0];
     if (stores(key)) {
@@ -586,46 +577,53 @@ const make = (name, className, ...inside) => {
   return element;
 };
 
-const shaped = (texts) => {
-  const parts = texts.map(([text, label]) => {
-    const names = label ? [label] : (text.match(/[a-z_][a-z_0-9]*/g) ?? []);
-    const hue = names.length && own(hues, names[0]) ? hues[names[0]] : "";
+const shaped = (axes) => {
+  const parts = axes.map(([text, name, label]) => {
     const inside = label ? [`${text} `, make("sub", "", label)] : [text];
-    return hue ? make("span", `axis ${hue}`, ...inside) : make("span", "", ...inside);
+    const hue = own(hues, label || name) ? hues[label || name] : "";
+    return make("span", hue && `axis ${hue}`, ...inside);
   });
   const between = parts.flatMap((part, i) => (i ? [", ", part] : [part]));
   return make("code", "shape", "(", ...between, parts.length === 1 ? ",)" : ")");
 };
 
+// The trees of the axes that the registry tells; none of an array that was given.
+const axesOf = ({ axes }) => (axes?.[0] === "tuple" ? axes.slice(1) : []);
+
+// label() of docs/extensions/tables.py
+const labelOf = (axis) => {
+  if (typeof axis === "string") return labels[axis] ?? axis;
+  if (!Array.isArray(axis)) return "";
+  const [operation, first, second] = axis;
+  if (operation === "spread" || (operation === "//" && second === "groups")) return labelOf(first);
+  if (operation === "*" && typeof first === "number") return labelOf(second);
+  return labels[namesIn(axis).find((name) => name === "cutoffs" || name === "div_value")] ?? "";
+};
+
 // labelled() of docs/extensions/tables.py
-const labelled = ({ shape, axes, stacked: blocks = [] }) => {
-  const texts = axes.startsWith("(") ? axes.slice(1, -1).split(/,\s*/).filter(Boolean) : [];
-  while (texts.length && texts.length < shape.length) texts.push(texts.at(-1));
-  return shape.map((size, i) => {
-    const text = texts[i] ?? "";
-    const name = (text.match(/^(?:\d+ )?[ *]*([a-z]\w*)(?: \/\/ groups|$)/) ?? text.match(/(cutoffs|div_value)/))?.[1];
-    const label = blocks.length && !i ? (stacked[blocks] ?? "gates") : name && (labels[name] ?? name);
-    return [`${size}`, label];
-  });
+const labelled = (row) => {
+  const { shape, stacked: blocks = [] } = row;
+  const axes = axesOf(row);
+  while (axes.length && axes.length < shape.length) axes.push(axes.at(-1));
+  return shape.map((size, i) => [`${size}`, "", blocks.length && !i ? (stacked[blocks] ?? "gates") : labelOf(axes[i])]);
 };
 
 const count = (shape) => shape.reduce((a, b) => a * b, 1);
-const written = (n) => n.toLocaleString("en");
+const grouped = (n) => n.toLocaleString("en");
 
 // A long name may break behind a dot or an underscore, or it pushes the shape off a phone.
 const breakable = (name) => name.split(/(?<=[._])/).flatMap((part, i) => (i ? [make("wbr"), part] : [part]));
 
 const rowOf = (row) => {
-  const { name, shape, axes, kind, stacked: blocks = [] } = row;
+  const { name, shape, kind, stacked: blocks = [] } = row;
   const head = make("th", "", make("code", "", ...breakable(name)), ...(kind === "buffer" ? [` (${say("buffer")})`] : []));
   head.scope = "row";
   const cell = make("td", "", shaped(labelled(row)));
-  if (shape.length && axes.startsWith("(")) {
-    cell.append(make("br"), `${say("in general")} `, shaped(axes.slice(1, -1).split(/,\s*/).filter(Boolean).map((text) => [text])));
-  }
+  const axes = axesOf(row);
+  if (axes.length) cell.append(make("br"), `${say("in general")} `, shaped(axes.map((axis) => [written(axis), namesIn(axis)[0], ""])));
   const said = make("td", "", say(row.row));
   if (blocks.length) said.append(make("br"), say("from the top: {blocks}", { blocks: blocks.join(",\u00a0") }));
-  return make("tr", "", head, cell, make("td", "", written(count(shape))), said);
+  return make("tr", "", head, cell, make("td", "", grouped(count(shape))), said);
 };
 
 const bodyOf = ({ type, prefix, line: used, untold, rows }) => {
@@ -644,7 +642,7 @@ const show = () => {
   const rows = found.flatMap((group) => group.rows);
   const parameters = rows.filter(({ kind }) => kind !== "buffer");
   const buffers = rows.filter(({ kind }) => kind === "buffer");
-  const numbers = (some) => written(some.reduce((total, { shape }) => total + count(shape), 0));
+  const numbers = (some) => grouped(some.reduce((total, { shape }) => total + count(shape), 0));
   const told = [];
   if (rows.length) told.push(say("{numbers} parameters in {tensors} tensors.", { numbers: numbers(parameters), tensors: parameters.length }));
   if (buffers.length) told.push(say("{numbers} numbers in {tensors} buffers.", { numbers: numbers(buffers), tensors: buffers.length }));

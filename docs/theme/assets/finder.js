@@ -6,19 +6,19 @@ const pages = new Map([...document.querySelectorAll("article td a")].map((a) => 
 const shapes = new Map([...document.querySelectorAll("article td code")].map((code) => [code.textContent, code]));
 
 const solve = (axes, shape, spatial) => {
-  if (!axes.startsWith("(")) return {}; // as the array that was given, of any shape
-  const texts = axes.slice(1, -1).split(/,\s*/).filter(Boolean);
-  if (texts.length && texts.at(-1).startsWith("*")) {
-    const rest = shape.length - texts.length + 1;
+  if (axes[0] === "shape") return {}; // of the array that was given: any
+  const trees = axes.slice(1);
+  if (trees.at(-1)?.[0] === "spread") {
+    const rest = shape.length - trees.length + 1;
     if (rest < 1 || (spatial && spatial !== rest)) return null;
-    texts.splice(-1, 1, ...Array(rest).fill(""));
+    trees.splice(-1, 1, ...Array(rest).fill(null));
   }
-  if (texts.length !== shape.length) return null;
+  if (trees.length !== shape.length) return null;
   const sizes = {};
-  for (const [i, text] of texts.entries()) {
-    if (/^\d+$/.test(text) && +text !== shape[i]) return null;
-    const [, times = "1", name] = text.match(/^(?:(\d+) \* )?([a-z]\w*)$/) ?? [];
-    if (!name) continue;
+  for (const [i, tree] of trees.entries()) {
+    if (typeof tree === "number" && tree !== shape[i]) return null;
+    const [operation, times, name] = typeof tree === "string" ? ["*", 1, tree] : Array.isArray(tree) ? tree : [];
+    if (operation !== "*" || typeof times !== "number") continue;
     const size = shape[i] / times;
     if (!Number.isInteger(size) || (sizes[name] ?? size) !== size) return null;
     sizes[name] = size;
@@ -26,11 +26,8 @@ const solve = (axes, shape, spatial) => {
   return sizes;
 };
 
-// The one condition that sizes alone decide.
-const exists = (when, sizes) => {
-  const [, low, high] = when.match(/^0 < (\w+) < (\w+)$/) ?? [];
-  return !(low in sizes && high in sizes) || (sizes[low] > 0 && sizes[low] < sizes[high]);
-};
+// Whether the condition holds, as far as sizes tell.
+const exists = (when, sizes) => !namesIn(when).every((name) => Object.hasOwn(sizes, name)) || evaluate(when, sizes);
 
 const candidates = (key, shape) =>
   tensors.flatMap(([name, pattern, axes, when, spatial]) => {
@@ -57,7 +54,7 @@ const show = () => {
     const textContent = `nn.${name}`;
     const link = Object.assign(document.createElement("a"), { href: pages.get(textContent), textContent });
     const item = document.createElement("li");
-    item.append(link, ` ${given.join(", ")} `, shapes.get(axes).cloneNode(true));
+    item.append(link, ` ${given.join(", ")} `, shapes.get(written(axes)).cloneNode(true));
     list.append(item);
   }
 };
