@@ -23,7 +23,7 @@ FENCE = re.compile(
 HIDDEN = re.compile(
     r"^(?P<indent>[ \t]*)<!--[ \t]*\n(?P<body>[ \t]*>>> .*?)^[ \t]*-->", re.M | re.S
 )
-INCLUDE = re.compile(r'--8<-- "(?P<path>[^":]+)(?::(?P<name>[\w.]+))?"\n')
+INCLUDE = re.compile(r'--8<-- "(?P<path>[^":]+)(?::(?P<name>[\w.,]+))?"\n')
 
 # Tables filled from the registry, proved in tests/pages/test_tables.py.
 TABLES = {"stored", *LISTS}

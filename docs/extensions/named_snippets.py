@@ -1,6 +1,7 @@
 """pymdownx.snippets, taught names, so that no marker comment stands in a file people copy.
 
 --8<-- "question/torch_rnn.py:RNN.forward"    a function, class, method or constant
+--8<-- "layers/pooling.py:import,max_pool2d"  the imports, and a function: several names
 --8<-- "layers/transformer.py"                the file, for where no folder is
 
 A page shows the files that a recipe imports from beside it. Pasted into a program, they need not be
@@ -15,19 +16,19 @@ from pymdownx import snippets
 
 RELATIVE = re.compile(r"^from \.+[\w.]* import .+\n", re.M)
 COMMAND = re.compile(r'(?<=\n)\n+if __name__ == "__main__":\n(?:    .+\n?)+')
-NAMED = re.compile(r"(.+\.py):([A-Za-z_]\w*(?:\.\w+)*)")
+NAMED = re.compile(r"(.+\.py):([A-Za-z_][\w.,]*)")
 
 
 class Preprocessor(snippets.SnippetPreprocessor):
     """Reads ``file.py:Class.method`` where pymdownx reads a section."""
 
     def split_path(self, path):
-        """Return (path, line ranges, ":" + section), any dotted name being a section."""
+        """Return (path, line ranges, ":" + section), any dotted names being a section."""
         m = NAMED.fullmatch(path)
         return (m[1], None, ":" + m[2]) if m else super().split_path(path)
 
     def select_snippet_lines(self, lines, target):
-        """Return the source of the name, decorators included."""
+        """Return the source of the names, decorators included."""
         if not target["path"].endswith(".py"):
             return super().select_snippet_lines(lines, target)
         if not target["section"]:
@@ -44,14 +45,20 @@ def pasted(code):
     return re.sub("\n{4,}", "\n\n\n", COMMAND.sub("", RELATIVE.sub("", code)))
 
 
-def source_of(code, name):
-    """Return the dedented source of a dotted name in a module's code, None if it has none."""
-    span = find(ast.parse(code), name.split("."))
-    return textwrap.dedent("\n".join(code.split("\n")[slice(*span)])) if span else None
+def source_of(code, names):
+    """Return the dedented source of dotted names in a module's code, None if it lacks one."""
+    module, lines = ast.parse(code), code.split("\n")
+    spans = [find(module, name.split(".")) for name in names.split(",")]
+    if None in spans:
+        return None
+    return "\n\n\n".join(textwrap.dedent("\n".join(lines[slice(*span)])) for span in spans)
 
 
 def find(node, names):
     """Return (first, end) of the lines that define names[-1] inside names[-2] ..., or None."""
+    if names == ["import"]:
+        imports = [n for n in node.body if isinstance(n, ast.Import | ast.ImportFrom)]
+        return imports[0].lineno - 1, imports[-1].end_lineno
     for child in ast.iter_child_nodes(node):
         targets = getattr(child, "targets", [getattr(child, "target", None)])
         defined = [getattr(child, "name", None), *(getattr(t, "id", None) for t in targets)]

@@ -96,11 +96,25 @@ def test_a_file_is_included_without_its_command():
     assert "__main__" not in convert('--8<-- "describe.py"', "docs.extensions.named_snippets")
 
 
+def test_several_names_are_included_in_their_order():
+    text = convert(
+        '```\n--8<-- "layers/pooling.py:import,pool_axes,max_pool1d"\n```',
+        "docs.extensions.named_snippets",
+        "fenced_code",
+    )
+    begins = ["import functools\nimport itertools", "import numpy as np", "\n\n\ndef pool_axes("]
+    places = [text.index(begin) for begin in [*begins, "\n\n\ndef max_pool1d("]]
+    assert places == sorted(places)
+    assert text.count("def ") == 2
+
+
 def test_a_constant_is_included_by_its_name():
     assert include("numpy_rnn.py:SHAPES").startswith("<p>SHAPES = {")
 
 
-@pytest.mark.parametrize("path", ["torch_rnn.py:RNN.backward", "torch_rnn.py:GRU", "none.py"])
+@pytest.mark.parametrize(
+    "path", ["torch_rnn.py:RNN.backward", "torch_rnn.py:GRU", "torch_rnn.py:RNN,GRU", "none.py"]
+)
 def test_an_unknown_name_or_file_raises(path):
     with pytest.raises(SnippetMissingError):
         include(path)
