@@ -33,7 +33,7 @@ def max_pool3d(
 
 
 def max_pool_nd(x, n, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
-    """Return the maximum of every window over the last n axes of x.
+    """Return the maximum of every window over the last n axes of x, as ``nn.MaxPool2d``.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def max_pool_nd(x, n, kernel_size, stride, padding, dilation, ceil_mode, return_
 
     Returns
     -------
-    output : array, in the dtype of x
+    output : array (..., *windows), in the dtype of x
         NaN where a window reads one, -inf where it reads padding alone.
     indices : array of int, shaped as output
         Places in the flattened sizes of x, without padding: ``row * width + column``. Of equal
@@ -64,12 +64,13 @@ def max_pool_nd(x, n, kernel_size, stride, padding, dilation, ceil_mode, return_
     Raises
     ------
     ValueError
-        PyTorch takes no such size.
+        PyTorch takes no such size, or x holds no real numbers.
     """
     x = check_pool(x, n, n + 1)
     edges, taps = pool_windows(x, n, kernel_size, stride, padding, dilation, ceil_mode)
     # Padding with 0 would be the maximum of a window of negative numbers.
-    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    kind = x.dtype.kind
+    lowest = -np.inf if kind == "f" else np.iinfo(x.dtype).min if kind in "iu" else False
     padded = np.pad(x, [(0, 0)] * (x.ndim - n) + edges, constant_values=lowest)
     values = (padded[tap] for tap in taps)
     if not return_indices:
@@ -115,7 +116,7 @@ def avg_pool3d(
 
 
 def avg_pool_nd(x, n, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
-    """Return the mean of every window over the last n axes of x.
+    """Return the mean of every window over the last n axes of x, as ``nn.AvgPool2d``.
 
     Parameters
     ----------
@@ -128,33 +129,29 @@ def avg_pool_nd(x, n, kernel_size, stride, padding, ceil_mode, count_include_pad
 
     Returns
     -------
-    output : array, in the dtype of x
+    output : array (..., *windows), in the dtype of x
         float64 for integers, of which PyTorch drops the fraction.
 
     Raises
     ------
     ValueError
-        PyTorch takes no such size or divisor.
+        PyTorch takes no such size or divisor, or x holds no real numbers.
     """
+    (x,), dtype = as_floats(x)
     x = check_pool(x, n, n + 1)
+    check_avg_pool(x, n, kernel_size, divisor_override)
     edges, taps = pool_windows(x, n, kernel_size, stride, padding, 1, ceil_mode)
-    if n == 3 and any(np.array(x.shape[-n:]) < pool_axes("kernel_size", kernel_size, n)):
-        raise ValueError(
-            f"kernel_size is {kernel_size}, but x has shape {x.shape}: "
-            "in three dimensions PyTorch takes no mean of more than x has, with padding or not"
-        )
     padded = np.pad(x, [(0, 0)] * (x.ndim - n) + edges)
-    total = sum((padded[tap] for tap in taps), start=0.0)  # a float: small integers overflow
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN
+        total = sum(padded[tap] for tap in taps)
     if divisor_override is not None:
-        if divisor_override == 0:
-            raise ValueError("divisor_override is 0: None divides by the size of each window")
-        return total / divisor_override
+        return (total / float(divisor_override)).astype(dtype, copy=False)
     # Ones where a number counts, summed as x is: how many there are in each window.
     counted = [left if count_include_pad else 0 for left, _ in edges]
-    ones = np.ones([size + 2 * c for size, c in zip(x.shape[-n:], counted, strict=True)])
+    ones = np.ones([size + 2 * c for size, c in zip(x.shape[-n:], counted, strict=True)], x.dtype)
     rest = [(left - c, right - c) for (left, right), c in zip(edges, counted, strict=True)]
     ones = np.pad(ones, rest)
-    return total / sum(ones[tap] for tap in taps).astype(total.dtype)
+    return (total / sum(ones[tap] for tap in taps)).astype(dtype, copy=False)
 
 
 def lp_pool1d(x, norm_type, kernel_size, stride=None, ceil_mode=False):
@@ -184,15 +181,27 @@ def lp_pool_nd(x, n, norm_type, kernel_size, stride, ceil_mode):
         As in ``max_pool_nd``.
     norm_type : float
         p; ``math.inf`` is the maximum of ``abs(x)``, ``-math.inf`` the minimum.
+
+    Returns
+    -------
+    output : array (..., *windows), in the dtype of x
+        float64 for integers.
+
+    Raises
+    ------
+    ValueError
+        PyTorch takes no such size or p, or x holds no real numbers.
     """
-    x = np.asarray(x)
-    if norm_type == math.inf:
-        return max_pool_nd(np.abs(x), n, kernel_size, stride, 0, 1, ceil_mode, False)
-    if norm_type == -math.inf:
-        return -max_pool_nd(-np.abs(x), n, kernel_size, stride, 0, 1, ceil_mode, False)
-    with np.errstate(all="ignore"):  # PyTorch returns inf and NaN without a warning
-        mean = avg_pool_nd(x ** float(norm_type), n, kernel_size, stride, 0, ceil_mode, True, None)
-        return (mean * math.prod(pool_axes("kernel_size", kernel_size, n))) ** (1 / norm_type)
+    (x,), dtype = as_floats(check_pool(x, n, n + 1))
+    p = check_norm_type(norm_type)
+    if abs(p) == math.inf:
+        sign = math.copysign(1, p)
+        y = sign * max_pool_nd(sign * np.abs(x), n, kernel_size, stride, 0, 1, ceil_mode, False)
+    else:
+        with np.errstate(all="ignore"):  # PyTorch returns inf and NaN without a warning
+            mean = avg_pool_nd(x**p, n, kernel_size, stride, 0, ceil_mode, True, None)
+            y = (mean * math.prod(pool_axes("kernel_size", kernel_size, n))) ** (1 / p)
+    return y.astype(dtype, copy=False)
 
 
 def adaptive_avg_pool1d(x, output_size):
@@ -224,12 +233,18 @@ def adaptive_avg_pool_nd(x, n, output_size):
     output_size : int, or tuple of int or None
         How many windows, one number or one for each axis; None: as many as x has numbers.
 
+    Returns
+    -------
+    output : array (..., *windows), in the dtype of x
+        float64 for integers.
+
     Raises
     ------
     ValueError
-        PyTorch takes no such size.
+        PyTorch takes no such size, or x holds no real numbers.
     """
-    return adaptive_pool(x, n, output_size, np.mean)
+    (x,), dtype = as_floats(x)
+    return adaptive_pool(x, n, output_size, np.mean).astype(dtype, copy=False)
 
 
 def adaptive_max_pool1d(x, output_size, return_indices=False):
@@ -250,7 +265,23 @@ def adaptive_max_pool3d(x, output_size, return_indices=False):
 def adaptive_max_pool_nd(x, n, output_size, return_indices):
     """Return the maximum of every window of ``adaptive_avg_pool_nd``.
 
-    With ``return_indices`` also the places, as in ``max_pool_nd``.
+    Parameters
+    ----------
+    x, n, output_size
+        As in ``adaptive_avg_pool_nd``.
+    return_indices : bool
+        Return also where the maxima are.
+
+    Returns
+    -------
+    output : array (..., *windows), in the dtype of x
+    indices : array of int, shaped as output
+        As in ``max_pool_nd``.
+
+    Raises
+    ------
+    ValueError
+        PyTorch takes no such size, or x holds no real numbers.
     """
     if not return_indices:
         return adaptive_pool(x, n, output_size, np.max)
@@ -274,17 +305,16 @@ def adaptive_pool(x, n, output_size, reduce):
     # The last axis last: until then, the numbers that are reduced together lie in whole rows.
     for axis, windows in reversed(adaptive_windows(x, n, output_size)):
         x = np.moveaxis(x, axis, 0)
-        x = np.concatenate([x[:0], *(reduce(x[window], 0, keepdims=True) for window in windows)])
+        with np.errstate(invalid="ignore"):  # inf - inf is NaN
+            x = np.concatenate([x[:0], *(reduce(x[w], 0, keepdims=True) for w in windows)])
         x = np.moveaxis(x, 0, axis)
     return x
 
 
 def adaptive_windows(x, n, output_size):
     """Return each of the last n axes of x, the last one first, with its windows."""
-    outputs = tuple(output_size) if np.ndim(output_size) else (output_size,) * n
-    if len(outputs) != n or any(output is not None and output < 0 for output in outputs):
-        raise ValueError(f"output_size is {output_size}, expected {n} integers from 0, or one")
     found = []
+    outputs = adaptive_sizes(output_size, n)
     for axis in range(-1, -n - 1, -1):
         size = x.shape[axis]
         output = size if outputs[axis] is None else outputs[axis]
@@ -324,47 +354,23 @@ def max_unpool_nd(x, n, indices, kernel_size, stride, padding, output_size):
         The sizes before the pooling, or the whole shape if it has a batch. None: the smallest
         without ``ceil_mode``.
 
+    Returns
+    -------
+    output : array (..., *output_size), in the dtype of x
+
     Raises
     ------
     ValueError
         The shapes differ, or PyTorch takes no such size, or there is no such place.
     """
     x, indices = check_pool(x, n, n), np.asarray(indices)
-    if indices.shape != x.shape:
-        raise ValueError(f"indices have shape {indices.shape}, expected {x.shape}, that of x")
     sizes = unpool_sizes(x, n, kernel_size, stride, padding, output_size)
+    check_indices(indices, x.shape, sizes)
     lead, places = x.shape[:-n], math.prod(sizes)
-    if ((indices < 0) | (indices >= places)).any():
-        raise ValueError(
-            f"indices reach from {indices.min()} to {indices.max()}, but an output of {sizes} has "
-            f"{places} places: is output_size that of x before the pooling?"
-        )
     output = np.zeros((*lead, places), x.dtype)
     flat = (*lead, math.prod(x.shape[-n:]))
     np.put_along_axis(output, indices.reshape(flat), x.reshape(flat), -1)
     return output.reshape(*lead, *sizes)
-
-
-def unpool_sizes(x, n, kernel_size, stride, padding, output_size):
-    """Return the n sizes before the pooling, or say why they cannot be."""
-    kernel_size = pool_axes("kernel_size", kernel_size, n)
-    stride = kernel_size if stride is None else pool_axes("stride", stride, n)
-    padding = pool_axes("padding", padding, n, least=0)
-    smallest = tuple(
-        (size - 1) * s + k - 2 * p
-        for size, k, s, p in zip(x.shape[-n:], kernel_size, stride, padding, strict=True)
-    )
-    if output_size is None:
-        sizes = smallest
-    else:
-        sizes = tuple(output_size)[2:] if len(output_size) == n + 2 else tuple(output_size)
-    far = [abs(a - b) >= s for a, b, s in zip(sizes, smallest, stride, strict=False)]
-    if len(sizes) != n or any(far) or min(sizes) < 0:
-        raise ValueError(
-            f"output_size is {output_size}, expected {n} sizes, or a shape with batch and "
-            f"channels: each less than the stride {stride} from {smallest}, and none below 0"
-        )
-    return sizes
 
 
 def fractional_max_pool2d(
@@ -403,32 +409,28 @@ def fractional_max_pool_nd(
         call, so that no two runs agree: give both the same. Of two, the first is the width's;
         of three, the first is the depth's.
 
+    Returns
+    -------
+    output : array (..., *windows), in the dtype of x
+    indices : array of int, shaped as output
+        As in ``max_pool_nd``.
+
     Raises
     ------
     ValueError
-        PyTorch takes no such size.
+        PyTorch takes no such size or samples, or x holds no real numbers.
     """
     x = check_pool(x, n, n + 1)
     lead, sizes = x.shape[:-n], x.shape[-n:]
     kernel_size = pool_axes("kernel_size", kernel_size, n)
     outputs = fractional_sizes(sizes, kernel_size, output_size, output_ratio)
     batch, planes = math.prod(lead[:-1]), math.prod(lead)
-    samples = np.asarray(_random_samples)
-    if samples.shape[1:] != (lead[-1], n) or len(samples) < batch:
-        raise ValueError(
-            f"_random_samples have shape {samples.shape}, expected {(batch, lead[-1], n)}: "
-            "one for each axis of each channel"
-        )
-    if x.dtype.kind == "f" and samples.dtype != x.dtype:
-        raise ValueError(
-            f"_random_samples are {samples.dtype}, expected {x.dtype}, as x: "
-            "in another dtype a window may start somewhere else"
-        )
-    samples = samples[:batch].reshape(planes, n).T  # (..., planes)
+    samples = fractional_samples(_random_samples, x.dtype, (batch, lead[-1], n))
+    samples = samples.reshape(planes, n).T  # (..., planes)
     samples = samples[::-1] if n == 2 else samples
     x = x.reshape(planes, *sizes)
     axes = zip(samples, sizes, kernel_size, outputs, strict=True)
-    starts = [fractional_starts(*axis) for axis in axes]
+    starts = itertools.starmap(fractional_starts, axes)
     # Of shapes (planes, 1, 1), (planes, height, 1), (planes, 1, width), so that they broadcast.
     plane, *starts = (
         np.expand_dims(array, [k for k in range(1, n + 1) if k != axis])
@@ -454,24 +456,6 @@ def fractional_starts(samples, size, kernel_size, output):
     starts = ((i + first) * step).astype(int) - (first * step).astype(int)  # (planes, length)
     starts[:, -1:] = size - kernel_size
     return starts  # (planes, length)
-
-
-def fractional_sizes(sizes, kernel_size, output_size, output_ratio):
-    """Return how many windows each axis has, or say why there cannot be so many."""
-    n = len(sizes)
-    if output_size is not None:
-        outputs = pool_axes("output_size", output_size, n, least=0)
-    elif output_ratio is not None:
-        ratios = pool_axes("output_ratio", output_ratio, n, least=0)
-        outputs = tuple(int(size * ratio) for size, ratio in zip(sizes, ratios, strict=True))
-    else:
-        raise ValueError("give output_size or output_ratio")
-    for size, k, output in zip(sizes, kernel_size, outputs, strict=True):
-        if output + k - 1 > size - (n == 3):  # PyTorch wants one to spare in three dimensions
-            raise ValueError(
-                f"{output} windows of {k} do not fit into {size}: they start in different places"
-            )
-    return outputs
 
 
 def pool_windows(x, n, kernel_size, stride, padding, dilation, ceil_mode):
@@ -512,19 +496,12 @@ def pool_argmax(values, places):
     return best, place
 
 
-def pool_axes(name, value, n, least=1):
-    """Return one number for each of n axes."""
-    values = tuple(value) if np.ndim(value) else (value,)
-    values = values * n if len(values) == 1 else values
-    # A True would be ceil_mode, one argument too early.
-    if len(values) != n or min(values) < least or bool in map(type, values):
-        raise ValueError(f"{name} is {value}, expected a number from {least}, or {n} of them")
-    return values
+# What refuses wrong input
 
 
 def check_pool(x, n, filled):
     """Return x as an array with n + 1 or n + 2 axes, the last ``filled`` of them not empty."""
-    x = np.asarray(x)
+    x = as_numbers(x)
     if x.ndim not in (n + 1, n + 2):
         axes = "channels, " + ["length", "height, width", "depth, height, width"][n - 1]
         slip = "are the channels missing, x[None]?" if x.ndim == n else "is it another layer's?"
@@ -532,3 +509,160 @@ def check_pool(x, n, filled):
     if 0 in x.shape[-filled:]:
         raise ValueError(f"x has shape {x.shape}: PyTorch takes no empty axis but the batch")
     return x
+
+
+def check_avg_pool(x, n, kernel_size, divisor_override):
+    """Raise if PyTorch takes no mean over such windows, or no such divisor."""
+    if n == 3 and any(np.array(x.shape[-n:]) < pool_axes("kernel_size", kernel_size, n)):
+        raise ValueError(
+            f"kernel_size is {kernel_size}, but x has shape {x.shape}: "
+            "in three dimensions PyTorch takes no mean of more than x has, with padding or not"
+        )
+    if divisor_override == 0:
+        raise ValueError("divisor_override is 0: None divides by the size of each window")
+
+
+def check_norm_type(norm_type):
+    """Return p as a Python float, which widens no dtype."""
+    if np.ndim(norm_type) or norm_type == 0:
+        raise ValueError(f"norm_type is {norm_type}, expected one number, not 0")
+    return float(norm_type)
+
+
+def pool_axes(name, value, n, least=1):
+    """Return an argument as n integers, one for each axis."""
+    values = pool_spread(value, n)
+    # A True would be ceil_mode, one argument too early.
+    if len(values) != n or not all(type(v) is int and v >= least for v in values):
+        raise ValueError(f"{name} is {value}, expected an integer from {least}, or {n} of them")
+    return values
+
+
+def pool_spread(value, n):
+    """Return a tuple as it is, and one number for each of n axes."""
+    values = tuple(np.ravel(value).tolist())
+    return values * n if len(values) == 1 else values
+
+
+def adaptive_sizes(output_size, n):
+    """Return how many windows each axis shall have, None for as many as x has numbers."""
+    values = list(output_size) if np.ndim(output_size) else [output_size] * n
+    numbers = np.ravel([v for v in values if v is not None]).tolist()
+    if len(values) != n or not all(type(v) is int and v >= 0 for v in numbers):
+        raise ValueError(f"output_size is {output_size}, expected {n} integers from 0, or one")
+    return values
+
+
+def unpool_sizes(x, n, kernel_size, stride, padding, output_size):
+    """Return the n sizes before the pooling, or say why they cannot be."""
+    kernel_size = pool_axes("kernel_size", kernel_size, n)
+    stride = kernel_size if stride is None else pool_axes("stride", stride, n)
+    padding = pool_axes("padding", padding, n, least=0)
+    smallest = tuple(
+        (size - 1) * s + k - 2 * p
+        for size, k, s, p in zip(x.shape[-n:], kernel_size, stride, padding, strict=True)
+    )
+    sizes = smallest if output_size is None else tuple(np.ravel(output_size).tolist())
+    sizes = sizes[2:] if len(sizes) == n + 2 else sizes
+    valid = [
+        type(a) is int and a >= 0 and abs(a - b) < s
+        for a, b, s in zip(sizes, smallest, stride, strict=False)
+    ]
+    if len(sizes) != n or not all(valid):
+        raise ValueError(
+            f"output_size is {output_size}, expected {n} sizes, or a shape with batch and "
+            f"channels: each less than the stride {stride} from {smallest}, and none below 0"
+        )
+    return sizes
+
+
+def check_indices(indices, shape, sizes):
+    """Raise unless the indices are places in a plane of these sizes, one for each number of x."""
+    if indices.shape != shape or indices.dtype.kind not in "iu":
+        raise ValueError(
+            f"indices have shape {indices.shape} and hold {indices.dtype}, expected integers of "
+            f"shape {shape}, that of x"
+        )
+    places = math.prod(sizes)
+    if ((indices < 0) | (indices >= places)).any():
+        raise ValueError(
+            f"indices reach from {indices.min()} to {indices.max()}, but an output of {sizes} has "
+            f"{places} places: is output_size that of x before the pooling?"
+        )
+
+
+def fractional_sizes(sizes, kernel_size, output_size, output_ratio):
+    """Return how many windows each axis has, or say why there cannot be so many."""
+    n = len(sizes)
+    if output_size is not None:
+        outputs = pool_axes("output_size", output_size, n, least=0)
+    elif output_ratio is not None:
+        ratios = pool_spread(output_ratio, n)
+        if len(ratios) != n or not min(ratios) >= 0:
+            raise ValueError(
+                f"output_ratio is {output_ratio}, expected a number from 0, or {n} of them"
+            )
+        outputs = tuple(int(size * ratio) for size, ratio in zip(sizes, ratios, strict=True))
+    else:
+        raise ValueError("give output_size or output_ratio")
+    for size, k, output in zip(sizes, kernel_size, outputs, strict=True):
+        if output + k - 1 > size - (n == 3):  # PyTorch wants one to spare in three dimensions
+            raise ValueError(
+                f"{output} windows of {k} do not fit into {size}: they start in different places"
+            )
+    return outputs
+
+
+def fractional_samples(samples, dtype, expected):
+    """Return the samples of this shape, of which a batch may have more, or say what they are."""
+    samples = as_numbers(samples)
+    samples = samples if samples.dtype.kind == "f" else samples.astype(np.float64)
+    batch, *others = expected
+    if samples.shape[1:] != tuple(others) or len(samples) < batch:
+        raise ValueError(
+            f"_random_samples have shape {samples.shape}, expected {expected}: "
+            "one for each axis of each channel"
+        )
+    if dtype.kind == "f" and samples.dtype != dtype:
+        raise ValueError(
+            f"_random_samples are {samples.dtype}, expected {dtype}, as x: "
+            "in another dtype a window may start somewhere else"
+        )
+    if not ((samples >= 0) & (samples <= 1)).all():
+        least, most = samples.min(), samples.max()
+        raise ValueError(f"_random_samples reach from {least} to {most}, expected 0 to 1")
+    return samples[:batch]
+
+
+def as_numbers(given, kinds="f"):
+    """Return an array in its own dtype, in native byte order: integers stay integers.
+
+    Complex numbers are taken where kinds is "fc".
+    """
+    array = np.asarray(given)
+    if array.dtype.kind not in "biu" + kinds:
+        what = f"{type(given).__name__} of dtype {array.dtype}"
+        slip = ": was one of its entries meant?" if hasattr(given, "keys") else ""
+        real = "real " if kinds == "f" else ""
+        raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def as_floats(*given, kinds="f"):
+    """Return the arrays in the dtype to compute in, and the dtype of the result.
+
+    They decide together. float16 is computed in float32, integers and bools in float64.
+    None stays None. Complex numbers are taken where kinds is "fc".
+    """
+    arrays = [None if a is None else np.asarray(a) for a in given]
+    for a, array in zip(given, arrays, strict=True):
+        if array is not None and array.dtype.kind not in "biu" + kinds:
+            what = f"{type(a).__name__} of dtype {array.dtype}"
+            slip = ": was one of its entries meant?" if hasattr(a, "keys") else ""
+            real = "real " if kinds == "f" else ""
+            raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    dtype = np.result_type(*(a.dtype for a in arrays if a is not None)).newbyteorder("=")
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.float64)
+    wide = np.promote_types(dtype, np.float32)
+    return [None if a is None else a.astype(wide, copy=False) for a in arrays], dtype

@@ -1,9 +1,6 @@
 """Pooling in NumPy against torch, and what it says to wrong sizes."""
 
-import functools
 import inspect
-import itertools
-import math
 import re
 
 import numpy as np
@@ -12,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snippets.layers import pooling
-from tests import SNIPPETS_DIR
+from tests import ROOT, SNIPPETS_DIR
+from tests.fences import fences, included
 from tests.parity import FLOAT32, FLOAT64, assert_parity
 from tests.sabotage import sabotaged
 from tests.shape_comments import executed
@@ -43,7 +41,7 @@ def agree(name, x, *args, tolerance=FLOAT64, module=pooling, **kwargs):
 
 def refuses(name, *args, **kwargs):
     """Fail unless both torch and the recipe refuse."""
-    with pytest.raises((RuntimeError, ValueError, IndexError)):
+    with pytest.raises(TORCH_REFUSES):
         getattr(F, name)(*(torch.from_numpy(a) if hasattr(a, "dtype") else a for a in args))
     with pytest.raises(ValueError, match=r"x has|is |expected|fit"):
         getattr(pooling, name)(*args, **kwargs)
@@ -428,11 +426,11 @@ SABOTAGES = {
         "ones = np.pad(ones, rest)",
         "ones = np.pad(ones, rest, constant_values=1)",
     ),
-    "divisor ignored": ("avg, divisor", "return total / divisor_override", "pass"),
-    "no root": ("lp", " ** (1 / norm_type)\n", "\n"),
+    "divisor ignored": ("avg, divisor", "total / float(divisor_override)", "total"),
+    "no root": ("lp", " ** (1 / p)\n", "\n"),
     "mean for sum": ("lp", 'mean * math.prod(pool_axes("kernel_size", kernel_size, n))', "mean"),
-    "inf without abs": ("lp, maximum", "max_pool_nd(np.abs(x), n", "max_pool_nd(x, n"),
-    "-inf without abs": ("lp, minimum", "max_pool_nd(-np.abs(x), n", "max_pool_nd(x, n"),
+    "inf without abs": ("lp, maximum", "sign * np.abs(x)", "x"),
+    "-inf as inf": ("lp, minimum", "math.copysign(1, p)", "1"),
     "windows of in // out": (
         "adaptive avg",
         "-(-(i + 1) * size // output)",
@@ -476,7 +474,7 @@ def test_sabotage_is_caught(name):
 
 
 UNPOOL_SABOTAGES = {
-    "output_size ignored": ("if output_size is None:\n        sizes", "if True:\n        sizes"),
+    "output_size ignored": ("smallest if output_size is None else", "smallest if True else"),
     "padding forgotten": ("+ k - 2 * p\n", "+ k\n"),
     "one padding": ("+ k - 2 * p\n", "+ k - p\n"),
     "filled with ones": ("np.zeros((*lead, places)", "np.ones((*lead, places)"),
@@ -506,6 +504,7 @@ def test_shape_comments():
         module.fractional_max_pool2d(inputs(2, 0), 2, 3, _random_samples=SAMPLES[..., :2])
 
 
+TORCH_REFUSES = (RuntimeError, ValueError, IndexError, TypeError, ZeroDivisionError)
 X = np.ones((2, 3, 7, 9))
 INDICES = np.zeros((2, 3, 7, 9), int)
 MESSAGES = [
@@ -540,11 +539,11 @@ MESSAGES = [
     (
         "max_pool2d",
         (X, (2, 2, 2)),
-        "kernel_size is (2, 2, 2), expected a number from 1, or 2 of them",
+        "kernel_size is (2, 2, 2), expected an integer from 1, or 2 of them",
     ),
-    ("max_pool2d", (X, 2, (1, 0)), "stride is (1, 0), expected a number from 1, or 2 of them"),
-    ("max_pool2d", (X, 3, 1, -1), "padding is -1, expected a number from 0, or 2 of them"),
-    ("max_pool2d", (X, 3, 1, 1, 0), "dilation is 0, expected a number from 1, or 2 of them"),
+    ("max_pool2d", (X, 2, (1, 0)), "stride is (1, 0), expected an integer from 1, or 2 of them"),
+    ("max_pool2d", (X, 3, 1, -1), "padding is -1, expected an integer from 0, or 2 of them"),
+    ("max_pool2d", (X, 3, 1, 1, 0), "dilation is 0, expected an integer from 1, or 2 of them"),
     ("max_pool2d", (X, 3, 1, (0, 2)), "padding is 2, expected at most 1, half of kernel_size 3"),
     (
         "max_pool2d",
@@ -563,6 +562,15 @@ MESSAGES = [
         (X, 2, None, 0, False, True, 0),
         "divisor_override is 0: None divides by the size of each window",
     ),
+    ("max_pool2d", (X, 2.0), "kernel_size is 2.0, expected an integer from 1, or 2 of them"),
+    ("avg_pool2d", (X, 2, 2, 0.5), "padding is 0.5, expected an integer from 0, or 2 of them"),
+    ("adaptive_avg_pool2d", (X, 2.0), "output_size is 2.0, expected 2 integers from 0, or one"),
+    ("lp_pool2d", (X, 0, 2), "norm_type is 0, expected one number, not 0"),
+    (
+        "max_pool2d",
+        (X + 0j, 2),
+        "ndarray of dtype complex128 given, expected an array of real numbers",
+    ),
     ("adaptive_max_pool2d", (X, -1), "output_size is -1, expected 2 integers from 0, or one"),
     (
         "adaptive_avg_pool2d",
@@ -572,7 +580,14 @@ MESSAGES = [
     (
         "max_unpool2d",
         (X, INDICES[0], 2),
-        "indices have shape (3, 7, 9), expected (2, 3, 7, 9), that of x",
+        "indices have shape (3, 7, 9) and hold int64, expected integers of shape (2, 3, 7, 9), "
+        "that of x",
+    ),
+    (
+        "max_unpool2d",
+        (X, X, 2),
+        "indices have shape (2, 3, 7, 9) and hold float64, expected integers of shape "
+        "(2, 3, 7, 9), that of x",
     ),
     (
         "max_unpool2d",
@@ -608,7 +623,7 @@ MESSAGES = [
 def test_a_wrong_size_is_told_what_was_expected(name, args, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         getattr(pooling, name)(*args)
-    with pytest.raises((RuntimeError, ValueError, IndexError)):
+    with pytest.raises(TORCH_REFUSES):
         getattr(F, name)(*(torch.from_numpy(a) if hasattr(a, "dtype") else a for a in args))
 
 
@@ -634,6 +649,11 @@ def test_a_wrong_size_is_told_what_was_expected(name, args, message):
             "one for each axis of each channel",
         ),
         (
+            {"output_ratio": (0.5, 0.5, 0.5)},
+            np.ones((2, 3, 2)),
+            "output_ratio is (0.5, 0.5, 0.5), expected a number from 0, or 2 of them",
+        ),
+        (
             {"output_size": 3},
             np.ones((2, 3, 2), np.float32),
             "_random_samples are float32, expected float64, as x: "
@@ -648,6 +668,25 @@ def test_wrong_fractions_are_told_what_was_expected(sizes, samples, message):
         F.fractional_max_pool2d(
             torch.from_numpy(X), 2, _random_samples=torch.from_numpy(samples), **sizes
         )
+
+
+def test_a_ratio_is_not_negative():
+    with pytest.raises(ValueError, match=r"^output_ratio is -0.1, expected a number from 0"):
+        pooling.fractional_max_pool2d(X, 2, output_ratio=-0.1, _random_samples=np.ones((2, 3, 2)))
+
+
+@pytest.mark.parametrize("sample", [-0.1, 1.1, np.nan])
+def test_a_sample_is_a_number_from_0_to_1(sample):
+    samples = np.full((2, 3, 2), sample)
+    message = f"_random_samples reach from {sample} to {sample}, expected 0 to 1"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        pooling.fractional_max_pool2d(X, 2, 3, _random_samples=samples)
+
+
+def test_samples_of_integers_are_numbers():
+    for samples in [np.zeros((2, 3, 2), int), np.zeros((2, 3, 2), bool)]:
+        ours = pooling.fractional_max_pool2d(X.astype(int), 2, 3, _random_samples=samples)
+        assert ours.tolist() == np.ones((2, 3, 3, 3)).tolist()
 
 
 @pytest.mark.parametrize("n", [2, 3])
@@ -711,15 +750,40 @@ def test_there_is_a_recipe_for_every_pooling():
     assert set(NAMES) == {name for name in vars(F) if re.fullmatch(r"[a-z]\w*_(un)?pool\dd", name)}
 
 
-def test_max_pool2d_needs_five_functions_beside_it():
-    """As the page says: copied alone, these six run."""
-    names = ["max_pool2d", "max_pool_nd", "pool_windows", "pool_argmax", "pool_axes", "check_pool"]
-    modules = {"functools": functools, "itertools": itertools, "math": math, "np": np}
-    exec("\n\n".join(inspect.getsource(getattr(pooling, name)) for name in names), modules)
-    found = modules["max_pool2d"]([[[1, 2], [4, 3]]], 2, return_indices=True)
-    assert [array.tolist() for array in found] == [[[[4]]], [[[2]]]]
+BLOCKS = [
+    included(fence)
+    for fence in fences((ROOT / "docs/en/layers/pooling.md").read_text("utf-8"))
+    if fence.title == "pooling.py"
+]
+
+
+def test_the_page_shows_the_whole_file_in_blocks_of_one_screen_or_two():
+    defined = [name for name, f in vars(pooling).items() if inspect.isfunction(f)]
+    shown = [name for block in BLOCKS for name in re.findall(r"^def (\w+)", block, re.M)]
+    assert sorted(shown) == sorted(defined)
+    assert all(block.count("\n") < 90 for block in BLOCKS[:-1])
+
+
+@pytest.mark.parametrize(
+    ("family", "call", "result"),
+    [
+        (0, "max_pool2d([[[1, 2], [4, 3]]], 2, return_indices=True)", "[[[4]]] [[[2]]]"),
+        (1, "avg_pool2d([[[1, 2], [4, 3]]], 2)", "[[[2.5]]]"),
+        (3, "adaptive_avg_pool2d([[[1, 2], [4, 3]]], 1)", "[[[2.5]]]"),
+        (5, "max_unpool2d([[[4]]], [[[2]]], 2)", "[[[0 0]\n  [4 0]]]"),
+        (6, "fractional_max_pool2d([[[1, 2]]], 1, 1, _random_samples=[[[0.5, 0.5]]])", "[[[2]]]"),
+    ],
+)
+def test_a_family_needs_its_own_block_and_the_last_two(family, call, result):
+    """As the page says."""
+    pasted = re.search(r"^import.*?(?=^def)", BLOCKS[0], re.M | re.S)[0]
+    pasted += "\n\n".join([BLOCKS[family], *BLOCKS[-2:]])
+    module = {}
+    exec(pasted, module)
+    found = eval(call, module)
+    assert " ".join(str(a) for a in (found if isinstance(found, tuple) else (found,))) == result
 
 
 def test_ceil_mode_one_argument_too_early_is_no_padding():
-    with pytest.raises(ValueError, match=r"^padding is True, expected a number from 0"):
+    with pytest.raises(ValueError, match=r"^padding is True, expected an integer from 0"):
         pooling.max_pool2d(X, 2, 2, True)
