@@ -26,23 +26,33 @@ def pad(x, pad, mode="constant", value=None):
     value : number, optional
         What is added; 0 if not given. For mode constant only.
 
+    Returns
+    -------
+    array, a copy, in the dtype of x
+
     Raises
     ------
     ValueError
-        The mode, or a number of pad, does not fit x.
+        The mode, the value or a number of pad does not fit x.
+
+    See Also
+    --------
+    torch.nn.functional.pad, torch.nn.ReflectionPad2d
     """
-    x = np.asarray(x)
+    x = as_numbers(x, "fc")
     widths = check_pad(x.shape, pad, mode, value)
+    check_pad_value(x.dtype, value)
     if mode == "constant":
         kept = [
             slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, widths, strict=True)
         ]
         added = [(max(a, 0), max(b, 0)) for a, b in widths]
         return np.pad(x[tuple(kept)], added, constant_values=0 if value is None else value)
+    y = x if any(map(any, widths)) else x.copy()
     for axis, (before, after) in enumerate(widths):
         if before or after:
-            x = x.take(pad_sources(x.shape[axis], before, after, mode), axis)
-    return x
+            y = y.take(pad_sources(y.shape[axis], before, after, mode), axis)
+    return y
 
 
 def pad_sources(n, before, after, mode):
@@ -56,6 +66,9 @@ def pad_sources(n, before, after, mode):
     return first + (i - first) % (last - first)  # round what is left after the cut
 
 
+# What refuses wrong input
+
+
 def check_pad(shape, pad, mode, value):
     """Return (before, after) of all axes, first axis first, or say what is wrong with pad."""
     if mode not in ("constant", "reflect", "replicate", "circular"):
@@ -63,11 +76,11 @@ def check_pad(shape, pad, mode, value):
             f"mode is {mode!r}, expected constant, reflect, replicate (np.pad says edge) or "
             "circular (np.pad says wrap)"
         )
-    pad = tuple(pad)
+    pad = tuple(np.ravel(pad).tolist())
     axes = len(pad) // 2
-    if len(pad) % 2 or axes > len(shape):
+    if len(pad) % 2 or axes > len(shape) or not all(type(n) is int for n in pad):
         raise ValueError(
-            f"pad is {pad}, expected two numbers for each axis padded, the last axis first; "
+            f"pad is {pad}, expected two integers for each axis padded, the last axis first; "
             f"x has shape {shape}"
         )
     if mode != "constant":
@@ -101,3 +114,25 @@ def check_pad_axis(axis, n, before, after, mode):
             f"axis {axis} of x has {n} entries: {mode} can add at most {most} at each end, "
             f"not {(before, after)}; pad has the last axis first"
         )
+
+
+def check_pad_value(dtype, value):
+    """Raise unless an array of integers can hold the value."""
+    if value is not None and dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        if not limits.min <= value <= limits.max:
+            raise ValueError(f"value is {value}, but x holds {dtype}")
+
+
+def as_numbers(given, kinds="f"):
+    """Return an array in its own dtype, in native byte order: integers stay integers.
+
+    Complex numbers are taken where kinds is "fc".
+    """
+    array = np.asarray(given)
+    if array.dtype.kind not in "biu" + kinds:
+        what = f"{type(given).__name__} of dtype {array.dtype}"
+        slip = ": was one of its entries meant?" if hasattr(given, "keys") else ""
+        real = "real " if kinds == "f" else ""
+        raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -110,7 +110,8 @@ def test_keeps_the_dtype(dtype):
 def test_takes_lists_and_leaves_its_input_alone():
     x = np.array([[1, 2, 3]])
     np.testing.assert_array_equal(pad(x.tolist(), [1, 0], value=9), [[9, 1, 2, 3]])
-    pad(x, (0, 0))[:] = 0
+    for mode in MODES:
+        pad(x, (0, 0), mode)[:] = 0
     np.testing.assert_array_equal(x, [[1, 2, 3]])
     assert pad([True], (1, 1)).tolist() == [False, True, False]
 
@@ -146,7 +147,7 @@ def test_sabotage_is_caught(name):
         check_all(sabotaged(PATH, *SABOTAGES[name]).pad)
 
 
-NUMBERS = "expected two numbers for each axis padded, the last axis first; x has shape"
+NUMBERS = "expected two integers for each axis padded, the last axis first; x has shape"
 LAST = "pad has the last axis first"
 MISSING = "is an axis, or a pair of pad, missing?"
 
@@ -173,6 +174,8 @@ REFUSED = [
     ((3,), (1,), "constant", f"pad is (1,), {NUMBERS} (3,)"),
     ((3,), (1, 1, 1, 1), "constant", f"pad is (1, 1, 1, 1), {NUMBERS} (3,)"),
     ((), (1, 1), "reflect", f"pad is (1, 1), {NUMBERS} ()"),
+    ((3, 4), 1, "constant", f"pad is (1,), {NUMBERS} (3, 4)"),
+    ((3, 4), (1.0, 1), "reflect", f"pad is (1.0, 1.0), {NUMBERS} (3, 4)"),
     ((3, 4), (-2, -3), "constant", all_cut(1, 4, (-2, -3))),
     ((3, 4), (-5, 6), "constant", all_cut(1, 4, (-5, 6))),
     ((3, 4), (0, 0, -4, 0), "constant", all_cut(0, 3, (-4, 0))),
@@ -212,8 +215,18 @@ REFUSED = [
 def test_refuses_what_torch_refuses(shape, numbers, mode, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         pad(np.ones(shape), numbers, mode)
-    with pytest.raises((RuntimeError, NotImplementedError)):
+    with pytest.raises((RuntimeError, NotImplementedError, TypeError)):
         torch.nn.functional.pad(random(shape), numbers, mode)
+
+
+@pytest.mark.parametrize("value", [-1, 256, np.nan, np.inf])
+def test_a_value_that_integers_cannot_hold_is_refused(value):
+    x = np.ones((2, 3), np.uint8)
+    with pytest.raises(ValueError, match=rf"^value is {value}, but x holds uint8$"):
+        pad(x, (1, 1), value=value)
+    with pytest.raises(RuntimeError, match="without overflow"):
+        torch.nn.functional.pad(torch.from_numpy(x), (1, 1), value=value)
+    assert pad(x, (1, 0), value=255).tolist() == [[255, 1, 1, 1]] * 2
 
 
 def test_a_value_is_for_constant():
