@@ -1,7 +1,5 @@
 """``F.interpolate`` and ``nn.Upsample`` in NumPy: one axis after the other."""
 
-import operator
-
 import numpy as np
 
 INTERPOLATE_AXES = {
@@ -21,6 +19,7 @@ def interpolate(
     mode="nearest",
     align_corners=None,
     recompute_scale_factor=None,
+    antialias=False,
 ):
     """Scale the axes behind the channels up or down, as ``nn.Upsample``.
 
@@ -36,37 +35,47 @@ def interpolate(
     scale_factor : number or sequence of numbers
         Instead of size: ``int(old * factor)`` is the new size.
     mode : {"nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear"}
-        nearest and nearest-exact keep the dtype. The others compute in float32 at
-        the least, and do not round for an x of integers.
+        The two nearest copy, so integers stay integers. The others mix, and give float64
+        for integers, of which PyTorch rounds the result.
     align_corners : bool, optional
         Not for nearest and nearest-exact. None is False.
     recompute_scale_factor : bool, optional
         Take the ratio of the two sizes for the factor, as it is when size is given.
+    antialias : bool
+        Only False: this recipe does not smooth.
 
     Returns
     -------
-    array, (batch, channels, ...)
+    array, (batch, channels, ...), in the dtype of x
 
     Raises
     ------
     ValueError
         An argument is not in order, or does not fit x.
+
+    See Also
+    --------
+    torch.nn.Upsample, torch.nn.functional.interpolate
     """
-    x = np.asarray(x)
+    x = as_numbers(x)
     given = size, scale_factor, recompute_scale_factor
-    sizes, factors = check_interpolate(x.shape, *given, mode, align_corners)
-    work = np.result_type(x.dtype, np.float32)
-    small = x.ndim == 4 and sum(sizes) <= 128
+    sizes, factors = check_interpolate(x.shape, *given, mode, align_corners, antialias)
+    lengths = list(zip(x.shape[2:], sizes, factors, strict=True))
     # What shrinks comes first: nothing in between is larger than both ends.
-    for axis in sorted(range(2, x.ndim), key=lambda axis: sizes[axis - 2] / x.shape[axis]):
-        lengths = x.shape[axis], sizes[axis - 2], factors[axis - 2]
-        if mode.startswith("nearest"):
-            x = x.take(nearest_pixels(*lengths, mode, small, work), axis)
-        else:
-            pixels, weights = interpolate_taps(*lengths, mode, align_corners, work)
-            weights = weights.reshape(*weights.shape, *[1] * (x.ndim - 1 - axis))
+    axes = sorted(range(2, x.ndim), key=lambda axis: sizes[axis - 2] / x.shape[axis])
+    if mode.startswith("nearest"):
+        work = np.result_type(x.dtype, np.float32)
+        small = x.ndim == 4 and sum(sizes) <= 128
+        for axis in axes:
+            x = x.take(nearest_pixels(*lengths[axis - 2], mode, small, work), axis)
+        return x
+    (x,), dtype = as_floats(x)
+    for axis in axes:
+        pixels, weights = interpolate_taps(*lengths[axis - 2], mode, align_corners, x.dtype)
+        weights = weights.reshape(*weights.shape, *[1] * (x.ndim - 1 - axis))
+        with np.errstate(invalid="ignore"):  # 0 * inf is NaN
             x = sum(x.take(p, axis) * w for p, w in zip(pixels, weights, strict=True))
-    return x
+    return x.astype(dtype, copy=False)
 
 
 def interpolate_scale(old, new, factor, align_corners=False):
@@ -96,10 +105,13 @@ def nearest_pixels(old, new, factor, mode, small, dtype):
 def interpolate_taps(old, new, factor, mode, align_corners, dtype):
     """Return the old pixels that each new one mixes, and their weights: (taps, new) each."""
     if mode != "bicubic" and new == old:
-        factor = None
+        at = np.arange(new)  # this pixel twice: no other, which may be NaN, spreads
+        return np.stack([at, at]), np.stack([np.ones(new, dtype), np.zeros(new, dtype)])
     scale = interpolate_scale(old, new, factor, align_corners)
     at = np.arange(new, dtype=dtype)
     at = at * scale if align_corners else (at + 0.5) * scale - 0.5
+    if mode != "bicubic":
+        at = at.clip(0)  # on the first pixel, as in PyTorch, which shows where the second is NaN
     left = np.floor(at)
     t = at - left
     if mode == "bicubic":
@@ -122,8 +134,16 @@ def cubic_weights(t, a=-0.75):
     return [far(1 + t), near(t), near(1 - t), far(2 - t)]
 
 
-def check_interpolate(shape, size, scale_factor, recompute, mode, align_corners):
+# What refuses wrong input
+
+
+def check_interpolate(shape, size, scale_factor, recompute, mode, align_corners, antialias):
     """Return sizes and factors, one an axis (None: their ratio), or say what is wrong."""
+    if antialias:
+        raise ValueError(
+            f"antialias is {antialias}, but this recipe has only False: it does not smooth what "
+            "it makes smaller"
+        )
     if mode not in INTERPOLATE_AXES:
         slip = "; area is adaptive average pooling" if mode == "area" else ""
         raise ValueError(f"mode is {mode!r}, expected one of {[*INTERPOLATE_AXES]}{slip}")
@@ -140,14 +160,49 @@ def check_interpolate(shape, size, scale_factor, recompute, mode, align_corners)
         more = " (recompute_scale_factor needs the second)" if recompute else ""
         raise ValueError(f"give size or scale_factor{more}, not {size} and {scale_factor}")
     name, given = ("scale_factor", scale_factor) if size is None else ("size", size)
-    given = [given] * axes if np.ndim(given) == 0 else list(given)
+    given = np.ravel(given).tolist() * (1 if np.ndim(given) else axes)
     if len(given) != axes:
         raise ValueError(f"{name} is {given}, expected {axes}, one an axis of x {shape}")
     if size is None:
-        given = [float(factor) for factor in given]
         sizes = [int(n * factor) for n, factor in zip(shape[2:], given, strict=True)]
     else:
-        sizes = [operator.index(n) for n in given]
+        sizes = given
+        if not all(type(n) is int for n in sizes):
+            raise ValueError(f"size is {size}, expected integers")
     if 0 in shape[1:] or min(sizes) < 1:
         raise ValueError(f"x has shape {shape}, new sizes {sizes}: expected 1 or more each")
     return sizes, [None] * axes if recompute or scale_factor is None else given
+
+
+def as_numbers(given, kinds="f"):
+    """Return an array in its own dtype, in native byte order: integers stay integers.
+
+    Complex numbers are taken where kinds is "fc".
+    """
+    array = np.asarray(given)
+    if array.dtype.kind not in "biu" + kinds:
+        what = f"{type(given).__name__} of dtype {array.dtype}"
+        slip = ": was one of its entries meant?" if hasattr(given, "keys") else ""
+        real = "real " if kinds == "f" else ""
+        raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def as_floats(*given, kinds="f"):
+    """Return the arrays in the dtype to compute in, and the dtype of the result.
+
+    They decide together. float16 is computed in float32, integers and bools in float64.
+    None stays None. Complex numbers are taken where kinds is "fc".
+    """
+    arrays = [None if a is None else np.asarray(a) for a in given]
+    for a, array in zip(given, arrays, strict=True):
+        if array is not None and array.dtype.kind not in "biu" + kinds:
+            what = f"{type(a).__name__} of dtype {array.dtype}"
+            slip = ": was one of its entries meant?" if hasattr(a, "keys") else ""
+            real = "real " if kinds == "f" else ""
+            raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    dtype = np.result_type(*(a.dtype for a in arrays if a is not None)).newbyteorder("=")
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.float64)
+    wide = np.promote_types(dtype, np.float32)
+    return [None if a is None else a.astype(wide, copy=False) for a in arrays], dtype

@@ -1,5 +1,6 @@
 """``interpolate`` against ``F.interpolate`` and the layers, and what it says to wrong arguments."""
 
+import inspect
 import re
 import tracemalloc
 
@@ -177,7 +178,7 @@ def test_dtypes():
     reference = torch.nn.functional.interpolate(torch.from_numpy(x), scale_factor=2)
     assert_parity(interpolate(x, scale_factor=2), reference, 0)
     assert interpolate(x.tolist(), scale_factor=2).tolist() == reference.tolist()
-    assert interpolate(x, scale_factor=2, mode="bilinear").dtype == np.float32
+    assert interpolate(x, scale_factor=2, mode="bilinear").dtype == np.float64
     assert interpolate(x.tolist(), scale_factor=2, mode="bilinear").dtype == np.float64
     numpys = np.array([1.5, 2])  # NumPy's own float64 does not widen a float32
     assert interpolate(np.float32(x), scale_factor=numpys, mode="bicubic").dtype == np.float32
@@ -341,9 +342,51 @@ def test_area_is_another_recipe():
     assert torch.equal(area, torch.nn.functional.adaptive_avg_pool1d(x, 7))
 
 
+def test_antialias_is_refused_by_its_name():
+    message = "antialias is True, but this recipe has only False: it does not smooth what it makes "
+    with pytest.raises(ValueError, match=f"^{message}smaller$"):
+        interpolate(np.ones((2, 3, 5, 4)), 2, mode="bilinear", antialias=True)
+
+
+def test_arguments_are_those_of_torch():
+    ours, theirs = map(inspect.signature, (interpolate, torch.nn.functional.interpolate))
+    assert list(ours.parameters)[1:] == list(theirs.parameters)[1:]
+    defaults = [[p.default for p in f.parameters.values()] for f in (ours, theirs)]
+    assert defaults[0] == defaults[1]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    ("mode", "axes", "arguments"),
+    [
+        (mode, axes, arguments)
+        for mode, axes in MODES
+        for arguments in [
+            {"size": (4, 5, 6)[:axes]},
+            {"size": (4, 5, 6)[:axes], "align_corners": True},
+            {"scale_factor": 2},
+            {"size": (7, 9, 11)[:axes], "align_corners": True},
+            {"size": (2, 3, 3)[:axes]},
+        ]
+        if not ("nearest" in mode and "align_corners" in arguments)
+    ],
+)
+def test_nan_and_infinity_spread_as_torchs(mode, axes, arguments, value):
+    """To the size that x has, too: there a NaN stays where it is."""
+    shape = (2, 3, 4, 5, 6)[: axes + 2]
+    for place in np.ndindex(shape[2:]):
+        x = random(shape)
+        x[(0, 1, *place)] = value
+        reference = torch.nn.functional.interpolate(x, mode=mode, **arguments).numpy()
+        ours = interpolate(x.numpy(), mode=mode, **arguments)
+        np.testing.assert_allclose(ours, reference, rtol=1e-10, atol=1e-11)
+
+
 def test_a_size_is_an_integer():
     for size in (7.0, (7.0,)):
-        with pytest.raises(TypeError):
+        with pytest.raises(
+            ValueError, match=f"^size is {re.escape(str(size))}, expected integers$"
+        ):
             interpolate(np.ones((2, 3, 5)), size)
         with pytest.raises(TypeError):
             torch.nn.functional.interpolate(random((2, 3, 5)), size)
