@@ -129,13 +129,15 @@ def test_sabotage_of_unflatten_is_caught(name):
             (0, 3),
             "end_dim is 3, but x has shape (3, 4, 5), 3 axes: is the batch missing?",
         ),
+        ((3, 4, 5), (1.0,), "start_dim is 1.0, expected an integer"),
+        ((3, 4, 5), (0, True), "end_dim is True, expected an integer"),
         ((3, 4, 5), (2, 1), "end_dim 1 comes before start_dim 2 in (3, 4, 5)"),
     ],
 )
 def test_flatten_refuses_what_torch_refuses(shape, arguments, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         flatten(np.ones(shape), *arguments)
-    with pytest.raises((IndexError, RuntimeError)):
+    with pytest.raises((IndexError, RuntimeError, TypeError)):
         torch.nn.Flatten(*arguments)(random(shape))
 
 
@@ -160,6 +162,13 @@ def test_unflatten_refuses_what_torch_refuses(shape, dim, sizes):
         unflatten(np.ones(shape), dim, sizes)
     with pytest.raises(RuntimeError):
         torch.nn.Unflatten(dim, sizes)(random(shape))
+
+
+def test_unflatten_wants_integers():
+    with pytest.raises(ValueError, match=r"^unflattened_size is \(4.0, 5.0\), expected integers$"):
+        unflatten(np.ones((3, 20)), 1, (4.0, 5))
+    with pytest.raises(TypeError):
+        torch.nn.Unflatten(1, (4.0, 5))(torch.ones(3, 20))
 
 
 def test_unflatten_needs_the_axis():

@@ -95,7 +95,7 @@ SABOTAGES = {
     "pixel_unshuffle": {
         "only reshaped": ("x = np.moveaxis(x, (-4, -2), (-2, -1))", "x = x"),
         "channels fastest": (
-            "return x.reshape(*batch, channels * r * r",
+            "return x.copy().reshape(*batch, channels * r * r",
             "x = np.moveaxis(x, -5, -3)\n    return x.reshape(*batch, channels * r * r",
         ),
         "the two r exchanged": ("(-4, -2), (-2, -1))", "(-4, -2), (-2, -1)).swapaxes(-3, -4)"),
@@ -150,7 +150,8 @@ ORDER = "are the axes in another order?"
             "x has shape (6, 3, 5): upscale_factor 2 can't split its axis -3, 6, into 4 equal "
             f"parts; {ORDER}",
         ),
-        (pixel_shuffle, (4, 3, 5), 0, "upscale_factor is 0, expected 1 or more"),
+        (pixel_shuffle, (4, 3, 5), 2.0, "upscale_factor is 2.0, expected an integer from 1"),
+        (pixel_shuffle, (4, 3, 5), 0, "upscale_factor is 0, expected an integer from 1"),
         (
             pixel_unshuffle,
             (4,),
@@ -171,7 +172,7 @@ ORDER = "are the axes in another order?"
             "x has shape (6, 4, 3): downscale_factor 2 can't split its axis -1, 3, into 2 equal "
             f"parts; {ORDER}",
         ),
-        (pixel_unshuffle, (4, 4, 4), -2, "downscale_factor is -2, expected 1 or more"),
+        (pixel_unshuffle, (4, 4, 4), -2, "downscale_factor is -2, expected an integer from 1"),
         (
             channel_shuffle,
             (4, 4),
@@ -185,11 +186,12 @@ ORDER = "are the axes in another order?"
             "x has shape (4, 6, 8): groups 4 can't split its axis 1, 6, into 4 equal parts; "
             f"{ORDER}",
         ),
-        (channel_shuffle, (4, 6, 8), 0, "groups is 0, expected 1 or more"),
+        (channel_shuffle, (4, 6, 8), True, "groups is True, expected an integer from 1"),
+        (channel_shuffle, (4, 6, 8), 0, "groups is 0, expected an integer from 1"),
     ],
 )
 def test_refuses_what_torch_refuses(function, shape, factor, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         function(np.ones(shape), factor)
-    with pytest.raises((RuntimeError, ValueError)):
+    with pytest.raises((RuntimeError, ValueError, TypeError)):
         LAYERS[function](factor)(torch.ones(shape))
