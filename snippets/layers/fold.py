@@ -18,18 +18,19 @@ def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
     Returns
     -------
     array, (batch, channels * kh * kw, windows) or (channels * kh * kw, windows)
+        In the dtype of x.
 
     Raises
     ------
     ValueError
         An argument is not in order, or no window fits into x.
+
+    See Also
+    --------
+    torch.nn.Unfold, torch.nn.functional.unfold
     """
-    x = np.asarray(x)
-    if x.ndim not in (3, 4) or 0 in x.shape[-3:]:
-        raise ValueError(
-            f"x has shape {x.shape}, expected (batch, channels, height, width) "
-            "or (channels, height, width)"
-        )
+    x = as_numbers(x, "fc")
+    check_unfold(x.shape)
     *batch, channels, height, width = x.shape
     windows = fold_windows((height, width), kernel_size, dilation, padding, stride)
     (rows, kh, dh, ph, sh), (columns, kw, dw, pw, sw) = windows
@@ -38,7 +39,7 @@ def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
     x = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(-2, -1))
     x = x[..., ::sh, ::sw, ::dh, ::dw]  # (..., in_channels, rows, columns, kh, kw)
     x = np.moveaxis(x, (-2, -1), (-4, -3))  # (..., in_channels, kh, kw, rows, columns)
-    return x.reshape(*batch, channels * kh * kw, rows * columns)
+    return x.copy().reshape(*batch, channels * kh * kw, rows * columns)
 
 
 def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
@@ -57,13 +58,18 @@ def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
     Returns
     -------
     array, (batch, channels, height, width) or (channels, height, width)
+        In the dtype of x; float64 for integers and bools, whose sums could wrap around.
 
     Raises
     ------
     ValueError
         An argument is not in order, or x has not the shape that they ask for.
+
+    See Also
+    --------
+    torch.nn.Fold, torch.nn.functional.fold
     """
-    x = np.asarray(x)
+    (x,), dtype = as_floats(x, kinds="fc")
     height, width = fold_pair("output_size", output_size, 1)
     windows = fold_windows((height, width), kernel_size, dilation, padding, stride)
     (rows, kh, dh, ph, sh), (columns, kw, dw, pw, sw) = windows
@@ -72,10 +78,13 @@ def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
     channels = pixels // (kh * kw)
     x = x.reshape(*batch, channels, kh, kw, rows, columns)  # (..., kh, kw, rows, columns)
     y = np.zeros((*batch, channels, height + 2 * ph, width + 2 * pw), x.dtype)
-    for i, j in np.ndindex(kh, kw):
-        top, left = i * dh, j * dw
-        y[..., top : top + rows * sh : sh, left : left + columns * sw : sw] += x[..., i, j, :, :]
-    return y[..., ph : ph + height, pw : pw + width]  # (..., in_channels, height, width)
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN
+        for i, j in np.ndindex(kh, kw):
+            top, left = i * dh, j * dw
+            places = (..., slice(top, top + rows * sh, sh), slice(left, left + columns * sw, sw))
+            y[places] += x[..., i, j, :, :]
+    y = y[..., ph : ph + height, pw : pw + width]  # (..., in_channels, height, width)
+    return y.astype(dtype, copy=False)
 
 
 def fold_windows(image, kernel_size, dilation, padding, stride):
@@ -94,10 +103,22 @@ def fold_windows(image, kernel_size, dilation, padding, stride):
     return [(count, *axis[1:]) for count, axis in zip(counts, axes, strict=True)]
 
 
+# What refuses wrong input
+
+
+def check_unfold(shape):
+    """Raise unless x is an image or a batch of them."""
+    if len(shape) not in (3, 4) or 0 in shape[-3:]:
+        raise ValueError(
+            f"x has shape {shape}, expected (batch, channels, height, width) "
+            "or (channels, height, width)"
+        )
+
+
 def fold_pair(name, value, least):
     """Return (height, width) of an argument that may be one number for both."""
-    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
-    if len(pair) != 2 or min(pair) < least:
+    pair = tuple(np.ravel(value).tolist()) * (1 if np.ndim(value) else 2)
+    if len(pair) != 2 or not all(type(v) is int and v >= least for v in pair):
         raise ValueError(f"{name} is {value}, expected one or two integers of {least} or more")
     return pair
 
@@ -117,3 +138,37 @@ def check_fold(shape, pixels, rows, columns):
             f"x has shape {shape}, expected {expected}, for {rows} * {columns} windows: "
             "is output_size the image's, or a stride or padding missing?"
         )
+
+
+def as_numbers(given, kinds="f"):
+    """Return an array in its own dtype, in native byte order: integers stay integers.
+
+    Complex numbers are taken where kinds is "fc".
+    """
+    array = np.asarray(given)
+    if array.dtype.kind not in "biu" + kinds:
+        what = f"{type(given).__name__} of dtype {array.dtype}"
+        slip = ": was one of its entries meant?" if hasattr(given, "keys") else ""
+        real = "real " if kinds == "f" else ""
+        raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def as_floats(*given, kinds="f"):
+    """Return the arrays in the dtype to compute in, and the dtype of the result.
+
+    They decide together. float16 is computed in float32, integers and bools in float64.
+    None stays None. Complex numbers are taken where kinds is "fc".
+    """
+    arrays = [None if a is None else np.asarray(a) for a in given]
+    for a, array in zip(given, arrays, strict=True):
+        if array is not None and array.dtype.kind not in "biu" + kinds:
+            what = f"{type(a).__name__} of dtype {array.dtype}"
+            slip = ": was one of its entries meant?" if hasattr(a, "keys") else ""
+            real = "real " if kinds == "f" else ""
+            raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    dtype = np.result_type(*(a.dtype for a in arrays if a is not None)).newbyteorder("=")
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.float64)
+    wide = np.promote_types(dtype, np.float32)
+    return [None if a is None else a.astype(wide, copy=False) for a in arrays], dtype

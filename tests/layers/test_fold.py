@@ -110,20 +110,20 @@ def test_takes_lists_and_leaves_its_input_alone():
 
 SABOTAGES = {
     "channels fastest": (
-        "    return x.reshape(*batch, channels * kh",
+        "    return x.copy().reshape(*batch, channels * kh",
         "    x = np.moveaxis(x, -5, -3)\n    return x.reshape(*batch, channels * kh",
     ),
     "the windows not moved": ("np.moveaxis(x, (-2, -1), (-4, -3))", "x"),
     "kernel column by column": ("(-2, -1), (-4, -3)", "(-2, -1), (-3, -4)"),
     "windows column by column": (
-        "return x.reshape(*batch, channels * kh",
+        "return x.copy().reshape(*batch, channels * kh",
         "return x.swapaxes(-1, -2).reshape(*batch, channels * kh",
     ),
     "padding exchanged": ("(ph, ph), (pw, pw)", "(pw, pw), (ph, ph)"),
     "stride exchanged": ("::sh, ::sw", "::sw, ::sh"),
     "dilation exchanged": ("::dh, ::dw", "::dw, ::dh"),
     "dilation and stride exchanged": ("::sh, ::sw, ::dh, ::dw", "::dh, ::dw, ::sh, ::sw"),
-    "one entry set, not added": ("sw] += x", "sw] = x"),
+    "one entry set, not added": ("y[places] += x", "y[places] = x"),
     "the padding kept": ("ph : ph + height, pw : pw + width", ":height, :width"),
     "kernel turned round": ("x[..., i, j, :, :]", "x[..., -1 - i, -1 - j, :, :]"),
     "dilation ignored in fold": ("top, left = i * dh, j * dw", "top, left = i, j"),
@@ -177,7 +177,7 @@ COLUMNS = "expected (batch, channels * 4, 20) or without batch"
         *(
             ((2, 3, 5, 6), {name: value}, f"{name} is {value}, expected one or two integers {of}")
             for name, of, values in [
-                ("kernel_size", "of 1 or more", [0, (2, 0), (2,), (2, 3, 4)]),
+                ("kernel_size", "of 1 or more", [2.0, True, 0, (2, 0), (2,), (2, 3, 4)]),
                 ("dilation", "of 1 or more", [0, (0, 1), (1,)]),
                 ("padding", "of 0 or more", [-1, (0, -1), (1,)]),
                 ("stride", "of 1 or more", [0, (1, 0), (1, 2, 3)]),
@@ -190,7 +190,7 @@ def test_unfold_refuses_what_torch_refuses(shape, windows, message):
     windows = {"kernel_size": 2} | windows
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         unfold(np.ones(shape), **windows)
-    with pytest.raises((RuntimeError, IndexError)):
+    with pytest.raises((RuntimeError, IndexError, TypeError)):
         torch.nn.Unfold(**windows)(random(shape))
 
 
