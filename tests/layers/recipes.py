@@ -17,15 +17,21 @@ from snippets.layers import (
     bilinear,
     conv,
     conv_transpose,
+    flatten,
+    fold,
     group_norm,
     gru,
     instance_norm,
+    interpolate,
     layer_norm,
     linear,
     local_response_norm,
     lstm,
+    padding,
+    pooling,
     rms_norm,
     rnn,
+    shuffle,
 )
 from tests.layers.recurrent import stored, stored_cell
 
@@ -61,6 +67,9 @@ class Row:
         A check by name, and why PyTorch's answer is none to be compared with: the test then
         wants torch to raise, or to answer otherwise. "inf" is an infinity in any array of
         floats, "inf in 1" in the second one.
+    strict : tuple
+        The numbers of the floats that must have the dtype of the first and be finite: otherwise
+        they are refused.
     """
 
     recipe: Callable
@@ -71,6 +80,7 @@ class Row:
     keeps: str = ""
     is_complex: bool = False
     unlike: dict = field(default_factory=dict)
+    strict: tuple = ()
 
 
 # Files whose rows are not here yet.
@@ -184,12 +194,61 @@ MISSING |= {"embedding"}
 
 # ---- flatten ----
 
-MISSING |= {"flatten"}
+TABLE |= {
+    "flatten.flatten": Row(
+        flatten.flatten,
+        {"x": normal(size=(2, 3, 4, 5))},
+        torch.flatten,
+        {"start_dim": 1, "end_dim": 2},
+        keeps="biu",
+        is_complex=True,
+    ),
+    "flatten.flatten, nothing joined": Row(
+        flatten.flatten,
+        {"x": normal(size=(2, 3))},
+        torch.nn.Flatten(),
+        keeps="biu",
+        is_complex=True,
+    ),
+    "flatten.unflatten": Row(
+        flatten.unflatten,
+        {"x": normal(size=(2, 12, 5))},
+        lambda x, dim, unflattened_size: torch.unflatten(x, dim, unflattened_size),
+        {"dim": 1, "unflattened_size": (3, 4)},
+        keeps="biu",
+        is_complex=True,
+    ),
+}
 
 
 # ---- fold ----
 
-MISSING |= {"fold"}
+WINDOWS = {"kernel_size": (2, 3), "dilation": 1, "padding": (1, 0), "stride": (2, 1)}
+TABLE |= {
+    "fold.unfold": Row(
+        fold.unfold,
+        {"x": normal(size=(2, 3, 6, 7))},
+        F.unfold,
+        WINDOWS,
+        keeps="biu",
+        is_complex=True,
+    ),
+    "fold.unfold, one pixel": Row(
+        fold.unfold,
+        {"x": normal(size=(2, 3, 6, 7))},
+        F.unfold,
+        {"kernel_size": 1},
+        keeps="biu",
+        is_complex=True,
+    ),
+    "fold.fold": Row(
+        fold.fold,
+        {"x": normal(size=(2, 18, 20))},
+        F.fold,
+        {"output_size": (6, 7)} | WINDOWS,
+        is_complex=True,
+    ),
+}
 
 
 # ---- group_norm ----
@@ -250,7 +309,31 @@ TABLE |= {
 
 # ---- interpolate ----
 
-MISSING |= {"interpolate"}
+TABLE |= {
+    f"interpolate.interpolate, {mode} to {sizes}": Row(
+        interpolate.interpolate,
+        {"x": normal(size=(2, 3, 4, 5, 6)[: 2 + len(sizes)])},
+        F.interpolate,
+        {"size": sizes, "mode": mode},
+        keeps="biu" if mode.startswith("nearest") else "",
+    )
+    for mode, sizes in [
+        ("nearest", (7,)),
+        ("nearest", (4, 5)),
+        ("nearest-exact", (9, 3)),
+        ("linear", (9,)),
+        ("bilinear", (4, 5)),
+        ("bilinear", (3, 11)),
+        ("bicubic", (6, 4)),
+        ("trilinear", (4, 7, 3)),
+    ]
+}
+TABLE["interpolate.interpolate by factors"] = Row(
+    interpolate.interpolate,
+    {"x": normal(size=(2, 3, 4, 5))},
+    F.interpolate,
+    {"scale_factor": (1.5, 2.0), "mode": "bilinear", "align_corners": True},
+)
 
 
 # ---- layer_norm ----
@@ -331,12 +414,103 @@ TABLE |= {
 
 # ---- padding ----
 
-MISSING |= {"padding"}
+TABLE |= {
+    f"padding.pad, {mode} {numbers}": Row(
+        padding.pad,
+        {"x": normal(size=(2, 3, 4, 5))},
+        F.pad,
+        {"pad": numbers, "mode": mode},
+        keeps="biu",
+        is_complex=True,
+    )
+    for mode in ["constant", "reflect", "replicate", "circular"]
+    for numbers in [(0, 0, 0, 0), (1, 2, 0, 3), (-1, 1, 2, -2)]
+}
+TABLE["padding.pad with a value"] = Row(
+    padding.pad,
+    {"x": normal(size=(3, 4))},
+    F.pad,
+    {"pad": (1, 0), "value": 1.0},
+    keeps="biu",
+    is_complex=True,
+)
 
 
 # ---- pooling ----
 
-MISSING |= {"pooling"}
+POOLED = {n: normal(size=(2, 3, *sizes)) for n, sizes in {1: (9,), 2: (7, 9), 3: (5, 7, 6)}.items()}
+POOLS = {  # the family: options, and what is kept
+    "max_pool": (
+        {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True, "return_indices": True},
+        "biu",
+    ),
+    "avg_pool": ({"kernel_size": 3, "stride": 2, "padding": 1, "count_include_pad": False}, ""),
+    "lp_pool": ({"norm_type": 2.0, "kernel_size": 2}, ""),
+    "adaptive_avg_pool": ({"output_size": 4}, ""),
+    "adaptive_max_pool": ({"output_size": 4, "return_indices": True}, "biu"),
+}
+TABLE |= {
+    f"pooling.{family}{n}d": Row(
+        getattr(pooling, f"{family}{n}d"),
+        {"x": x},
+        getattr(F, f"{family}{n}d"),
+        options,
+        keeps=keeps,
+        unlike={"float16": "PyTorch refuses it"}
+        if family in ("avg_pool", "lp_pool") and n == 3
+        else {},
+    )
+    for family, (options, keeps) in POOLS.items()
+    for n, x in POOLED.items()
+}
+TABLE |= {
+    f"pooling.{name}": Row(
+        getattr(pooling, name.partition(",")[0]),
+        {"x": POOLED[2]},
+        getattr(F, name.partition(",")[0]),
+        options,
+        keeps="biu" if "max" in name else "",
+    )
+    for name, options in {
+        "max_pool2d, one number": {"kernel_size": 1},
+        "adaptive_max_pool2d, as many": {"output_size": (7, None)},
+        "adaptive_avg_pool2d, as many": {"output_size": (None, 9)},
+        "avg_pool2d, one number": {"kernel_size": 1},
+        "avg_pool2d, a divisor": {"kernel_size": 2, "divisor_override": 3},
+        "lp_pool2d, greatest": {"norm_type": np.inf, "kernel_size": 2},
+        "lp_pool2d, smallest": {"norm_type": -np.inf, "kernel_size": 2},
+    }.items()
+}
+
+
+def unpooled(n, x):
+    """Return the row of max_unpool, from the maxima of x."""
+    found = getattr(pooling, f"max_pool{n}d")(x, 2, return_indices=True)
+    return Row(
+        getattr(pooling, f"max_unpool{n}d"),
+        dict(zip(["x", "indices"], found, strict=True)),
+        getattr(F, f"max_unpool{n}d"),
+        {"kernel_size": 2, "output_size": x.shape[2:]},
+        empty=dict.fromkeys(["x", "indices"], (0, *found[0].shape[1:])),
+        keeps="biu",
+    )
+
+
+def fractional(n, x):
+    """Return the row of fractional_max_pool, whose samples torch wants by their name."""
+    function = getattr(F, f"fractional_max_pool{n}d")
+    return Row(
+        getattr(pooling, f"fractional_max_pool{n}d"),
+        {"x": x, "_random_samples": np.random.default_rng(0).random((2, 3, n)) / 6},
+        lambda x, samples, **options: function(x, **options, _random_samples=samples),
+        {"kernel_size": 2, "output_size": 3, "return_indices": True},
+        keeps="biu",
+        strict=(1,),
+    )
+
+
+TABLE |= {f"pooling.max_unpool{n}d": unpooled(n, x) for n, x in POOLED.items()}
+TABLE |= {f"pooling.fractional_max_pool{n}d": fractional(n, POOLED[n]) for n in (2, 3)}
 
 
 # ---- rms_norm ----
@@ -390,7 +564,48 @@ TABLE |= {
 
 # ---- shuffle ----
 
-MISSING |= {"shuffle"}
+TABLE |= {
+    "shuffle.pixel_shuffle": Row(
+        shuffle.pixel_shuffle,
+        {"x": normal(size=(2, 12, 3, 5))},
+        F.pixel_shuffle,
+        {"upscale_factor": 2},
+        keeps="biu",
+        is_complex=True,
+    ),
+    "shuffle.pixel_unshuffle": Row(
+        shuffle.pixel_unshuffle,
+        {"x": normal(size=(2, 3, 4, 6))},
+        F.pixel_unshuffle,
+        {"downscale_factor": 2},
+        keeps="biu",
+        is_complex=True,
+        unlike={"empty": "PyTorch leaves its shape"},
+    ),
+    "shuffle.channel_shuffle": Row(
+        shuffle.channel_shuffle,
+        {"x": normal(size=(2, 6, 3, 5))},
+        lambda x, groups: torch.channel_shuffle(x, groups),
+        {"groups": 3},
+        keeps="biu",
+        is_complex=True,
+    ),
+}
+TABLE |= {
+    f"shuffle.{name} by 1": Row(
+        getattr(shuffle, name),
+        {"x": normal(size=(2, 3, 4, 5))},
+        getattr(torch, name),
+        {argument: 1},
+        keeps="biu",
+        is_complex=True,
+    )
+    for name, argument in [
+        ("pixel_shuffle", "upscale_factor"),
+        ("pixel_unshuffle", "downscale_factor"),
+        ("channel_shuffle", "groups"),
+    ]
+}
 
 
 # ---- transformer ----
