@@ -10,6 +10,7 @@ from bs4 import BeautifulSoup
 from pymdownx.superfences import SuperFencesException
 
 from docs.extensions import figures
+from docs.extensions.figures import checkpoint_file, norm_axes
 
 SOURCE = """\
 draw: rows-are-outputs
@@ -265,7 +266,7 @@ columns: length
 """
 
 
-@pytest.mark.parametrize("norm", figures.PICKS)
+@pytest.mark.parametrize("norm", norm_axes.PICKS)
 def test_the_mean_is_that_of_numpy_over_the_picked(norm):
     svg = ET.fromstring(figure(NORM.format(norm))).find("svg")
     cells = [t for t in svg.iter("text") if "cell" in t.get("class")]
@@ -283,11 +284,11 @@ def test_the_mean_is_that_of_numpy_over_the_picked(norm):
     ("norm", "axes"), [("batch", (0, 2)), ("instance", (2,)), ("layer", (-1,)), ("group", (2, 3))]
 )
 def test_each_norm_picks_its_own_axes(norm, axes):
-    x = np.array(figures.SAMPLES)
+    x = norm_axes.SAMPLES
+    picked = eval(norm_axes.PICKS[norm][0], {"x": x})
     x = x.reshape(2, 2, 2, 3) if norm == "group" else x
-    code = figures.PICKS[norm][0]
-    assert eval(code, {"x": np.array(figures.SAMPLES)}).mean() in x.mean(axes)
-    assert eval(code, {"x": np.array(figures.SAMPLES)}).size == x.size // x.mean(axes).size
+    assert picked.mean() in x.mean(axes)
+    assert picked.size == x.size // x.mean(axes).size
 
 
 HEADS = """\
@@ -341,7 +342,7 @@ def test_the_tensors_of_a_checkpoint_are_those_of_numpy():
     values = [int(text) for text, _ in drawn]
     tensors, storage = values[:-6], np.array(values[-6:])
     size, seen = storage.itemsize, []
-    for begin, shape, strides in figures.VIEWS.values():
+    for begin, shape, strides in checkpoint_file.VIEWS.values():
         steps = [size * n for n in strides]
         seen += np.ndarray(shape, storage.dtype, storage, size * begin, steps).ravel().tolist()
     assert seen == tensors
@@ -349,4 +350,7 @@ def test_the_tensors_of_a_checkpoint_are_those_of_numpy():
     assert picked == [3, 4, 5] * 4
     said = [text for text in texts(svg) if text.startswith(("from", "step"))]
     assert said == ["from 0", "step 3, 1", "from 0", "step 1, 3", "from 3", "step 1"]
-    assert (figures.VIEWS["turned"][1], figures.VIEWS["turned"][2]) == ((3, 2), (1, 3))
+    assert (checkpoint_file.VIEWS["turned"][1], checkpoint_file.VIEWS["turned"][2]) == (
+        (3, 2),
+        (1, 3),
+    )

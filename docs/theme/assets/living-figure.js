@@ -1,5 +1,5 @@
 // The living figure. The page holds its words, its arrays and its first state; this draws the other
-// sizes, line by line as rows_are_outputs() in docs/extensions/figures.py: a test compares the two.
+// sizes, line by line as docs/extensions/figures/rows_are_outputs.py: a test compares the two.
 const figure = document.querySelector(".living");
 const arrays = JSON.parse(figure.dataset.arrays);
 const drawing = figure.querySelector("svg g");
