@@ -34,30 +34,32 @@ def scaled_dot_product_attention(
     Raises
     ------
     ValueError
-        A shape or a mask is wrong.
+        A shape, a dtype or a mask is wrong.
+
+    See Also
+    --------
+    torch.nn.functional.scaled_dot_product_attention
     """
-    query, key, value = (np.asarray(a) for a in (query, key, value))
-    check_attention_arrays(query, key, value, attn_mask, is_causal, enable_gqa)
+    query, key, value, attn_mask, dtype = read_dot_products(
+        query, key, value, attn_mask, is_causal, enable_gqa
+    )
     if enable_gqa:
         key, value = (a.repeat(query.shape[-3] // a.shape[-3], axis=-3) for a in (key, value))
-    target, source = query.shape[-2], key.shape[-2]
-    if attn_mask is not None:
-        attn_mask = check_attention_mask("attn_mask", attn_mask)
-        whole = np.broadcast_shapes(attn_mask.shape, (target, source))
-        attn_mask = np.broadcast_to(attn_mask, whole)  # (..., target, source)
-    if scale is None:
-        scale = 1 / math.sqrt(query.shape[-1] or 1)
-    query = query * scale  # (..., target, head_dim)
+    scale = 1 / math.sqrt(query.shape[-1] or 1) if scale is None else float(scale)
     means = []
-    for some in attention_blocks(target):
-        seen = slice(some.stop if is_causal else None)
-        scores = query[..., some, :] @ key[..., seen, :].swapaxes(-2, -1)
-        if is_causal:
-            mask_scores(scores, np.tri(*scores.shape[-2:], some.start, dtype=bool), hides=False)
-        elif attn_mask is not None:
-            mask_scores(scores, attn_mask[..., some, :], hides=False)
-        means.append(attention_mean(scores, value[..., seen, :]))
-    return np.concatenate(means, axis=-2)  # (..., target, value_dim)
+    with np.errstate(over="ignore", invalid="ignore"):  # inf - inf is NaN in silence, as in torch
+        query = query * scale  # (..., target, head_dim)
+        for some in attention_blocks(query.shape[-2]):
+            seen = slice(some.stop if is_causal else None)
+            scores = query[..., some, :] @ key[..., seen, :].swapaxes(-2, -1)
+            if is_causal:
+                seen_by = np.tri(*scores.shape[-2:], some.start, dtype=bool)
+                np.copyto(scores, -np.inf, where=~seen_by)
+            elif attn_mask is not None:
+                mask_scores(scores, attn_mask[..., some, :], hides=False)
+            means.append(attention_mean(scores, value[..., seen, :]))
+    means = np.concatenate(means, axis=-2)  # (..., target, value_dim)
+    return means.astype(dtype, copy=False)
 
 
 def multi_head_attention(
@@ -119,35 +121,30 @@ def multi_head_attention(
 
     Raises
     ------
-    KeyError
-        A weight is missing.
-    ValueError
-        There is a weight too many, or a shape, a mask or num_heads is wrong.
-    """
-    w = read_attention(weights, num_heads)
-    matrices, biases = in_projections(w)
-    inputs = check_attention_inputs(query, key, value, matrices, batch_first)
-    alone = inputs[0].ndim == 2
-    if alone:
-        inputs = [x[None] for x in inputs]
-    elif not batch_first:
-        inputs = [x.swapaxes(0, 1) for x in inputs]
-    shape = num_heads, *inputs[0].shape[:2], inputs[1].shape[1]
-    masks = read_attention_masks(key_padding_mask, attn_mask, shape, alone)
+    TypeError, KeyError, ValueError
+        The weights are no mapping; one is missing; one is too many, or a shape, a dtype, a mask
+        or num_heads is wrong.
 
-    q, k, v = (x @ m.T + b for x, m, b in zip(inputs, matrices, biases, strict=True))
-    if "bias_k" in w:
-        k, v = append_key(k, w["bias_k"]), append_key(v, w["bias_v"])
-    if add_zero_attn:
-        k, v = append_key(k, 0), append_key(v, 0)
-    q = split_heads(q, num_heads)  # (num_heads, batch, target, head_dim)
-    k = split_heads(k, num_heads)  # (num_heads, batch, source, head_dim)
-    v = split_heads(v, num_heads)  # (num_heads, batch, source, head_dim)
-    means, attention = attend_heads(q, k, v, masks, need_weights, average_attn_weights)
-    output = means @ w["out_proj.weight"].T + w.get("out_proj.bias", 0)
-    if alone:
-        return output[0], None if attention is None else attention[0]
-    return output if batch_first else output.swapaxes(0, 1), attention
+    See Also
+    --------
+    torch.nn.MultiheadAttention, torch.nn.functional.multi_head_attention_forward
+    """
+    inputs, w, masks, form = read_attention(
+        query, key, value, weights, num_heads, key_padding_mask, attn_mask, batch_first
+    )
+    matrices, biases = in_projections(w)
+    with np.errstate(over="ignore", invalid="ignore"):  # inf - inf is NaN in silence, as in torch
+        q, k, v = (x @ m.T + b for x, m, b in zip(inputs, matrices, biases, strict=True))
+        if "bias_k" in w:
+            k, v = append_key(k, w["bias_k"]), append_key(v, w["bias_v"])
+        if add_zero_attn:
+            k, v = append_key(k, 0), append_key(v, 0)
+        q = split_heads(q, num_heads)  # (num_heads, batch, target, head_dim)
+        k = split_heads(k, num_heads)  # (num_heads, batch, source, head_dim)
+        v = split_heads(v, num_heads)  # (num_heads, batch, source, head_dim)
+        means, attention = attend_heads(q, k, v, masks, need_weights, average_attn_weights)
+        output = means @ w["out_proj.weight"].T + w.get("out_proj.bias", 0)
+    return attention_results(output, attention, **form)
 
 
 def attend_heads(q, k, v, masks, need_weights, average):
@@ -207,8 +204,8 @@ def append_key(k, row):
 
 def mask_scores(scores, mask, hides):
     """Hide scores where a boolean mask says so, or add a mask of floats, in place."""
-    if mask.dtype == bool:
-        np.copyto(scores, -np.inf, where=mask == hides)
+    if mask.dtype == bool:  # added as well: as in torch, a NaN stays one
+        np.add(scores, -np.inf, out=scores, where=mask == hides)
     else:
         scores += mask
 
@@ -243,22 +240,24 @@ def in_projections(w):
     return matrices, np.split(w["in_proj_bias"], 3) if "in_proj_bias" in w else [0, 0, 0]
 
 
-def read_attention(weights, num_heads):
-    """Return the weights as arrays, or say which one is wrong and why."""
-    three = ["q_proj_weight", "k_proj_weight", "v_proj_weight"]
-    names = three if any(name in weights for name in three) else ["in_proj_weight"]
-    names = ["out_proj.weight", *names]  # which tells the size
-    for pair in ["in_proj_bias", "out_proj.bias"], ["bias_k", "bias_v"]:
-        names += pair if any(name in weights for name in pair) else []
-    if missing := [name for name in names if name not in weights]:
-        raise KeyError(
-            f"weights lack {missing}; they have {list(weights)}. "
-            "Take state_dict()'s own names, without the name of the module before them"
-        )
-    if surplus := [name for name in weights if name not in names]:
-        raise ValueError(f"weights have {surplus} besides {names}: are they another layer's?")
+# What refuses wrong input
 
-    w = {name: np.asarray(weights[name]) for name in names}
+
+def read_attention(query, key, value, weights, num_heads, key_padding_mask, attn_mask, batch_first):
+    """Return the arrays as the layer computes with them, or say which one is wrong and why.
+
+    They are query, key and value (batch, time, features), the weights, the masks; then what
+    ``attention_results`` has to know.
+    """
+    names = attention_names(weights)
+    masks = [
+        check_attention_mask("key_padding_mask", key_padding_mask),
+        check_attention_mask("attn_mask", attn_mask),
+    ]
+    floats = [None if mask is None or mask.dtype == bool else mask for mask in masks]
+    arrays, dtype = as_floats(query, key, value, *floats, *(weights[name] for name in names))
+    masks = [mask if a is None else a for a, mask in zip(arrays[3:5], masks, strict=True)]
+    w = dict(zip(names, arrays[5:], strict=True))
     embed = max(1, min(w["out_proj.weight"].shape, default=1))
     for name, array in w.items():
         check_attention_weight(name, array, embed)
@@ -267,7 +266,38 @@ def read_attention(weights, num_heads):
             f"num_heads is {num_heads}, which does not divide embed_dim, {embed}: "
             "the weights do not tell it, take it from the model"
         )
-    return w
+    inputs = arrays[:3]
+    check_attention_inputs(*inputs, in_projections(w)[0], batch_first)
+    is_batched = inputs[0].ndim == 3
+    if not is_batched:
+        inputs = [x[None] for x in inputs]
+    elif not batch_first:
+        inputs = [x.swapaxes(0, 1) for x in inputs]
+    shape = num_heads, *inputs[0].shape[:2], inputs[1].shape[1]
+    masks = broadcast_attention_masks(*masks, shape, is_batched)
+    return inputs, w, masks, {"is_batched": is_batched, "batch_first": batch_first, "dtype": dtype}
+
+
+def attention_results(output, attention, is_batched, batch_first, dtype):
+    """Return both with the axes that query has, in the result's dtype."""
+    output = output.astype(dtype, copy=False)
+    if attention is not None:
+        attention = attention.astype(dtype, copy=False)
+    if not is_batched:
+        return output[0], None if attention is None else attention[0]
+    return output if batch_first else output.swapaxes(0, 1), attention
+
+
+def attention_names(weights):
+    """Return the names that the weights have to have, the one that tells the size first."""
+    check_mapping(weights)
+    three = ["q_proj_weight", "k_proj_weight", "v_proj_weight"]
+    names = three if any(name in weights for name in three) else ["in_proj_weight"]
+    names = ["out_proj.weight", *names]
+    for pair in ["in_proj_bias", "out_proj.bias"], ["bias_k", "bias_v"]:
+        names += pair if any(name in weights for name in pair) else []
+    check_names(weights, names)
+    return names
 
 
 def check_attention_weight(name, array, embed):
@@ -289,10 +319,11 @@ def check_attention_weight(name, array, embed):
 
 
 def check_attention_inputs(query, key, value, matrices, batch_first):
-    """Return query, key and value as arrays, or say which one is wrong and why."""
-    query, key, value = arrays = [np.asarray(a) for a in (query, key, value)]
+    """Raise with the likely slip if query, key or value is wrong."""
     forms = {2: "({}, {})", 3: "(batch, {}, {})" if batch_first else "({}, batch, {})"}
-    for name, array, matrix in zip(("query", "key", "value"), arrays, matrices, strict=True):
+    for name, array, matrix in zip(
+        ("query", "key", "value"), (query, key, value), matrices, strict=True
+    ):
         ranks = [3, 2] if name == "query" else [query.ndim]
         features = matrix.shape[1]
         if array.ndim not in ranks or array.shape[-1] != features:
@@ -311,46 +342,54 @@ def check_attention_inputs(query, key, value, matrices, batch_first):
             f"query has shape {query.shape}, key has shape {key.shape}: these are two batches, "
             f"in axis {int(not batch_first)}; is batch_first right?"
         )
-    return arrays
 
 
-def read_attention_masks(key_padding_mask, attn_mask, shape, alone):
+def broadcast_attention_masks(key_padding_mask, attn_mask, shape, is_batched):
     """Return the masks that are given, broadcast to (num_heads, batch, target, source)."""
     num_heads, batch, target, source = shape
     masks = []
     if key_padding_mask is not None:
-        axes = "(source,)" if alone else "(batch, source)"
-        expected = {axes: (source,) if alone else (batch, source)}
-        mask = check_attention_mask("key_padding_mask", key_padding_mask, expected)
-        masks.append(mask.reshape(batch, 1, source))
+        axes = "(batch, source)" if is_batched else "(source,)"
+        expected = {axes: (batch, source) if is_batched else (source,)}
+        check_attention_mask_shape("key_padding_mask", key_padding_mask.shape, expected)
+        masks.append(key_padding_mask.reshape(batch, 1, source))
     if attn_mask is not None:
         expected = {
             "(target, source)": (target, source),
             "(batch * num_heads, target, source)": (batch * num_heads, target, source),
         }
-        mask = check_attention_mask("attn_mask", attn_mask, expected)
-        if mask.ndim == 3:
-            mask = mask.reshape(batch, num_heads, target, source).swapaxes(0, 1)
-        masks.append(mask)
+        check_attention_mask_shape("attn_mask", attn_mask.shape, expected)
+        if attn_mask.ndim == 3:
+            attn_mask = attn_mask.reshape(batch, num_heads, target, source).swapaxes(0, 1)
+        masks.append(attn_mask)
     return [np.broadcast_to(mask, shape) for mask in masks]
 
 
-def check_attention_mask(name, mask, expected=None):
-    """Return a mask as an array, or say what is wrong with it and why."""
+def check_attention_mask(name, mask):
+    """Return a mask as an array, None as it is, or say what is wrong with it and why."""
+    if mask is None:
+        return None
     mask = np.asarray(mask)
     if mask.dtype.kind not in "bf":
         raise ValueError(
             f"{name} has dtype {mask.dtype}, expected bool or float: make it bool, and look up "
             "whether True keeps a key or hides it"
         )
-    if expected and mask.shape not in expected.values():
-        expected = " or ".join(f"{axes} = {shape}" for axes, shape in expected.items())
-        raise ValueError(f"{name} has shape {mask.shape}, expected {expected}")
     return mask
 
 
-def check_attention_arrays(query, key, value, attn_mask, is_causal, enable_gqa):
-    """Raise with the likely slip if an argument of scaled_dot_product_attention is wrong."""
+def check_attention_mask_shape(name, shape, expected):
+    """Raise unless a mask has one of the shapes expected, which are named by their axes."""
+    if shape not in expected.values():
+        expected = " or ".join(f"{axes} = {shape}" for axes, shape in expected.items())
+        raise ValueError(f"{name} has shape {shape}, expected {expected}")
+
+
+def read_dot_products(query, key, value, attn_mask, is_causal, enable_gqa):
+    """Return the arrays of scaled_dot_product_attention, or say which one is wrong and why."""
+    mask = check_attention_mask("attn_mask", attn_mask)
+    added = None if mask is None or mask.dtype == bool else mask
+    (query, key, value, added), dtype = as_floats(query, key, value, added)
     shapes = f"query, key, value have shapes {query.shape}, {key.shape}, {value.shape}"
     if min(query.ndim, key.ndim, value.ndim) < 2:
         raise ValueError(f"{shapes}: each needs (..., time, features)")
@@ -359,7 +398,73 @@ def check_attention_arrays(query, key, value, attn_mask, is_causal, enable_gqa):
             f"{shapes}: query and key share the last axis, key and value the one before it; "
             "are the axes (..., time, features)?"
         )
-    if enable_gqa and any(a.ndim < 3 or query.shape[-3] % a.shape[-3] for a in (query, key, value)):
-        raise ValueError(f"{shapes}: axis -3 of key and value has to divide the one of query")
+    if enable_gqa and any(
+        a.ndim < 3 or not a.shape[-3] or query.shape[-3] % a.shape[-3] for a in (query, key, value)
+    ):
+        raise ValueError(
+            f"{shapes}: axis -3 of key and value has to divide the one of query; "
+            "are they (batch, heads, time, features)?"
+        )
     if is_causal and attn_mask is not None:
         raise ValueError("is_causal is a mask of its own: give it or attn_mask, not both")
+    heads = query.shape[-3:-2] if enable_gqa else ()
+    lead = [a.shape[: -2 - len(heads)] for a in (query, key, value)]
+    try:
+        np.broadcast_shapes(*lead)
+    except ValueError:
+        slip = "are they of the same batch?"
+        if query.ndim > 3 and query.shape[-2] == key.shape[-2]:
+            slip = "are they (batch, time, heads, features)? Swap axes 1 and 2"
+        raise ValueError(f"{shapes}: the axes before the last two differ; {slip}") from None
+    if mask is None:
+        return query, key, value, None, dtype
+    mask = mask if added is None else added
+    scores = *np.broadcast_shapes(*lead[:2]), *heads, query.shape[-2], key.shape[-2]
+    try:
+        return query, key, value, np.broadcast_to(mask, scores), dtype
+    except ValueError:
+        raise ValueError(
+            f"attn_mask has shape {mask.shape}, which does not broadcast to {scores}, that of the "
+            "scores: are query and key (batch, heads, time, features)?"
+        ) from None
+
+
+def check_mapping(weights):
+    """Raise unless the weights come under their names."""
+    if not hasattr(weights, "keys"):
+        raise TypeError(
+            f"weights are a {type(weights).__name__}, expected a mapping from names to arrays: "
+            "take state_dict() as it is"
+        )
+
+
+def check_names(weights, required):
+    """Raise unless the weights have the names required, and no others."""
+    if missing := [name for name in required if name not in weights]:
+        nested = [name for name in weights if hasattr(weights[name], "keys")]
+        slip = "Take state_dict()'s own names, without the name of the module before them"
+        if nested:
+            slip = f"Other names lie below {nested}: is it weights[{nested[0]!r}]?"
+        raise KeyError(f"weights lack {missing}; they have {list(weights)}. {slip}")
+    if surplus := [name for name in weights if name not in required]:
+        raise ValueError(f"weights have {surplus} besides {required}: are they another layer's?")
+
+
+def as_floats(*given, kinds="f"):
+    """Return the arrays in the dtype to compute in, and the dtype of the result.
+
+    They decide together. float16 is computed in float32, integers and bools in float64.
+    None stays None. Complex numbers are taken where kinds is "fc".
+    """
+    arrays = [None if a is None else np.asarray(a) for a in given]
+    for a, array in zip(given, arrays, strict=True):
+        if array is not None and array.dtype.kind not in "biu" + kinds:
+            what = f"{type(a).__name__} of dtype {array.dtype}"
+            slip = ": was one of its entries meant?" if hasattr(a, "keys") else ""
+            real = "real " if kinds == "f" else ""
+            raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    dtype = np.result_type(*(a.dtype for a in arrays if a is not None)).newbyteorder("=")
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.float64)
+    wide = np.promote_types(dtype, np.float32)
+    return [None if a is None else a.astype(wide, copy=False) for a in arrays], dtype

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..state_dict import under
 from .activation import gelu, relu
-from .attention import multi_head_attention
+from .attention import as_floats, check_attention_mask, check_mapping, multi_head_attention
 from .layer_norm import layer_norm
 from .linear import linear
 
@@ -48,15 +48,20 @@ def transformer_encoder_layer(
 
     Raises
     ------
-    KeyError
-        A weight is missing.
-    ValueError
-        There is a weight too many, or a shape, a mask or an argument is wrong.
+    TypeError, KeyError, ValueError
+        The weights are no mapping; one is missing; one is too many, or a shape, a dtype, a mask
+        or an argument is wrong.
+
+    See Also
+    --------
+    torch.nn.TransformerEncoderLayer
     """
+    masks = {"src_mask": src_mask, "src_key_padding_mask": src_key_padding_mask}
+    (src,), weights, masks, dtype = read_transformer([src], weights, masks)
     check_transformer_names(weights, ENCODER_LAYER)
     w = under(weights, "self_attn")
     call = {"num_heads": nhead, "need_weights": False, "batch_first": batch_first}
-    call |= {"attn_mask": src_mask, "key_padding_mask": src_key_padding_mask}
+    call |= {"attn_mask": masks["src_mask"], "key_padding_mask": masks["src_key_padding_mask"]}
 
     def attend(x):
         return multi_head_attention(x, x, x, w, **call)[0]
@@ -64,7 +69,8 @@ def transformer_encoder_layer(
     def feed_forward(x):
         return transformer_feed_forward(x, weights, activation)
 
-    return transformer_blocks(src, [attend, feed_forward], weights, norm_first, layer_norm_eps)
+    x = transformer_blocks(src, [attend, feed_forward], weights, norm_first, layer_norm_eps)
+    return x.astype(dtype, copy=False)
 
 
 def transformer_decoder_layer(
@@ -105,26 +111,40 @@ def transformer_decoder_layer(
 
     Raises
     ------
-    KeyError, ValueError
+    TypeError, KeyError, ValueError
         As for an encoder layer.
+
+    See Also
+    --------
+    torch.nn.TransformerDecoderLayer
     """
+    masks = {
+        "tgt_mask": tgt_mask,
+        "memory_mask": memory_mask,
+        "tgt_key_padding_mask": tgt_key_padding_mask,
+        "memory_key_padding_mask": memory_key_padding_mask,
+    }
+    (tgt, memory), weights, masks, dtype = read_transformer([tgt, memory], weights, masks)
     check_transformer_names(weights, DECODER_LAYER)
     own, other = under(weights, "self_attn"), under(weights, "multihead_attn")
     call = {"num_heads": nhead, "need_weights": False, "batch_first": batch_first}
-    masks = {"attn_mask": tgt_mask, "key_padding_mask": tgt_key_padding_mask}
-    memory_masks = {"attn_mask": memory_mask, "key_padding_mask": memory_key_padding_mask}
+    own_masks, other_masks = (
+        {"attn_mask": masks[f"{x}_mask"], "key_padding_mask": masks[f"{x}_key_padding_mask"]}
+        for x in ("tgt", "memory")
+    )
 
     def attend(x):
-        return multi_head_attention(x, x, x, own, **call, **masks)[0]
+        return multi_head_attention(x, x, x, own, **call, **own_masks)[0]
 
     def attend_to_memory(x):
-        return multi_head_attention(x, memory, memory, other, **call, **memory_masks)[0]
+        return multi_head_attention(x, memory, memory, other, **call, **other_masks)[0]
 
     def feed_forward(x):
         return transformer_feed_forward(x, weights, activation)
 
     blocks = [attend, attend_to_memory, feed_forward]
-    return transformer_blocks(tgt, blocks, weights, norm_first, layer_norm_eps)
+    x = transformer_blocks(tgt, blocks, weights, norm_first, layer_norm_eps)
+    return x.astype(dtype, copy=False)
 
 
 def transformer_encoder(
@@ -152,15 +172,19 @@ def transformer_encoder(
 
     Raises
     ------
-    KeyError, ValueError
+    TypeError, KeyError, ValueError
         As for an encoder layer.
+
+    See Also
+    --------
+    torch.nn.TransformerEncoder
     """
-    options |= {"nhead": nhead, "layer_norm_eps": layer_norm_eps}
     options |= {"src_mask": mask, "src_key_padding_mask": src_key_padding_mask}
-    x = src
+    (x,), weights, options, dtype = read_transformer([src], weights, options)
+    options |= {"nhead": nhead, "layer_norm_eps": layer_norm_eps}
     for layer in read_transformer_stack(weights):
         x = transformer_encoder_layer(x, layer, **options)
-    return transformer_end(x, weights, layer_norm_eps)
+    return transformer_end(x, weights, layer_norm_eps).astype(dtype, copy=False)
 
 
 def transformer_decoder(tgt, memory, weights, *, nhead, layer_norm_eps=1e-5, **options):
@@ -183,14 +207,18 @@ def transformer_decoder(tgt, memory, weights, *, nhead, layer_norm_eps=1e-5, **o
 
     Raises
     ------
-    KeyError, ValueError
+    TypeError, KeyError, ValueError
         As for an encoder layer.
+
+    See Also
+    --------
+    torch.nn.TransformerDecoder
     """
+    (x, memory), weights, options, dtype = read_transformer([tgt, memory], weights, options)
     options |= {"nhead": nhead, "layer_norm_eps": layer_norm_eps}
-    x = tgt
     for layer in read_transformer_stack(weights):
         x = transformer_decoder_layer(x, memory, layer, **options)
-    return transformer_end(x, weights, layer_norm_eps)
+    return transformer_end(x, weights, layer_norm_eps).astype(dtype, copy=False)
 
 
 def transformer(
@@ -227,42 +255,39 @@ def transformer(
 
     Raises
     ------
-    KeyError, ValueError
+    TypeError, KeyError, ValueError
         As for an encoder layer.
+
+    See Also
+    --------
+    torch.nn.Transformer
     """
-    own = ("encoder.", "decoder.")
-    if surplus := [name for name in weights if not name.startswith(own)]:
-        raise ValueError(
-            f"weights have {surplus} besides what lies below {own}: are they the model's?"
-        )
+    masks = {
+        "src_mask": src_mask,
+        "tgt_mask": tgt_mask,
+        "memory_mask": memory_mask,
+        "src_key_padding_mask": src_key_padding_mask,
+        "tgt_key_padding_mask": tgt_key_padding_mask,
+        "memory_key_padding_mask": memory_key_padding_mask,
+    }
+    (src, tgt), weights, masks, dtype = read_transformer([src, tgt], weights, masks)
+    check_transformer_parts(weights)
     options |= {"nhead": nhead}
-    memory = transformer_encoder(
-        src,
-        under(weights, "encoder"),
-        mask=src_mask,
-        src_key_padding_mask=src_key_padding_mask,
-        **options,
-    )
-    return transformer_decoder(
-        tgt,
-        memory,
-        under(weights, "decoder"),
-        tgt_mask=tgt_mask,
-        memory_mask=memory_mask,
-        tgt_key_padding_mask=tgt_key_padding_mask,
-        memory_key_padding_mask=memory_key_padding_mask,
-        **options,
-    )
+    src_masks = {"mask": masks.pop("src_mask")}
+    src_masks["src_key_padding_mask"] = masks.pop("src_key_padding_mask")
+    memory = transformer_encoder(src, under(weights, "encoder"), **src_masks, **options)
+    y = transformer_decoder(tgt, memory, under(weights, "decoder"), **masks, **options)
+    return y.astype(dtype, copy=False)
 
 
 def transformer_blocks(x, blocks, weights, norm_first, eps):
     """Add what each block makes of x to x; normalise its input, or else the sum."""
-    x = np.asarray(x)
-    for k, block in enumerate(blocks, start=1):
-        if norm_first:
-            x = x + block(transformer_norm(x, weights, f"norm{k}", eps))  # (..., d_model)
-        else:
-            x = transformer_norm(x + block(x), weights, f"norm{k}", eps)  # (..., d_model)
+    with np.errstate(over="ignore", invalid="ignore"):  # inf - inf is NaN in silence, as in torch
+        for k, block in enumerate(blocks, start=1):
+            if norm_first:
+                x = x + block(transformer_norm(x, weights, f"norm{k}", eps))  # (..., d_model)
+            else:
+                x = transformer_norm(x + block(x), weights, f"norm{k}", eps)  # (..., d_model)
     return x
 
 
@@ -287,6 +312,29 @@ def transformer_norm(x, weights, name, eps):
 def transformer_end(x, weights, eps):
     """Return x after the norm at the end of a stack, if it has one."""
     return transformer_norm(x, weights, "norm", eps) if "norm.weight" in weights else x
+
+
+# What refuses wrong input
+
+
+def read_transformer(given, weights, options):
+    """Return the arrays, weights and options as computed with, and the dtype of the result.
+
+    All arrays decide together, the masks of floats among the options too.
+    """
+    check_mapping(weights)
+    masks = {
+        name: check_attention_mask(name, mask)
+        for name, mask in options.items()
+        if name.endswith("mask")
+    }
+    added = {name: m for name, m in masks.items() if m is not None and m.dtype != bool}
+    names = [*added, *weights]
+    arrays, dtype = as_floats(*given, *added.values(), *(weights[name] for name in weights))
+    found = dict(zip(names, arrays[len(given) :], strict=True))
+    weights = {name: found[name] for name in weights}
+    options = options | masks | {name: found[name] for name in added}
+    return arrays[: len(given)], weights, options, dtype
 
 
 def read_transformer_stack(weights):
@@ -319,3 +367,12 @@ def check_transformer_names(weights, parts):
         )
     if surplus := [name for name in weights if name not in names]:
         raise ValueError(f"weights have {surplus} besides {names}: are they another layer's?")
+
+
+def check_transformer_parts(weights):
+    """Raise unless all weights are an encoder's or a decoder's."""
+    own = ("encoder.", "decoder.")
+    if surplus := [name for name in weights if not name.startswith(own)]:
+        raise ValueError(
+            f"weights have {surplus} besides what lies below {own}: are they the model's?"
+        )

@@ -217,12 +217,23 @@ def test_a_query_that_sees_no_key_is_nan_or_zero_as_in_torch(name, need_weights,
         assert_parity(ours[0][blind], layer.out_proj.bias.expand(ours[0][blind].shape))
 
 
-def test_a_mask_leaves_the_dtype_of_the_model():
-    arguments, (reference, _) = run_torch(Case(), "float32")
-    mask = np.zeros((4, 5))  # float64, as NumPy makes it
-    assert_parity(multi_head_attention(**arguments, attn_mask=mask)[0], reference, FLOAT32)
-    q, k, v = (np.ones((4, 5), np.float32) for _ in range(3))
-    assert scaled_dot_product_attention(q, k, v, np.zeros((4, 4))).dtype == np.float32
+def test_a_mask_of_floats_counts_for_the_dtype_one_of_bools_does_not():
+    arguments, _ = run_torch(Case(), "float32")
+    for mask in (np.ones((4, 5)), np.eye(4, 5, dtype=bool)):
+        output, attention = multi_head_attention(**arguments, attn_mask=mask)
+        assert output.dtype == attention.dtype == (np.float32 if mask.dtype == bool else np.float64)
+        q, k, v = np.ones((3, 4, 6), np.float32), *np.ones((2, 3, 5, 6), np.float32)
+        assert scaled_dot_product_attention(q, k, v, mask).dtype == output.dtype
+
+
+def test_a_mask_of_float16_is_added_in_float32():
+    q, k, v = np.random.default_rng(0).normal(size=(3, 2, 4, 6)).astype(np.float16)
+    mask = np.triu(np.full((4, 4), -np.inf, np.float16), 1)
+    ours = scaled_dot_product_attention(q, k, v, mask)
+    exact = [a.astype(np.float32) for a in (q, k, v)]
+    expected = scaled_dot_product_attention(*exact, is_causal=True).astype(np.float16)
+    assert ours.dtype == np.float16
+    np.testing.assert_array_equal(ours, expected)
 
 
 # scaled_dot_product_attention
@@ -390,11 +401,14 @@ SABOTAGES = {
     "packed as q, v, k": ("return matrices, np", "return matrices[::2] + [matrices[1]], np"),
     ".T skipped": ("x @ m.T + b", "x @ (m if m.shape[0] == m.shape[1] else m.T) + b"),
     "mask inverted": ("mask, hides=True", "mask, hides=False"),
-    "padding alone": ("        masks.append(mask)\n", ""),
-    "padding forgotten": ("        masks.append(mask.reshape(batch, 1, source))\n", ""),
+    "padding alone": ("        masks.append(attn_mask)\n", ""),
+    "padding forgotten": (
+        "        masks.append(key_padding_mask.reshape(batch, 1, source))\n",
+        "",
+    ),
     "masks of heads before batch": (
-        "mask.reshape(batch, num_heads, target, source).swapaxes(0, 1)",
-        "mask.reshape(num_heads, batch, target, source)",
+        "attn_mask.reshape(batch, num_heads, target, source).swapaxes(0, 1)",
+        "attn_mask.reshape(num_heads, batch, target, source)",
     ),
     "in_proj_bias dropped": ("x @ m.T + b", "x @ m.T + 0 * b"),
     "out_proj.bias dropped": (' + w.get("out_proj.bias", 0)', ""),
@@ -413,10 +427,7 @@ SABOTAGES = {
     "output left batch first": ("else output.swapaxes(0, 1), ", "else output, "),
     "softmax over the queries": ("scores.sum(axis=-1", "scores.sum(axis=-2"),
     "keeps and hides confused": ("some, :], hides=False", "some, :], hides=True"),
-    "causal the other way": (
-        "np.tri(*scores.shape[-2:], some.start, dtype=bool)",
-        "np.tri(*scores.shape[-2:], some.start, dtype=bool)[::-1, ::-1]",
-    ),
+    "causal the other way": ("where=~seen_by", "where=~seen_by[::-1, ::-1]"),
     "causal to the last key": ("some.start, dtype", "some.start + 1, dtype"),
     "causal from the start of each block": ("some.start, dtype", "0, dtype"),
     "each block with the first one's mask": ("attn_mask[..., some, :]", "attn_mask[..., :256, :]"),
@@ -544,6 +555,20 @@ def refused(message, weights=PACKED, query=(4, 2, 6), key=(5, 2, 6), value=None,
     arrays = [np.ones(shape) for shape in (query, key, value)]
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         multi_head_attention(*arrays, weights, **{"num_heads": 2} | options)
+
+
+def test_weights_without_their_names_are_refused():
+    message = (
+        "weights are a list, expected a mapping from names to arrays: take state_dict() as it is"
+    )
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        multi_head_attention(*np.ones((3, 4, 2, 6)), list(PACKED.values()), num_heads=2)
+
+
+def test_weights_one_level_below_are_found():
+    message = "they have ['attn']. Other names lie below ['attn']: is it weights['attn']?"
+    with pytest.raises(KeyError, match=re.escape(message)):
+        multi_head_attention(*np.ones((3, 4, 2, 6)), {"attn": PACKED}, num_heads=2)
 
 
 def test_a_surplus_weight_is_named():
@@ -684,15 +709,55 @@ def test_a_wrong_input_is_told_what_was_expected(message, arguments):
         ),
         (
             "query, key, value have shapes (4, 6), (5, 6), (5, 7): "
-            "axis -3 of key and value has to divide the one of query",
+            "axis -3 of key and value has to divide the one of query; "
+            "are they (batch, heads, time, features)?",
             [(4, 6), (5, 6), (5, 7)],
             {"enable_gqa": True},
         ),
         (
             "query, key, value have shapes (4, 4, 6), (2, 5, 6), (3, 5, 7): "
-            "axis -3 of key and value has to divide the one of query",
+            "axis -3 of key and value has to divide the one of query; "
+            "are they (batch, heads, time, features)?",
             [(4, 4, 6), (2, 5, 6), (3, 5, 7)],
             {"enable_gqa": True},
+        ),
+        (
+            "query, key, value have shapes (4, 4, 6), (0, 5, 6), (2, 5, 7): "
+            "axis -3 of key and value has to divide the one of query; "
+            "are they (batch, heads, time, features)?",
+            [(4, 4, 6), (0, 5, 6), (2, 5, 7)],
+            {"enable_gqa": True},
+        ),
+        (
+            "query, key, value have shapes (2, 4, 3, 6), (2, 5, 3, 6), (2, 5, 3, 7): the axes "
+            "before the last two differ; "
+            "are they (batch, time, heads, features)? Swap axes 1 and 2",
+            [(2, 4, 3, 6), (2, 5, 3, 6), (2, 5, 3, 7)],
+            {},
+        ),
+        (
+            "query, key, value have shapes (2, 3, 4, 6), (4, 3, 5, 6), (4, 3, 5, 7): the axes "
+            "before the last two differ; are they of the same batch?",
+            [(2, 3, 4, 6), (4, 3, 5, 6), (4, 3, 5, 7)],
+            {},
+        ),
+        (
+            "query, key, value have shapes (3, 4, 6), (2, 4, 6), (2, 4, 7): the axes "
+            "before the last two differ; are they of the same batch?",
+            [(3, 4, 6), (2, 4, 6), (2, 4, 7)],
+            {},
+        ),
+        (
+            "attn_mask has shape (4, 4), which does not broadcast to (2, 4, 3, 3), that of the "
+            "scores: are query and key (batch, heads, time, features)?",
+            [(2, 4, 3, 6)] * 3,
+            {"attn_mask": np.ones((4, 4), bool)},
+        ),
+        (
+            "attn_mask has shape (5, 5), which does not broadcast to (2, 4, 5, 4), that of the "
+            "scores: are query and key (batch, heads, time, features)?",
+            [(2, 4, 5, 6), (2, 2, 4, 6), (2, 2, 4, 6)],
+            {"attn_mask": np.zeros((5, 5)), "enable_gqa": True},
         ),
         (
             "is_causal is a mask of its own: give it or attn_mask, not both",
@@ -718,6 +783,17 @@ def test_each_query_has_its_own_largest_score():
     reference = torch.nn.functional.scaled_dot_product_attention(query, key, value)
     ours = scaled_dot_product_attention(query.numpy(), key.numpy(), value.numpy())
     assert_parity(ours, reference)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("which", [1, 2])
+def test_what_is_no_finite_number_is_hidden_by_is_causal_as_in_torch(which, value):
+    # As in its kernel for four axes; the one for three axes makes NaN of a hidden score.
+    given = list(np.random.default_rng(0).normal(size=(3, 2, 3, 5, 6)))
+    given[which][1, 1, 3, 2] = value
+    reference = sdpa(*map(torch.from_numpy, given), is_causal=True)
+    ours = scaled_dot_product_attention(*given, is_causal=True)
+    np.testing.assert_allclose(ours, reference, rtol=1e-11)
 
 
 def test_heads_are_shared_without_a_batch_axis():

@@ -289,6 +289,7 @@ def all_of_it(module):
     agree(module, FULL._replace(activation="relu", masks={}))
 
 
+BEFORE_MASKS = "own_masks, other_masks = ("
 SABOTAGES = {
     "norm first, always": ("        if norm_first:", "        if True:"),
     "norm last, always": ("        if norm_first:", "        if False:"),
@@ -304,21 +305,18 @@ SABOTAGES = {
     ),
     "attentions exchanged": ("own, other = under(", "other, own = under("),
     "memory for queries": ("attention(x, memory, memory, other", "attention(x, x, x, other"),
-    "tgt_mask for the memory": (
-        '{"attn_mask": memory_mask, ',
-        '{"attn_mask": None, ',
-    ),
+    "mask of memory forgotten": (BEFORE_MASKS, 'masks["memory_mask"] = None\n    ' + BEFORE_MASKS),
     "padding of tgt forgotten": (
-        '"key_padding_mask": tgt_key_padding_mask}',
-        '"key_padding_mask": None}',
+        BEFORE_MASKS,
+        'masks["tgt_key_padding_mask"] = None\n    ' + BEFORE_MASKS,
     ),
     "padding of memory forgotten": (
-        '"key_padding_mask": memory_key_padding_mask}',
-        '"key_padding_mask": None}',
+        BEFORE_MASKS,
+        'masks["memory_key_padding_mask"] = None\n    ' + BEFORE_MASKS,
     ),
     "padding of src forgotten": (
-        'call |= {"attn_mask": src_mask, "key_padding_mask": src_key_padding_mask}',
-        'call |= {"attn_mask": src_mask}',
+        '"key_padding_mask": masks["src_key_padding_mask"]',
+        '"key_padding_mask": None',
     ),
     "the encoder's mask forgotten": ('"src_mask": mask', '"src_mask": None'),
     "gelu by tanh": ('"gelu": gelu', '"gelu": lambda x: gelu(x, "tanh")'),
@@ -329,10 +327,7 @@ SABOTAGES = {
     "final norm dropped": ('if "norm.weight" in weights else x', "if False else x"),
     "only the first layer": ("while any(", "while False and any("),
     "always the first layer": ('under(weights, f"layers.{k}")', 'under(weights, "layers.0")'),
-    "src for memory": (
-        "        tgt,\n        memory,\n        under",
-        "        tgt,\n        src,\n        under",
-    ),
+    "src for memory": ("decoder(tgt, memory, under", "decoder(tgt, src, under"),
 }
 
 
@@ -369,6 +364,27 @@ def refused(message, call, *arguments, error=ValueError, **options):
     with pytest.raises(error) as info:
         call(*arguments, **options)
     assert info.value.args == (message,)
+
+
+def test_weights_without_their_names_are_refused():
+    message = (
+        "weights are a list, expected a mapping from names to arrays: take state_dict() as it is"
+    )
+    x, weights = np.ones((4, 3, 6)), [*weights_of().values()]
+    for call in (transformer_encoder_layer, transformer_encoder):
+        refused(message, call, x, weights, nhead=2, error=TypeError)
+    for call in (transformer_decoder_layer, transformer_decoder, transformer):
+        refused(message, call, x, x, weights, nhead=2, error=TypeError)
+
+
+def test_a_mask_is_named_as_it_was_given():
+    mask = np.zeros((4, 4), int)
+    message = (
+        "src_mask has dtype int64, expected bool or float: make it bool, and look up "
+        "whether True keeps a key or hides it"
+    )
+    x = np.ones((4, 3, 6))
+    refused(message, transformer_encoder_layer, x, weights_of(), nhead=2, src_mask=mask)
 
 
 @pytest.mark.parametrize(
