@@ -13,6 +13,7 @@ import pytest
 
 from snippets.layers import (
     activation,
+    attention,
     batch_norm,
     bilinear,
     conv,
@@ -32,6 +33,7 @@ from snippets.layers import (
     rms_norm,
     rnn,
     shuffle,
+    transformer,
 )
 from tests.layers.recurrent import stored, stored_cell
 
@@ -103,7 +105,78 @@ MISSING |= {"adaptive_softmax"}
 
 # ---- attention ----
 
-MISSING |= {"attention"}
+
+def torchs_attention(query, key, value, w, key_padding_mask, num_heads, need_weights):
+    return F.multi_head_attention_forward(
+        query,
+        key,
+        value,
+        embed_dim_to_check=6,
+        num_heads=num_heads,
+        in_proj_weight=w["in_proj_weight"],
+        in_proj_bias=w["in_proj_bias"],
+        bias_k=None,
+        bias_v=None,
+        add_zero_attn=False,
+        dropout_p=0.0,
+        out_proj_weight=w["out_proj.weight"],
+        out_proj_bias=w["out_proj.bias"],
+        training=False,
+        need_weights=need_weights,
+        key_padding_mask=key_padding_mask,
+    )
+
+
+ATTENTION = {
+    "query": normal(size=(4, 3, 6)),
+    "key": normal(size=(5, 3, 6)),
+    "value": normal(size=(5, 3, 6)),
+    "weights": {
+        "in_proj_weight": normal(size=(18, 6)) / 6,
+        "in_proj_bias": normal(size=18),
+        "out_proj.weight": normal(size=(6, 6)) / 6,
+        "out_proj.bias": normal(size=6),
+    },
+    "key_padding_mask": np.array([[0, 0, 0, 1, 1], [0] * 5, [1, 0, 0, 0, 0]], bool),
+}
+TABLE |= {
+    "attention.scaled_dot_product_attention": Row(
+        attention.scaled_dot_product_attention,
+        {
+            "query": normal(size=(2, 3, 4, 6)),
+            "key": normal(size=(2, 3, 5, 6)),
+            "value": normal(size=(2, 3, 5, 7)),
+        },
+        F.scaled_dot_product_attention,
+        {"scale": 0.3},
+        empty={"query": (2, 3, 0, 6)},
+    ),
+    "attention.scaled_dot_product_attention, bool": Row(
+        attention.scaled_dot_product_attention,
+        {
+            "query": normal(size=(2, 3, 4, 6)),
+            "key": normal(size=(2, 3, 5, 6)),
+            "value": normal(size=(2, 3, 5, 7)),
+            "attn_mask": np.array([[1, 0, 1, 1, 1], [0] * 5, [1] * 5, [0, 0, 1, 0, 0]], bool),
+        },
+        F.scaled_dot_product_attention,
+        empty={"query": (2, 3, 0, 6), "attn_mask": (0, 5)},
+    ),
+    "attention.multi_head_attention": Row(
+        attention.multi_head_attention,
+        ATTENTION,
+        torchs_attention,
+        {"num_heads": 2, "need_weights": True},
+        empty={"query": (0, 3, 6)},
+    ),
+    "attention.multi_head_attention, no weights": Row(
+        attention.multi_head_attention,
+        ATTENTION,
+        lambda *arrays, **options: torchs_attention(*arrays, **options)[0],
+        {"num_heads": 2, "need_weights": False},
+        empty="PyTorch fails to reshape a mask for no query",
+    ),
+}
 
 
 # ---- batch_norm ----
@@ -610,4 +683,48 @@ TABLE |= {
 
 # ---- transformer ----
 
-MISSING |= {"transformer"}
+
+def torchs_module(module):
+    """Return torch's call of a module, whose weights come last."""
+    module.eval()
+
+    def call(*arrays, nhead):
+        # The fused kernel makes zeros of a float32 query whose scores are all NaN, this one NaN.
+        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+            return torch.func.functional_call(module, arrays[-1], arrays[:-1])
+
+    return call
+
+
+def weights_of(module):
+    """Return random weights in float64: those of a fresh norm are 1 and 0."""
+    return {name: normal(size=w.shape) / 2 for name, w in module.state_dict().items()}
+
+
+ENCODER_LAYER = torch.nn.TransformerEncoderLayer(6, 2, 7)
+DECODER_LAYER = torch.nn.TransformerDecoderLayer(6, 2, 7)
+MODULES = {
+    "encoder_layer": ENCODER_LAYER,
+    "decoder_layer": DECODER_LAYER,
+    "encoder": torch.nn.TransformerEncoder(ENCODER_LAYER, 2, enable_nested_tensor=False),
+    "decoder": torch.nn.TransformerDecoder(DECODER_LAYER, 2, torch.nn.LayerNorm(6)),
+}
+SRC, TGT = normal(size=(4, 3, 6)), normal(size=(5, 3, 6))
+TABLE |= {
+    f"transformer.transformer_{name}": Row(
+        getattr(transformer, f"transformer_{name}"),
+        ({"src": SRC} if "encoder" in name else {"tgt": TGT, "memory": SRC})
+        | {"weights": weights_of(module)},
+        torchs_module(module),
+        {"nhead": 2},
+    )
+    for name, module in MODULES.items()
+}
+with warnings.catch_warnings(action="ignore"):  # why it can't take the fast path
+    MODEL = torch.nn.Transformer(6, 2, 1, 1, 7)
+TABLE["transformer.transformer"] = Row(
+    transformer.transformer,
+    {"src": SRC, "tgt": TGT, "weights": weights_of(MODEL)},
+    torchs_module(MODEL),
+    {"nhead": 2},
+)

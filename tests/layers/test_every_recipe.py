@@ -98,6 +98,12 @@ def modules():
     return [importlib.import_module(f"snippets.layers.{name}") for name in names]
 
 
+def names_in(code):
+    """Return the names that code looks up, in the functions inside it too."""
+    inside = [const for const in code.co_consts if inspect.iscode(const)]
+    return set(code.co_names).union(*map(names_in, inside))
+
+
 def recipes(module):
     """Return the recipes of a file: what stands above its checks, and is no mere step of others.
 
@@ -107,7 +113,7 @@ def recipes(module):
     assert marked, f"{module.__name__} has no line {CHECKS.strip()!r}"
     functions = [f for _, f in inspect.getmembers(module, inspect.isfunction)]
     here = [f for f in functions if f.__module__ == module.__name__]
-    used = {name for f in here for name in f.__code__.co_names}
+    used = set().union(*(names_in(f.__code__) for f in here))
     return {
         f
         for f in here
