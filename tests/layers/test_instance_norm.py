@@ -180,6 +180,12 @@ def test_takes_lists():
         ),
         (
             (2, 3, 5),
+            {"weight": 3},
+            "weight has shape (), but x has shape (2, 3, 5), 3 channels in axis 1: "
+            "is it the number of channels? Leave it out, x has it",
+        ),
+        (
+            (2, 3, 5),
             {"running_mean": np.ones(3), "running_var": np.ones(4)},
             "running_var has shape (4,), but x has shape (2, 3, 5), 3 channels in axis 1: "
             "is one of them another layer's?",

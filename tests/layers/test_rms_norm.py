@@ -135,6 +135,13 @@ def test_takes_lists():
     [
         ((2, 3), (), None, "normalized_shape is (), expected the sizes of one axis or more"),
         (
+            (2, 3),
+            np.ones(3, np.float32),  # rms_norm(x, weight)
+            None,
+            "normalized_shape holds float32, shape (3,), expected the sizes of the last axes of x, "
+            "(2, 3): was it forgotten? It is the second argument",
+        ),
+        (
             (2, 3, 4),
             3,
             None,
