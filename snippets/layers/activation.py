@@ -1,8 +1,8 @@
 """The activations of ``torch.nn`` in NumPy, under the names of ``torch.nn.functional``.
 
-Each takes an array of any shape and returns one of that shape; ``glu`` halves an
-axis. Only PReLU stores anything. No finite x raises a warning, unless the result
-itself is too large. Numbers are written 1.0 where small integers would wrap around.
+Each takes an array of any shape and returns a new one of that shape; ``glu`` halves an
+axis. Only PReLU stores anything. A tail keeps its digits, down to the smallest number,
+and NumPy warns only if the result itself is too large.
 """
 
 import math
@@ -13,27 +13,85 @@ import numpy as np
 
 
 def relu(x):
-    """``nn.ReLU``: max(0, x)."""
-    return np.maximum(x, 0)
+    """Return max(0, x).
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+        Integers stay integers.
+
+    See Also
+    --------
+    torch.nn.ReLU
+    """
+    x, dtype = keeping(x, "iu")
+    return np.maximum(x, 0).astype(dtype, copy=False)
 
 
 def relu6(x):
-    """``nn.ReLU6``: x, cut to 0 and 6."""
-    return np.clip(x, 0, 6)
+    """Return x, cut to 0 and 6.
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+        Integers stay integers.
+
+    See Also
+    --------
+    torch.nn.ReLU6
+    """
+    return hardtanh(x, 0, 6)
 
 
 def leaky_relu(x, negative_slope=0.01):
-    """``nn.LeakyReLU``: x above 0, negative_slope * x below."""
-    return np.maximum(x, 0) + negative_slope * np.minimum(x, 0)
+    """Return x above 0, negative_slope * x below.
+
+    Parameters
+    ----------
+    x : array
+    negative_slope : float
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.LeakyReLU
+    """
+    (x,), dtype = as_floats(x)
+    return bent(x, float(negative_slope)).astype(dtype, copy=False)
 
 
 def rrelu(x, lower=1 / 8, upper=1 / 3):
-    """``nn.RReLU`` in eval mode: its slope is the mean of the two."""
+    """Return leaky_relu with the mean of the two slopes, as in eval mode.
+
+    Parameters
+    ----------
+    x : array
+    lower, upper : float
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.RReLU
+    """
     return leaky_relu(x, (lower + upper) / 2)
 
 
 def prelu(x, weight):
-    """``nn.PReLU``: x above 0, its channel's weight * x below.
+    """Return x above 0, its channel's weight * x below.
 
     Parameters
     ----------
@@ -42,65 +100,209 @@ def prelu(x, weight):
     weight : array, (num_parameters,)
         As stored. A single one is for all of x, and x may have any shape.
 
+    Returns
+    -------
+    array, shaped as x
+
     Raises
     ------
     ValueError
         There is not one weight for each channel.
+
+    See Also
+    --------
+    torch.nn.PReLU
     """
-    x = np.asarray(x)
-    weight = np.asarray(weight)  # (num_parameters,)
+    (x, weight), dtype = as_floats(x, weight)
     check_prelu(x.shape, weight.shape)
     channels = [-1 if axis == 1 else 1 for axis in range(x.ndim)]
-    return leaky_relu(x, weight.reshape(channels))
+    return bent(x, weight.reshape(channels)).astype(dtype, copy=False)
+
+
+def bent(x, slope):
+    """Return x above 0, slope * x below."""
+    with np.errstate(over="ignore", invalid="ignore"):  # of what is not taken
+        return np.where(x > 0, x, slope * x)
 
 
 def hardtanh(x, min_val=-1.0, max_val=1.0):
-    """``nn.Hardtanh``: x, cut to min_val and max_val."""
-    if min_val > max_val:
-        raise ValueError(f"min_val is {min_val}, max_val {max_val}: were they swapped?")
-    return np.clip(x, min_val, max_val)
+    """Return x, cut to min_val and max_val.
+
+    Parameters
+    ----------
+    x : array
+    min_val, max_val : float
+
+    Returns
+    -------
+    array
+        Integers stay integers: the whole part of min_val and max_val counts.
+
+    Raises
+    ------
+    ValueError
+        min_val is above max_val.
+
+    See Also
+    --------
+    torch.nn.Hardtanh
+    """
+    x, dtype = keeping(x, "iu")
+    check_hardtanh(min_val, max_val)
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        cut = (min(max(v, limits.min), limits.max) for v in (min_val, max_val))
+        return np.clip(x, *map(int, cut))
+    return np.clip(x, float(min_val), float(max_val)).astype(dtype, copy=False)
 
 
 def hardsigmoid(x):
-    """``nn.Hardsigmoid``: x + 3, cut to 0 and 6, over 6."""
-    return relu6(np.add(x, 3.0)) / 6
+    """Return x + 3, cut to 0 and 6, over 6.
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.Hardsigmoid
+    """
+    (x,), dtype = as_floats(x)
+    return (np.clip(x + 3, 0, 6) / 6).astype(dtype, copy=False)
 
 
 def hardswish(x):
-    """``nn.Hardswish``: x * hardsigmoid(x)."""
-    return x * hardsigmoid(x)
+    """Return x * hardsigmoid(x).
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.Hardswish
+    """
+    (x,), dtype = as_floats(x)
+    with np.errstate(invalid="ignore"):  # NaN at -inf, as in PyTorch
+        return (x * hardsigmoid(x)).astype(dtype, copy=False)
 
 
 def threshold(x, threshold, value):
-    """``nn.Threshold``: x above the threshold, else the value."""
-    x = np.asarray(x)
-    return np.where(x <= threshold, value, x)
+    """Return x above the threshold, else the value.
+
+    Parameters
+    ----------
+    x : array
+    threshold, value : float
+
+    Returns
+    -------
+    array
+        Integers stay integers: the whole part of threshold and value counts.
+
+    See Also
+    --------
+    torch.nn.Threshold
+    """
+    x, dtype = keeping(x, "iu")
+    threshold, value = np.array([threshold, value]).astype(dtype)
+    return np.where(x <= threshold, value, x).astype(dtype, copy=False)
 
 
 def hardshrink(x, lambd=0.5):
-    """``nn.Hardshrink``: 0 from -lambd to lambd, else x."""
-    x = np.asarray(x)
-    return np.where((x >= -lambd) & (x <= lambd), 0, x)
+    """Return 0 from -lambd to lambd, else x.
+
+    Parameters
+    ----------
+    x : array
+    lambd : float
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.Hardshrink
+    """
+    (x,), dtype = as_floats(x)
+    lambd = float(lambd)
+    return np.where((x >= -lambd) & (x <= lambd), 0, x).astype(dtype, copy=False)
 
 
 def softshrink(x, lambd=0.5):
-    """``nn.Softshrink``: 0 from -lambd to lambd, else x, lambd nearer to 0."""
-    if lambd < 0:
-        raise ValueError(f"lambd is {lambd}, expected 0 or more: is its sign right?")
-    return x - np.clip(x, -lambd, lambd)
+    """Return 0 from -lambd to lambd, else x, lambd nearer to 0.
+
+    Parameters
+    ----------
+    x : array
+    lambd : float
+
+    Returns
+    -------
+    array
+
+    Raises
+    ------
+    ValueError
+        lambd is negative.
+
+    See Also
+    --------
+    torch.nn.Softshrink
+    """
+    (x,), dtype = as_floats(x)
+    check_softshrink(lambd)
+    return (x - np.clip(x, -float(lambd), float(lambd))).astype(dtype, copy=False)
 
 
 def identity(x):
-    """``nn.Identity``: x."""
-    return np.asarray(x)
+    """Return x, copied.
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+        Of the dtype of x, whichever it is.
+
+    See Also
+    --------
+    torch.nn.Identity
+    """
+    x, dtype = keeping(x, "biufc")
+    return np.array(x, dtype)
 
 
 # ---- Curves ----
 
 
 def sigmoid(x):
-    """``nn.Sigmoid``: 1 / (1 + exp(-x))."""
-    (x,), dtype = as_floats(x)
+    """Return 1 / (1 + exp(-x)).
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.Sigmoid
+    """
+    (x,), dtype = as_floats(x, kinds="fc")
     return logistic(x).astype(dtype, copy=False)
 
 
@@ -111,156 +313,438 @@ def logistic(v):
 
 
 def tanh(x):
-    """``nn.Tanh``."""
-    return np.tanh(x)
+    """Return the hyperbolic tangent.
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.Tanh
+    """
+    (x,), dtype = as_floats(x, kinds="fc")
+    return np.tanh(x).astype(dtype, copy=False)
 
 
 def silu(x):
-    """``nn.SiLU``, also called swish: x * sigmoid(x)."""
-    x = np.asarray(x)
-    return x * sigmoid(x)
+    """Return x * sigmoid(x), also called swish.
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.SiLU
+    """
+    (x,), dtype = as_floats(x, kinds="fc")
+    with np.errstate(over="ignore", invalid="ignore"):  # x / inf is the right 0
+        return (x / (1 + np.exp(-x))).astype(dtype, copy=False)
 
 
 def gelu(x, approximate="none"):
-    """``nn.GELU``: x * (the normal distribution's share below x).
+    """Return x * (the normal distribution's share below x).
 
     Parameters
     ----------
     x : array
     approximate : "none" or "tanh"
         The two differ by up to 0.0005, and nothing stored tells which one it was.
+
+    Returns
+    -------
+    array
+
+    Raises
+    ------
+    ValueError
+        approximate is another word.
+
+    See Also
+    --------
+    torch.nn.GELU
     """
-    x = np.asarray(x)
-    if approximate == "none":
-        return 0.5 * x * (1 + erf(x / math.sqrt(2)))
-    if approximate == "tanh":
-        with np.errstate(over="ignore"):  # tanh(inf) is 1, which is right
+    (x,), dtype = as_floats(x)
+    check_gelu(approximate)
+    with np.errstate(over="ignore", invalid="ignore"):  # x / inf is the right 0, NaN at -inf
+        if approximate == "none":
+            y = x * normal_share(x)
+        else:  # 0.5 * (1 + tanh(v)) is sigmoid(2 * v)
             v = math.sqrt(2 / math.pi) * x * (1 + 0.044715 * x**2)
-        return 0.5 * x * (1 + np.tanh(v))
-    raise ValueError(f'approximate is {approximate!r}, expected "none" or "tanh"')
+            y = x / (1 + np.exp(-2 * v))
+    return y.astype(dtype, copy=False)
 
 
-ERF = np.array([math.erf(i / 512) for i in range(-6 * 512, 6 * 512 + 1)])
+def normal_share(x):
+    """Return the normal distribution's share below each x.
 
-
-def erf(v):
-    """Return the error function of each number, right but for the last digit.
-
-    NumPy has none, and ``math.erf`` takes one number at a time.
+    NumPy has no ``erf``, and ``math.erf`` takes one number at a time.
     """
-    # What erf_near makes on its way is many times v, so it gets v in parts.
-    parts = np.array_split(np.ravel(v), np.size(v) // 2**16 + 1)
-    return np.concatenate([erf_near(part) for part in parts]).reshape(np.shape(v))
+    # What normal_tail makes on its way is many times x, so it gets x in parts.
+    parts = np.array_split(np.ravel(x), np.size(x) // 2**16 + 1)
+    tail = np.concatenate([normal_tail(np.abs(part)) for part in parts]).reshape(np.shape(x))
+    return np.where(x > 0, 1 - tail, tail)
 
 
-def erf_near(v):
-    """Go from the nearest number of ``ERF`` to v, 1 / 1024 away at most, by Taylor's series."""
-    v = np.clip(v, -6, 6)  # beyond, it is -1 or 1 to the last digit
-    i = np.rint(512.0 * np.fmax(v, -6))  # fmax, because NaN has no nearest number
-    x = i / 512.0
+# The shares above 0, 1 / 256, 2 / 256, ..., and how fast each falls, relatively.
+GRID = np.arange(38 * 256) / 256
+TAIL = np.array([math.erfc(v / math.sqrt(2)) / 2 for v in GRID])
+FALL = np.exp(-(GRID**2) / 2) / math.sqrt(2 * math.pi) / TAIL
+
+
+def normal_tail(v):
+    """Go from the nearest number of ``GRID`` to v, 1 / 512 away at most, by Taylor's series."""
+    v = np.minimum(v, 50)  # beyond, it is 0
+    i = np.rint(256 * np.fmin(v, GRID[-1])).astype(int)  # fmin, because NaN has no nearest number
+    tail, fall, x = (table[i].astype(v.dtype, copy=False) for table in (TAIL, FALL, GRID))
     d = v - x
-    slope = 2 / math.sqrt(math.pi) * np.exp(-x * x)
-    series = d * (1 - d * (x - d * ((2 * x * x - 1) / 3 + d * x * (1 / 2 - x * x / 3))))
-    return ERF.astype(x.dtype)[i.astype(int) + 6 * 512] + slope * series
+    c1 = x - fall  # of exp(v**2 / 2) * tail, which changes little
+    c2 = (x * c1 + 1) / 2
+    c3 = (x * c2 + c1) / 3
+    c4 = (x * c3 + c2) / 4
+    c5 = (x * c4 + c3) / 5
+    series = 1 + d * (c1 + d * (c2 + d * (c3 + d * (c4 + d * c5))))
+    return tail * np.exp(-d * (x + d / 2)) * series
 
 
 def elu(x, alpha=1.0):
-    """``nn.ELU``: x above 0, alpha * (exp(x) - 1) below."""
-    return np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0))
+    """Return x above 0, alpha * (exp(x) - 1) below.
+
+    Parameters
+    ----------
+    x : array
+    alpha : float
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.ELU
+    """
+    (x,), dtype = as_floats(x)
+    return (np.maximum(x, 0) + float(alpha) * np.expm1(np.minimum(x, 0))).astype(dtype, copy=False)
 
 
 def celu(x, alpha=1.0):
-    """``nn.CELU``: x above 0, alpha * (exp(x / alpha) - 1) below."""
+    """Return x above 0, alpha * (exp(x / alpha) - 1) below.
+
+    Parameters
+    ----------
+    x : array
+    alpha : float
+        Not 0.
+
+    Returns
+    -------
+    array
+
+    Raises
+    ------
+    ValueError
+        alpha is 0.
+
+    See Also
+    --------
+    torch.nn.CELU
+    """
+    (x,), dtype = as_floats(x)
+    check_celu(alpha)
+    alpha = float(alpha)
     with np.errstate(over="ignore"):  # exp(-inf) is 0, which is right
         v = np.minimum(x, 0) / alpha
-    return np.maximum(x, 0) + alpha * np.expm1(v)
+    return (np.maximum(x, 0) + alpha * np.expm1(v)).astype(dtype, copy=False)
 
 
 def selu(x):
-    """``nn.SELU``: elu with a fixed alpha, times a fixed scale."""
-    return 1.0507009873554805 * elu(x, 1.6732632423543772)
+    """Return elu with a fixed alpha, times a fixed scale.
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.SELU
+    """
+    (x,), dtype = as_floats(x)
+    return (1.0507009873554805 * elu(x, 1.6732632423543772)).astype(dtype, copy=False)
 
 
 def softplus(x, beta=1, threshold=20):
-    """``nn.Softplus``: log(1 + exp(beta * x)) / beta; x where beta * x > threshold."""
-    x = np.asarray(x)
+    """Return log(1 + exp(beta * x)) / beta; x where beta * x > threshold.
+
+    Parameters
+    ----------
+    x : array
+    beta, threshold : float
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.Softplus
+    """
+    (x,), dtype = as_floats(x)
+    beta = float(beta)
     with np.errstate(over="ignore"):  # inf is above the threshold, -inf gives 0
-        v = float(beta) * x
+        v = beta * x
     soft = (np.maximum(v, 0) + np.log1p(np.exp(-np.abs(v)))) / beta
-    return np.where(v > threshold, x, soft)
+    return np.where(v > float(threshold), x, soft).astype(dtype, copy=False)
 
 
 def logsigmoid(x):
-    """``nn.LogSigmoid``: log(sigmoid(x)), also where sigmoid(x) is 0."""
-    return np.minimum(x, 0) - np.log1p(np.exp(-1.0 * np.abs(x)))
+    """Return log(sigmoid(x)), also where sigmoid(x) is 0.
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.LogSigmoid
+    """
+    (x,), dtype = as_floats(x)
+    return (np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))).astype(dtype, copy=False)
 
 
 def mish(x):
-    """``nn.Mish``: x * tanh(softplus(x))."""
-    return x * np.tanh(softplus(x))
+    """Return x * tanh(softplus(x)).
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.Mish
+    """
+    (x,), dtype = as_floats(x)
+    with np.errstate(invalid="ignore"):  # NaN at -inf, as in PyTorch
+        return (x * np.tanh(softplus(x))).astype(dtype, copy=False)
 
 
 def softsign(x):
-    """``nn.Softsign``: x / (1 + |x|)."""
-    return x / (1.0 + np.abs(x))
+    """Return x / (1 + |x|).
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.Softsign
+    """
+    (x,), dtype = as_floats(x, kinds="fc")
+    with np.errstate(invalid="ignore"):  # NaN at inf, as in PyTorch
+        return (x / (1 + np.abs(x))).astype(dtype, copy=False)
 
 
 def tanhshrink(x):
-    """``nn.Tanhshrink``: x - tanh(x)."""
-    return x - np.tanh(x)
+    """Return x - tanh(x).
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+
+    See Also
+    --------
+    torch.nn.Tanhshrink
+    """
+    (x,), dtype = as_floats(x, kinds="fc")
+    with np.errstate(over="ignore", invalid="ignore"):  # of what is not taken
+        # Near 0 the difference would have no digits left: tanh(x) is x / (1 + q), by
+        # Lambert's continued fraction.
+        q = 0
+        for odd in range(17, 1, -2):
+            q = x * x / (odd + q)
+        near = x * q / (1 + q)
+    return np.where(np.abs(x) < 1, near, x - np.tanh(x)).astype(dtype, copy=False)
 
 
 # ---- Along an axis ----
 
 
 def glu(x, dim=-1):
-    """``nn.GLU``: the first half of axis dim, times the sigmoid of the second half.
+    """Return the first half of axis dim, times the sigmoid of the second half.
+
+    Parameters
+    ----------
+    x : array
+    dim : int
+
+    Returns
+    -------
+    array
+        Axis dim has half the size it has in x.
 
     Raises
     ------
     ValueError
-        The axis has an odd size.
+        The axis has an odd size, or there is no such axis.
+
+    See Also
+    --------
+    torch.nn.GLU
     """
-    x = np.asarray(x)
-    if x.shape[dim] % 2:
-        raise ValueError(f"x has shape {x.shape}, its axis {dim} an odd size: is dim another axis?")
+    (x,), dtype = as_floats(x)
+    check_glu(x.shape, dim)
     first, second = np.split(x, 2, axis=dim)
-    return first * sigmoid(second)
+    with np.errstate(invalid="ignore"):  # inf * 0 is NaN, as in PyTorch
+        return (first * logistic(second)).astype(dtype, copy=False)
 
 
 def softmax(x, dim):
-    """``nn.Softmax``: exp(x) over its sum along axis dim.
+    """Return exp(x) over its sum along axis dim.
 
-    PyTorch warns if dim is left out; here it has to be given. Where x is -inf, the
-    result is 0. Where all of the axis is -inf, it is NaN, as in PyTorch.
+    Parameters
+    ----------
+    x : array
+    dim : int or None
+        None, of a model that leaves it out, is PyTorch's choice: 1, or 0 of one or
+        three axes.
+
+    Returns
+    -------
+    array
+        0 where x is -inf; NaN where all of the axis is, as in PyTorch.
+
+    Raises
+    ------
+    ValueError
+        There is no such axis.
+
+    See Also
+    --------
+    torch.nn.Softmax
     """
-    x = np.asarray(x)
-    largest = 1.0 * x.max(axis=dim, keepdims=True) if x.size else 0
+    (x,), dtype = as_floats(x)
+    dim = check_dim(x.shape, dim)
+    largest = x.max(axis=dim, keepdims=True) if x.size else 0
     with np.errstate(over="ignore", invalid="ignore"):
         e = np.exp(x - largest)  # at most 1
-    return e / e.sum(axis=dim, keepdims=True)
+    return (e / e.sum(axis=dim, keepdims=True)).astype(dtype, copy=False)
 
 
 def softmax2d(x):
-    """``nn.Softmax2d``: softmax over the channels of (..., channels, height, width)."""
-    x = np.asarray(x)
-    if x.ndim not in (3, 4):
-        raise ValueError(f"x has shape {x.shape}, expected 3 or 4 axes: use softmax(x, dim)")
-    return softmax(x, -3)
+    """Return softmax over the channels.
+
+    Parameters
+    ----------
+    x : array, (batch, channels, height, width) or (channels, height, width)
+
+    Returns
+    -------
+    array, shaped as x
+
+    Raises
+    ------
+    ValueError
+        x has neither 3 nor 4 axes.
+
+    See Also
+    --------
+    torch.nn.Softmax2d
+    """
+    (x,), dtype = as_floats(x)
+    check_softmax2d(x.shape)
+    return softmax(x, -3).astype(dtype, copy=False)
 
 
 def softmin(x, dim):
-    """``nn.Softmin``: softmax(-x, dim)."""
-    return softmax(np.multiply(x, -1.0), dim)
+    """Return softmax(-x, dim).
+
+    Parameters
+    ----------
+    x : array
+    dim : int or None
+        As for softmax.
+
+    Returns
+    -------
+    array
+
+    Raises
+    ------
+    ValueError
+        There is no such axis.
+
+    See Also
+    --------
+    torch.nn.Softmin
+    """
+    (x,), dtype = as_floats(x)
+    return softmax(-x, dim).astype(dtype, copy=False)
 
 
 def log_softmax(x, dim):
-    """``nn.LogSoftmax``: log(softmax(x, dim)), also where softmax(x, dim) is 0."""
-    x = np.asarray(x)
-    largest = 1.0 * x.max(axis=dim, keepdims=True) if x.size else 0
+    """Return log(softmax(x, dim)), also where softmax(x, dim) is 0.
+
+    Parameters
+    ----------
+    x : array
+    dim : int or None
+        As for softmax.
+
+    Returns
+    -------
+    array
+
+    Raises
+    ------
+    ValueError
+        There is no such axis.
+
+    See Also
+    --------
+    torch.nn.LogSoftmax
+    """
+    (x,), dtype = as_floats(x)
+    dim = check_dim(x.shape, dim)
+    return log_shares(x, dim).astype(dtype, copy=False)
+
+
+def log_shares(v, dim):
+    """Return the logarithm of the share of each exp(v) in their sum along axis dim."""
+    largest = v.max(axis=dim, keepdims=True) if v.size else 0
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        v = x - largest  # at most 0
-        return v - np.log(np.exp(v).sum(axis=dim, keepdims=True))
+        v = v - largest  # at most 0
+        # The sum but for the 1 of the largest number: 1 + 1e-20 would be 1, its logarithm 0.
+        others = np.where(v == 0, 0, np.exp(v)).sum(axis=dim, keepdims=True)
+        others += np.sum(v == 0, axis=dim, keepdims=True, dtype=v.dtype) - 1
+        return v - np.log1p(others)
 
 
 # What refuses wrong input
@@ -278,6 +762,64 @@ def check_prelu(x, weight):
     else:
         slip = "is it another layer's?"
     raise ValueError(f"weight has shape {weight}, but x {x} has {channels} channels: {slip}")
+
+
+def check_hardtanh(min_val, max_val):
+    """Raise unless min_val is at most max_val."""
+    if min_val > max_val:
+        raise ValueError(f"min_val is {min_val}, max_val {max_val}: were they swapped?")
+
+
+def check_softshrink(lambd):
+    """Raise unless lambd is 0 or more."""
+    if lambd < 0:
+        raise ValueError(f"lambd is {lambd}, expected 0 or more: is its sign right?")
+
+
+def check_gelu(approximate):
+    """Raise unless approximate is one of PyTorch's two words."""
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f'approximate is {approximate!r}, expected "none" or "tanh"')
+
+
+def check_celu(alpha):
+    """Raise if alpha is 0."""
+    if alpha == 0:
+        raise ValueError("alpha is 0, expected another number: x is divided by it")
+
+
+def check_dim(shape, dim):
+    """Return the axis to work along, or say that there is none."""
+    if dim is None:
+        return 0 if len(shape) in (0, 1, 3) else 1
+    n = max(len(shape), 1)  # PyTorch takes a single number for one along axis 0
+    if not -n <= dim < n:
+        raise ValueError(f"x has shape {shape}, without an axis {dim}: is a batch axis missing?")
+    return dim
+
+
+def check_glu(shape, dim):
+    """Raise with the likely slip unless the axis has two halves."""
+    check_dim(shape, dim)
+    if not shape:
+        raise ValueError("x is a single number, expected an axis with two halves")
+    if shape[dim] % 2:
+        raise ValueError(f"x has shape {shape}, its axis {dim} an odd size: is dim another axis?")
+
+
+def check_softmax2d(shape):
+    """Raise unless there are channels of images."""
+    if len(shape) not in (3, 4):
+        raise ValueError(f"x has shape {shape}, expected 3 or 4 axes: use softmax(x, dim)")
+
+
+def keeping(x, kinds):
+    """Return x and the dtype of the result: its own if it is of these kinds, else floats."""
+    x = np.asarray(x)
+    if x.dtype.kind in kinds:
+        return x, x.dtype.newbyteorder("=")
+    (x,), dtype = as_floats(x)
+    return x, dtype
 
 
 def as_floats(*given, kinds="f"):

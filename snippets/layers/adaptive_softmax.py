@@ -37,47 +37,75 @@ def adaptive_log_prob(x, weights):
         A weight is missing.
     ValueError
         There is a weight too many, or a shape is wrong.
+
+    See Also
+    --------
+    torch.nn.AdaptiveLogSoftmaxWithLoss
     """
-    x, weight, bias, clusters = read_adaptive(x, weights)
-    head = log_softmax(x @ weight.T + bias, 1)  # (batch, cutoffs[0] + n_clusters)
+    x, weight, bias, clusters, dtype = read_adaptive(x, weights)
+    head = log_shares(x @ weight.T + bias, 1)  # (batch, cutoffs[0] + n_clusters)
     frequent = len(weight) - len(clusters)
     log_probs = [head[:, :frequent]]
     for i, (narrow, wide) in enumerate(clusters):
         seen = x @ narrow.T  # (batch, in_features // div_value ** (cluster + 1))
-        own = log_softmax(seen @ wide.T, 1)  # (batch, cutoffs[cluster + 1] - cutoffs[cluster])
+        own = log_shares(seen @ wide.T, 1)  # (batch, cutoffs[cluster + 1] - cutoffs[cluster])
         log_probs.append(head[:, frequent + i, None] + own)
-    return np.concatenate(log_probs, axis=1)  # (batch, cutoffs[-1])
+    y = np.concatenate(log_probs, axis=1)  # (batch, cutoffs[-1])
+    return y.astype(dtype, copy=False)
 
 
 def adaptive_predict(x, weights):
     """Return the likeliest class of each row: the method ``predict``.
 
     It opens the clusters only for those rows whose largest number in the head is a
-    cluster's: a class has never more than its cluster has. Arguments and errors are
-    those of adaptive_log_prob.
+    cluster's: a class has never more than its cluster has.
+
+    Parameters
+    ----------
+    x, weights
+        As for adaptive_log_prob.
 
     Returns
     -------
     classes : array of integers, (batch,)
+
+    Raises
+    ------
+    KeyError, ValueError
+        As for adaptive_log_prob.
+
+    See Also
+    --------
+    torch.nn.AdaptiveLogSoftmaxWithLoss
     """
-    x, weight, bias, clusters = read_adaptive(x, weights)
+    x, weight, bias, clusters, _ = read_adaptive(x, weights)
     classes = (x @ weight.T + bias).argmax(axis=1)  # (batch,)
     rare = classes >= len(weight) - len(clusters)
     classes[rare] = adaptive_log_prob(x[rare], weights).argmax(axis=1)
     return classes  # (batch,)
 
 
-def log_softmax(x, dim):
-    """``nn.LogSoftmax``: log(softmax(x, dim)), also where softmax(x, dim) is 0."""
-    x = np.asarray(x)
-    largest = 1.0 * x.max(axis=dim, keepdims=True) if x.size else 0
+def log_shares(v, dim):
+    """Return the logarithm of the share of each exp(v) in their sum along axis dim."""
+    largest = v.max(axis=dim, keepdims=True) if v.size else 0
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        v = x - largest  # at most 0
-        return v - np.log(np.exp(v).sum(axis=dim, keepdims=True))
+        v = v - largest  # at most 0
+        # The sum but for the 1 of the largest number: 1 + 1e-20 would be 1, its logarithm 0.
+        others = np.where(v == 0, 0, np.exp(v)).sum(axis=dim, keepdims=True)
+        others += np.sum(v == 0, axis=dim, keepdims=True, dtype=v.dtype) - 1
+        return v - np.log1p(others)
+
+
+# What refuses wrong input
 
 
 def read_adaptive(x, weights):
-    """Return x, the head's weight and bias, and the two weights of each cluster."""
+    """Return x, the head's weight and bias, the two weights of each cluster, and a dtype."""
+    if not hasattr(weights, "keys"):
+        raise ValueError(
+            f"weights are a {type(weights).__name__}, expected a mapping of names to arrays: "
+            "take state_dict() itself"
+        )
     n_clusters = 1
     while f"tail.{n_clusters}.0.weight" in weights:
         n_clusters += 1
@@ -91,11 +119,11 @@ def read_adaptive(x, weights):
     if surplus := [name for name in weights if name not in [*names, "head.bias"]]:
         raise ValueError(f"weights have {surplus} besides {names}: are they another layer's?")
 
-    x = np.asarray(x)
-    arrays = {name: np.asarray(weight) for name, weight in weights.items()}
+    (x, *arrays), dtype = as_floats(x, *weights.values())
+    arrays = dict(zip(weights, arrays, strict=True))
     check_adaptive(x.shape, {name: array.shape for name, array in arrays.items()}, tail)
     clusters = [(arrays[narrow], arrays[wide]) for narrow, wide in tail]
-    return x, arrays["head.weight"], arrays.get("head.bias", 0), clusters
+    return x, arrays["head.weight"], arrays.get("head.bias", 0), clusters, dtype
 
 
 def check_adaptive(x, shapes, tail):
@@ -126,3 +154,23 @@ def check_adaptive_features(name, shape, features):
         turned = len(shape) == 2 and shape[0] == features
         slip = "was this one transposed?" if turned else "is it another layer's?"
         raise ValueError(f"{name} has shape {shape}, but is given {features} features: {slip}")
+
+
+def as_floats(*given, kinds="f"):
+    """Return the arrays in the dtype to compute in, and the dtype of the result.
+
+    They decide together. float16 is computed in float32, integers and bools in float64.
+    None stays None. Complex numbers are taken where kinds is "fc".
+    """
+    arrays = [None if a is None else np.asarray(a) for a in given]
+    for a, array in zip(given, arrays, strict=True):
+        if array is not None and array.dtype.kind not in "biu" + kinds:
+            what = f"{type(a).__name__} of dtype {array.dtype}"
+            slip = ": was one of its entries meant?" if hasattr(a, "keys") else ""
+            real = "real " if kinds == "f" else ""
+            raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    dtype = np.result_type(*(a.dtype for a in arrays if a is not None)).newbyteorder("=")
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.float64)
+    wide = np.promote_types(dtype, np.float32)
+    return [None if a is None else a.astype(wide, copy=False) for a in arrays], dtype

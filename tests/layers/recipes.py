@@ -6,7 +6,7 @@ does the rest. Sizes differ, so that no axis stands for another.
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -92,10 +92,64 @@ TABLE = {}
 
 # ---- activation ----
 
-MISSING |= {"activation"}
+
+def elementwise(name, **options):
+    """Return the row of a function of torch.nn.functional that takes x of any shape."""
+    return Row(getattr(activation, name), {"x": 2 * normal(size=(3, 4))}, getattr(F, name), options)
+
+
 TABLE |= {
-    "activation.sigmoid": Row(activation.sigmoid, {"x": normal(size=(3, 4))}, torch.sigmoid),
+    f"activation.{name}": elementwise(name)
+    for name in [
+        "elu",
+        "gelu",
+        "hardshrink",
+        "hardsigmoid",
+        "hardswish",
+        "leaky_relu",
+        "logsigmoid",
+        "mish",
+        "rrelu",
+        "selu",
+        "softplus",
+        "softshrink",
+    ]
 }
+TABLE |= {
+    f"activation.{name}": replace(elementwise(name), is_complex=True)
+    for name in ["sigmoid", "silu", "softsign", "tanh", "tanhshrink"]
+}
+TABLE |= {
+    f"activation.{name}": replace(elementwise(name), keeps="iu") for name in ["relu", "relu6"]
+}
+TABLE |= {
+    "activation.hardtanh": replace(elementwise("hardtanh", min_val=0.5, max_val=2.5), keeps="iu"),
+    "activation.threshold": replace(elementwise("threshold", threshold=0.5, value=2.0), keeps="iu"),
+    "activation.celu": elementwise("celu", alpha=0.5),
+    "activation.gelu tanh": elementwise("gelu", approximate="tanh"),
+    "activation.leaky_relu by 3": elementwise("leaky_relu", negative_slope=3.0),
+    "activation.softplus twice": elementwise("softplus", beta=2, threshold=3.0),
+    "activation.softshrink by 0": elementwise("softshrink", lambd=0.0),
+    "activation.hardshrink by 0": elementwise("hardshrink", lambd=0.0),
+    "activation.identity": Row(
+        activation.identity,
+        {"x": normal(size=(3, 4))},
+        torch.nn.Identity(),
+        keeps="biu",
+        is_complex=True,
+    ),
+    "activation.prelu": Row(
+        activation.prelu, {"x": normal(size=(3, 4, 2)), "weight": normal(size=4)}, F.prelu
+    ),
+    "activation.glu": Row(activation.glu, {"x": normal(size=(3, 4))}, F.glu),
+    "activation.glu of axis 0": Row(activation.glu, {"x": normal(size=(4, 3))}, F.glu, {"dim": 0}),
+    "activation.softmax2d": Row(
+        activation.softmax2d, {"x": normal(size=(2, 3, 4, 5))}, torch.nn.Softmax2d()
+    ),
+}
+for _name in ["softmax", "softmin", "log_softmax"]:
+    for _dim in [0, -1]:
+        TABLE[f"activation.{_name} along {_dim}"] = elementwise(_name, dim=_dim)
 
 
 # ---- adaptive_softmax ----

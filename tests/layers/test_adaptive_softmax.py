@@ -137,7 +137,7 @@ SABOTAGES = {
     ),
     "clusters first": ("frequent = len(weight) - len(clusters)\n", "frequent = 0\n"),
     "softmax over the batch": ("seen @ wide.T, 1)", "seen @ wide.T, 0)"),
-    "no softmax in the cluster": ("log_softmax(seen @ wide.T, 1)", "seen @ wide.T"),
+    "no softmax in the cluster": ("log_shares(seen @ wide.T, 1)", "seen @ wide.T"),
     "projection transposed": ("seen @ wide.T", "seen @ wide"),
     "head bias dropped": ("x @ weight.T + bias, 1)", "x @ weight.T, 1)"),
     "predict: head bias dropped": ("(x @ weight.T + bias).argmax", "(x @ weight.T).argmax"),

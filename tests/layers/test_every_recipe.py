@@ -1,5 +1,6 @@
 """One law for all recipes: dtypes, layouts, NaN, aliasing, warnings. The table is recipes.py."""
 
+import contextlib
 import importlib
 import inspect
 import pkgutil
@@ -19,13 +20,14 @@ CHECKS = "# What refuses wrong input\n"
 # ---- The arrays of a row ----
 
 
-def mapped(function, tree):
-    """Return the tree of arrays with each one replaced by what the function makes of it."""
-    if isinstance(tree, dict):
-        return {name: mapped(function, branch) for name, branch in tree.items()}
-    if isinstance(tree, tuple):
-        return tuple(mapped(function, branch) for branch in tree)
-    return function(tree)
+def mapped(function, *trees):
+    """Return a tree of arrays: what the function makes of those at each place of the trees."""
+    first = trees[0]
+    if isinstance(first, dict):
+        return {name: mapped(function, *(tree[name] for tree in trees)) for name in first}
+    if isinstance(first, tuple):
+        return tuple(mapped(function, *branches) for branches in zip(*trees, strict=True))
+    return function(*trees)
 
 
 def leaves(tree):
@@ -134,13 +136,27 @@ def test_every_recipe_is_in_the_table(module):
 # ---- The law ----
 
 
+@contextlib.contextmanager
+def told(what):
+    """Say which of the cases of a loop a failure is of."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"This was the case: {what}")
+        raise
+
+
+DTYPES = [("float64", FLOAT64), ("float32", FLOAT32)]
+
+
 @EACH_ROW
-@pytest.mark.parametrize("dtype", [("float64", FLOAT64), ("float32", FLOAT32)], ids=lambda d: d[0])
-def test_equals_torch(name, dtype):
+def test_equals_torch(name):
     """In dtype as well; and a warning would be an error here."""
     row = TABLE[name]
-    arrays = given(row, dtype[0])
-    assert_same(called(row, arrays), torchs(row, arrays), dtype[1])
+    for dtype, tolerance in DTYPES:
+        with told(dtype):
+            arrays = given(row, dtype)
+            assert_same(called(row, arrays), torchs(row, arrays), tolerance)
 
 
 def strided(a):
@@ -155,6 +171,10 @@ def read_only(a):
     return a
 
 
+class Subclass(np.ndarray):
+    """An array that would stay one of its class, if nobody took care."""
+
+
 LAYOUTS = {
     "Fortran order": np.asfortranarray,
     "negative strides": lambda a: np.flip(np.flip(a).copy()),
@@ -162,22 +182,24 @@ LAYOUTS = {
     "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
     "read-only": read_only,
     "list": np.ndarray.tolist,
-    "tensor": lambda a: torch.from_numpy(a),
+    "tensor": torch.from_numpy,
     "masked array": lambda a: np.ma.masked_array(a, mask=np.ones(a.shape, bool)),
-    "subclass": lambda a: a.view(type("Subclass", (np.ndarray,), {})),
+    "subclass": lambda a: a.view(Subclass),
 }
 
 
 @EACH_ROW
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_it_does_not_matter_how_an_array_is_stored(name, layout):
+def test_it_does_not_matter_how_an_array_is_stored(name):
     """Lists, tensors and masked arrays are what np.asarray makes of them."""
     row = TABLE[name]
-    ours = called(row, mapped(LAYOUTS[layout], given(row)))
-    assert_same(ours, called(row, given(row)), FLOAT64)
-    for y in leaves(ours):
-        assert type(y) in (np.ndarray, y.dtype.type), f"the result is a {type(y)}"
-        assert y.dtype.isnative
+    plain = called(row, given(row))
+    for layout, stored in LAYOUTS.items():
+        with told(layout):
+            ours = called(row, mapped(stored, given(row)))
+            assert_same(ours, plain, FLOAT64)
+            for y in leaves(ours):
+                assert type(y) in (np.ndarray, y.dtype.type), f"the result is a {type(y)}"
+                assert y.dtype.isnative
 
 
 @EACH_ROW
@@ -188,14 +210,14 @@ def test_float16_is_computed_in_float32_and_rounded_once(name):
     in_float32 = called(row, mapped(lambda a: a.astype("f4") if is_float(a) else a, half))
     rounded = [y.astype("float16") if is_float(y) else y for y in leaves(in_float32)]
     assert_same(ours, rounded, 0)
-    if "float16" not in row.unlike:
-        assert_same(ours, torchs(row, half), 2e-3)
-    else:
-        assert_unlike(row, half, ours, 2e-3)
+    compare(row, {"float16"}, half, ours, 2e-3)
 
 
-def assert_unlike(row, arrays, ours, tolerance):
-    """Fail if torch has an answer that agrees: then the exception is none."""
+def compare(row, checks, arrays, ours, tolerance):
+    """Compare with torch; where the row says that it is unlike, fail if it is not."""
+    if not checks & row.unlike.keys():
+        assert_same(ours, torchs(row, arrays), tolerance)
+        return
     try:
         theirs = torchs(row, arrays)
     except (RuntimeError, ValueError, IndexError, TypeError):
@@ -220,8 +242,9 @@ def test_numpys_scalars_as_arguments_do_not_widen(name):
     row = TABLE[name]
     options = {key: in_numpys(option) for key, option in row.options.items()}
     for dtype in ["float32", "float16"]:
-        arrays = given(row, dtype)
-        assert_same(called(row, arrays, options), called(row, arrays), 0)
+        with told(dtype):
+            arrays = given(row, dtype)
+            assert_same(called(row, arrays, options), called(row, arrays), 0)
 
 
 @EACH_FLOAT
@@ -243,17 +266,18 @@ def numbers(a, dtype):
 
 
 @EACH_ROW
-@pytest.mark.parametrize("dtype", ["int64", "uint8", "int8", "bool"])
-def test_integers_and_bools_are_computed_in_float64(name, dtype):
+def test_integers_and_bools_are_computed_in_float64(name):
     """Unless the operation keeps them; then they are those of float64, none wrapped around."""
     row = TABLE[name]
-    arrays = mapped(lambda a: numbers(a, dtype), row.arrays)
-    as_floats = mapped(lambda a: numbers(a, dtype).astype(float) if is_float(a) else a, row.arrays)
-    ours = called(row, arrays)
-    expected = called(row, as_floats)
-    if np.dtype(dtype).kind in row.keeps:
-        expected = [y.astype(dtype) if is_float(y) else y for y in leaves(expected)]
-    assert_same(ours, expected, FLOAT64)
+    for dtype in ["int64", "uint8", "int8", "bool"]:
+        with told(dtype):
+            integers = mapped(lambda a, dtype=dtype: numbers(a, dtype), row.arrays)
+            floats = mapped(lambda a: a.astype(float), integers)
+            floats = mapped(lambda a, b: b if is_float(a) else a, row.arrays, floats)
+            ours, expected = called(row, integers), called(row, floats)
+            if np.dtype(dtype).kind in row.keeps:
+                expected = [y.astype(dtype) if is_float(y) else y for y in leaves(expected)]
+            assert_same(ours, expected, FLOAT64)
 
 
 @EACH_FLOAT
@@ -277,37 +301,31 @@ NO_NUMBERS = {
 
 
 @EACH_FLOAT
-@pytest.mark.parametrize("what", NO_NUMBERS)
-def test_what_is_no_number_is_refused_in_a_sentence(name, number, what):
+def test_what_is_no_number_is_refused_in_a_sentence(name, number):
     row = TABLE[name]
-    with pytest.raises(ValueError, match="expected") as error:
-        called(row, replaced(given(row), number, NO_NUMBERS[what]))
-    assert len(str(error.value)) < 200
+    for what, made in NO_NUMBERS.items():
+        with told(what), pytest.raises(ValueError, match="expected") as error:
+            called(row, replaced(given(row), number, made))
+        assert len(str(error.value)) < 200
 
 
 @EACH_FLOAT
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
-@pytest.mark.parametrize("dtype", [("float64", FLOAT64), ("float32", FLOAT32)], ids=lambda d: d[0])
-def test_nan_and_infinity_go_where_torchs_go(name, number, value, dtype):
+def test_nan_and_infinity_go_where_torchs_go(name, number):
     """In silence, too: a warning would be an error here."""
     row = TABLE[name]
-
-    def spoilt(a):
-        a = a.astype(dtype[0])
-        if a.size:
-            a.flat[a.size // 2] = value
-        return a
-
-    arrays = replaced(given(row, dtype[0]), number, spoilt)
-    if number in row.strict:
-        with pytest.raises(ValueError, match="expected"):
-            called(row, arrays)
-        return
-    ours = called(row, arrays)
-    if not {str(value), f"{value} in {number}"} & row.unlike.keys():
-        assert_same(ours, torchs(row, arrays), dtype[1])
-    else:
-        assert_unlike(row, arrays, ours, dtype[1])
+    for value in [np.nan, np.inf, -np.inf]:
+        for dtype, tolerance in DTYPES:
+            with told(f"{value} in {dtype}"):
+                arrays = given(row, dtype)
+                spoilt = [a for a in leaves(arrays) if is_float(a)][number]
+                if spoilt.size:
+                    spoilt.flat[spoilt.size // 2] = value
+                if number in row.strict:
+                    with pytest.raises(ValueError, match="expected"):
+                        called(row, arrays)
+                    continue
+                checks = {str(value), f"{value} in {number}"}
+                compare(row, checks, arrays, called(row, arrays), tolerance)
 
 
 def emptied(a, shape):
@@ -328,23 +346,21 @@ def test_empty(name):
         first, a = next(iter(arrays.items()))
         shapes = {first: (0, *a.shape[1:])}
     arrays |= {key: emptied(arrays[key], shape) for key, shape in shapes.items()}
-    ours = called(row, arrays)
-    if "empty" not in row.unlike:
-        assert_same(ours, torchs(row, arrays), FLOAT64)
-    else:
-        assert_unlike(row, arrays, ours, FLOAT64)
+    compare(row, {"empty"}, arrays, called(row, arrays), FLOAT64)
 
 
 @EACH_ROW
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int64", ">f8"])
-def test_nothing_is_changed_and_nothing_shared(name, dtype):
+def test_nothing_is_changed_and_nothing_shared(name):
     """What comes back is new memory, all of it writeable."""
     row = TABLE[name]
-    integers = mapped(lambda a: numbers(a, dtype), row.arrays)
-    arrays = integers if dtype == "int64" else given(row, dtype)
-    before = mapped(np.copy, arrays)
-    results = [y for y in leaves(called(row, arrays)) if isinstance(y, np.ndarray)]
-    for a, b in zip(leaves(arrays), leaves(before), strict=True):
-        np.testing.assert_array_equal(a, b)
-        assert not any(np.shares_memory(a, y) for y in results)
-    assert all(y.flags.writeable for y in results)
+    for dtype in ["float64", "float32", "float16", "int64", ">f8"]:
+        with told(dtype):
+            integers = mapped(lambda a: numbers(a, "int64"), row.arrays)
+            arrays = integers if dtype == "int64" else given(row, dtype)
+            before = mapped(np.copy, arrays)
+            results = [y for y in leaves(called(row, arrays)) if isinstance(y, np.ndarray)]
+            for a, b in zip(leaves(arrays), leaves(before), strict=True):
+                np.testing.assert_array_equal(a, b, err_msg="an argument has changed")
+                shared = any(np.shares_memory(a, y) for y in results)
+                assert not shared, "a result shares memory with an argument"
+            assert all(y.flags.writeable for y in results)
