@@ -101,14 +101,15 @@ class RNN:
         """Run over checked arrays, x (batch, time, dim_input) and h (batch, dim_recurrent)."""
         batch, time, dim_input = x.shape
         dim_recurrent = h.shape[1]
-        dtype = np.result_type(x, h, self.weight)
+        narrow = np.result_type(x, h, self.weight)
+        dtype = np.promote_types(narrow, np.float32)  # float16 is computed in float32
         weight = self.weight.astype(dtype, order="K", copy=False)
         product = weight.dot  # of a small product, dot has less to prepare than matmul
         half = np.array(0.5, dtype)  # a Python float would be converted at every step
 
         # The batch comes last, so that each gate is one piece of memory.
         x = x.transpose(1, 2, 0)  # (time, dim_input, batch)
-        dense5 = self.state["dense5.weight"]
+        dense5 = self.state["dense5.weight"].astype(dtype, copy=False)
         outputs = np.empty((time, len(dense5), batch), dtype)
         gates = np.empty((2 * dim_recurrent, batch), dtype)
         z, n = gates[:dim_recurrent], gates[dim_recurrent:]
@@ -135,7 +136,8 @@ class RNN:
                 add(h_next, n, h_next)
                 h = h_next
             matmul(dense5, states, outputs[start : start + length])
-        return outputs.transpose(2, 0, 1) + self.state["dense5.bias"], h.T.astype(dtype)
+        outputs = outputs.transpose(2, 0, 1) + self.state["dense5.bias"]
+        return outputs.astype(narrow, copy=False), h.T.astype(narrow)
 
 
 def aligned_columns(weight):

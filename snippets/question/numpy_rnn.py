@@ -1,7 +1,5 @@
 """The question's network in plain NumPy, its weights as ``state_dict()`` holds them."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 SHAPES = {
@@ -36,13 +34,10 @@ class RNN:
 
     Raises
     ------
-    TypeError
-        The state is no mapping.
-    KeyError
-        A weight is missing.
-    ValueError
-        There is a weight too many, or one is misshapen, not numeric or not finite.
-        A transposed dense2 or dense4 is square and passes: compare with PyTorch's outputs.
+    TypeError, KeyError, ValueError
+        The state is no mapping; a weight is missing; one is too many, misshapen, not numeric or
+        not finite. A transposed dense2 or dense4 is square and passes: compare with PyTorch's
+        outputs.
     """
 
     def __init__(self, state):
@@ -68,18 +63,18 @@ class RNN:
         ValueError
             x or h0 has another shape, or is not numeric.
         """
-        w = self.state
-        x, h = check_input(x, h0, w)
+        x, h = check_input(x, h0, self.state)
+        x, h, w, dtype = in_one_dtype(x, h, self.state)
         to_z = x @ w["dense1.weight"].T + w["dense1.bias"]  # (..., time, dim_recurrent)
         to_n = x @ w["dense3.weight"].T + w["dense3.bias"]  # (..., time, dim_recurrent)
-        hidden = np.empty(to_z.shape, np.result_type(to_z, h))  # (..., time, dim_recurrent)
+        hidden = np.empty(to_z.shape, to_z.dtype)  # (..., time, dim_recurrent)
         for t in range(x.shape[-2]):
             z = sigmoid(to_z[..., t, :] + h @ w["dense2.weight"].T)  # (..., dim_recurrent)
             n = np.tanh(to_n[..., t, :] + h @ w["dense4.weight"].T)  # (..., dim_recurrent)
             h = z * h + (1 - z) * n  # (..., dim_recurrent)
             hidden[..., t, :] = h
         outputs = hidden @ w["dense5.weight"].T + w["dense5.bias"]  # (..., time, dim_output)
-        return outputs, h
+        return outputs.astype(dtype, copy=False), h.astype(dtype, copy=False)
 
 
 def sigmoid(v):
@@ -88,9 +83,12 @@ def sigmoid(v):
         return 1 / (1 + np.exp(-v))
 
 
+# What refuses wrong input
+
+
 def check_state(state):
     """Return copies of ``RNN``'s weights, of one dtype, or say which one is wrong and why."""
-    if not isinstance(state, Mapping):
+    if not hasattr(state, "keys"):
         raise TypeError(f"state is a {type(state).__name__}, expected a mapping: take state_dict()")
     missing = [name for name in SHAPES if name not in state]
     surplus = [name for name in state if name not in SHAPES]
@@ -166,3 +164,11 @@ def check_numbers(name, values):
     if array.dtype.kind not in "fiu":
         raise ValueError(f"{name} has dtype {array.dtype}, expected real numbers")
     return array if array.dtype.kind == "f" else array.astype(float)
+
+
+def in_one_dtype(x, h, weights):
+    """Return them in the dtype to compute in, float32 for float16, and the result's dtype."""
+    dtype = np.result_type(x, h, *weights.values())
+    wide = np.promote_types(dtype, np.float32)
+    w = {name: weight.astype(wide, copy=False) for name, weight in weights.items()}
+    return x.astype(wide, copy=False), h.astype(wide, copy=False), w, dtype

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snippets.question import fast_rnn
 from snippets.question.numpy_rnn import RNN, sigmoid
 from tests import SNIPPETS_DIR
 from tests.parity import FLOAT32, FLOAT64, arrays, assert_parity
@@ -160,6 +161,26 @@ def test_one_float64_makes_everything_float64(state, wide):
     rnn = RNN({name: narrow(name, w) for name, w in state.items()})
     outputs, _ = rnn(narrow("x", np.ones((7, 4))), narrow("h0", np.ones(5)))
     assert outputs.dtype == np.float64
+
+
+@pytest.mark.parametrize("network", [RNN, fast_rnn.RNN])
+def test_float16_is_computed_in_float32_and_rounded_once(state, network):
+    half = {name: w.astype(np.float16) for name, w in state.items()}
+    single = {name: w.astype(np.float32) for name, w in half.items()}
+    x, h0 = np.random.default_rng(1).normal(size=(2, 50, 4)).astype(np.float16), np.ones((2, 5))
+    for given_h0 in (None, h0.astype(np.float16)):
+        ours = network(half)(x, given_h0)
+        exact = network(single)(x.astype(np.float32), given_h0)
+        for a, b in zip(ours, exact, strict=True):
+            assert a.dtype == np.float16
+            np.testing.assert_array_equal(a, b.astype(np.float16))
+
+
+@pytest.mark.parametrize("network", [RNN, fast_rnn.RNN])
+@pytest.mark.parametrize("dtype", [">f8", ">f4"])
+def test_what_comes_back_is_in_native_byte_order(state, network, dtype):
+    for a in network(state)(np.ones((7, 4), dtype), np.ones(5, dtype)):
+        assert a.dtype.isnative
 
 
 def test_the_network_keeps_its_own_copy(state):
