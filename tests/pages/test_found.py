@@ -126,6 +126,9 @@ def shown(site, address, tag):
     page = (site / address / "index.html").read_text("utf-8")
     text = page[page.index("<article") : page.index("</article>")]
     text = re.sub(r'<div class="calculated">.*?</table>', "", text, flags=re.S)  # as the form is
+    text = re.sub(
+        r'</code></pre><details class="checks">.*?<code.*?>', "", text, flags=re.S
+    )  # one block
     found = re.findall(rf"<{tag}\b.*?</{tag}>", text, re.S)
     return [html.unescape(re.sub("<[^>]+>", "", element)) for element in found]
 
