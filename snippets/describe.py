@@ -27,7 +27,7 @@ class Row(NamedTuple):
     what: str
 
 
-def describe(state):
+def describe(state: object) -> str:
     """Return a table of what a checkpoint holds, as text to print.
 
     A line has the name, shape and dtype of a tensor, the layers that store such a module, and the
@@ -38,6 +38,11 @@ def describe(state):
     ----------
     state : mapping of str to array
         What ``state_dict()`` returns, or a checkpoint that holds such mappings somewhere.
+
+    Returns
+    -------
+    str
+        Lines to print.
     """
     found, others = state_dicts(state)
     if [path for path, _ in found] == ["state"]:

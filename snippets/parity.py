@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from numbers import Number
+from os import PathLike
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 # What rounding may change, in parts of the largest recorded number. A model in half precision
 # rounds after each layer: four times its eps, 2**-10 or 2**-7. What is not here has to be equal.
@@ -21,7 +24,7 @@ TOLERANCES = {
 HALVES = "float16", "bfloat16"
 
 
-def record(path, model, /, *inputs, **named):
+def record(path: str | PathLike[str], model: Any, /, *inputs: Any, **named: Any) -> None:
     """Call a model once and write what goes in, what each layer returns, and what comes out.
 
     The ``.npz`` has these names, in the order of computation:
@@ -40,7 +43,7 @@ def record(path, model, /, *inputs, **named):
     path : str or path
     model : torch.nn.Module
         In ``eval()``. A layer is seen where it is called as a module: ``self.fc(x)``.
-    inputs, named
+    *inputs, **named
         The arguments of the call: tensors, numbers, and tuples, lists and dicts of them.
 
     Raises
@@ -53,7 +56,8 @@ def record(path, model, /, *inputs, **named):
             f"{training[0] or 'the model'} is in training mode: dropout is random there, and batch "
             "norm follows the batch; call model.eval() first"
         )
-    arrays, halves, calls = {}, {half: [] for half in HALVES}, {}
+    arrays: dict[str, Any] = {}
+    halves, calls = {half: [] for half in HALVES}, {}
 
     def keep(name, value):
         for part, leaf in leaves(name, value):
@@ -76,7 +80,8 @@ def record(path, model, /, *inputs, **named):
     if not any(leaves("output", output)):
         raise ValueError(f"the model returned a {type(output).__name__} without a tensor in it")
     keep("output", output)
-    np.savez(path, **arrays, **{dtype: names for dtype, names in halves.items() if names})
+    arrays |= {dtype: names for dtype, names in halves.items() if names}
+    np.savez(path, **arrays)
 
 
 def leaves(name, value):
@@ -102,7 +107,7 @@ def as_array(value):
     return tensor.resolve_conj().resolve_neg().numpy().copy(), dtype
 
 
-def compare(recorded, ours):
+def compare(recorded: Mapping[str, NDArray[Any]], ours: Mapping[str, ArrayLike]) -> list[str]:
     """Compare arrays with a recording, in its order; return the names, all of which agree.
 
     Two arrays agree when they have one shape and one dtype, are finite, and differ nowhere by more
@@ -114,6 +119,11 @@ def compare(recorded, ours):
         What ``np.load`` reads from the file that ``record`` wrote.
     ours : mapping of str to array
         Any of them, by their names in recorded.
+
+    Returns
+    -------
+    list of str
+        The names that were compared, all that ours has.
 
     Raises
     ------

@@ -1,9 +1,13 @@
 """Find your way in a ``state_dict()``: a flat mapping from dotted names to arrays."""
 
 import difflib
+from collections.abc import Mapping
+from typing import TypeVar
+
+Array = TypeVar("Array")
 
 
-def under(state, prefix):
+def under(state: Mapping[str, Array], prefix: str) -> dict[str, Array]:
     """Return the entries of one module, under the module's own names.
 
     ``under(state, "encoder.lstm")`` holds what ``model.encoder.lstm.state_dict()`` holds.
@@ -13,6 +17,11 @@ def under(state, prefix):
     state : mapping of str to array
     prefix : str
         The module's name in the model, without a dot at the end.
+
+    Returns
+    -------
+    dict of str to array
+        The same arrays, in their order.
 
     Raises
     ------

@@ -14,10 +14,11 @@ import difflib
 import math
 import operator
 import re
+from collections.abc import Iterable
 from functools import cache
 from inspect import Parameter
 from itertools import chain, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 required = Parameter.empty  # stands where an argument has no default
 
@@ -64,7 +65,7 @@ class Child(NamedTuple):
 class Each(NamedTuple):
     """What is there once for every value of an index; a later index runs fastest."""
 
-    index: dict
+    indices: dict
     holds: tuple
 
 
@@ -996,9 +997,9 @@ def existing(holds, known):
     """Yield (entry, its name, the names known to it) of what a module holds."""
     for entry in holds:
         if isinstance(entry, Each):
-            ranges = (evaluate(parsed(values), known) for values in entry.index.values())
+            ranges = (evaluate(parsed(values), known) for values in entry.indices.values())
             for values in product(*ranges):
-                indexed = known | dict(zip(entry.index, values, strict=True))
+                indexed = known | dict(zip(entry.indices, values, strict=True))
                 yield from existing(entry.holds, indexed)
         elif evaluate(parsed(entry.when), known):
             yield entry, entry.name.format_map(known), known
@@ -1025,7 +1026,7 @@ def held(name, /, **arguments):
     return found
 
 
-def stored(name, /, **arguments):
+def stored(name: str, /, **arguments: Any) -> dict[str, tuple[int, ...]]:
     """Return {name in state_dict(): shape} of a module of ``torch.nn``, in PyTorch's order.
 
     Parameters
@@ -1037,6 +1038,10 @@ def stored(name, /, **arguments):
         (class, arguments): ``encoder_layer=("TransformerEncoderLayer", {"d_model": 8})``.
         A lazy form also needs what its first input tells.
         Sizes that PyTorch refuses, such as channels that the groups don't divide, are not found.
+
+    Returns
+    -------
+    dict of str to tuple of int
 
     Raises
     ------
@@ -1054,12 +1059,22 @@ def entries(name):
     return list(chain.from_iterable(flat))
 
 
-def candidates(key, shape):
+def candidates(key: str, shape: Iterable[int]) -> list[tuple[str, Tensor, dict[str, int]]]:
     """Return [(class, Tensor, sizes)] of what a tensor of this name and shape may be.
 
     ``candidates("encoder.weight_ih_l0", (400, 12))`` finds the LSTM with the sizes
     ``{"hidden_size": 100, "input_size": 12}``. Classes without a recipe are left out;
     the longest name, which says the most, comes first.
+
+    Parameters
+    ----------
+    key : str
+        Its name in ``state_dict()``, or the end of it.
+    shape : iterable of int
+
+    Returns
+    -------
+    list of (str, Tensor, dict of str to int)
     """
     found = []
     for name, layer in REGISTRY.items():

@@ -766,7 +766,7 @@ def expressions(entry):
     """Return every expression of what a class holds."""
     if isinstance(entry, Each):
         return [
-            *entry.index.values(),
+            *entry.indices.values(),
             *(text for inner in entry.holds for text in expressions(inner)),
         ]
     own = [entry.shape] if isinstance(entry, Tensor) else entry.arguments.values()

@@ -215,7 +215,7 @@ def exported(entry):
     """Return what a class holds as JSON takes it, what goes without saying left out."""
     if isinstance(entry, Each):
         return {
-            "index": all_parsed(entry.index),
+            "index": all_parsed(entry.indices),
             "holds": [exported(inner) for inner in entry.holds],
         }
     usual = {"when": True, "stacked": (), "kind": "parameter", "arguments": {}}

@@ -2,6 +2,8 @@
 
 import os
 import zipfile
+from os import PathLike
+from typing import Any
 
 from .npz import load_npz, save_npz
 from .safetensors_file import load_safetensors, safetensors_header, save_safetensors
@@ -42,7 +44,7 @@ TEXTS = [
 ]
 
 
-def load(path):
+def load(path: str | PathLike[str]) -> Any:
     """Return what the checkpoint at path holds, with NumPy arrays for tensors.
 
     The content decides between ``load_npz``, ``load_safetensors`` and
@@ -51,6 +53,11 @@ def load(path):
     Parameters
     ----------
     path : str or path
+
+    Returns
+    -------
+    dict or other
+        ``{name: array}``; what ``torch.save`` wrote, as it is nested.
 
     Raises
     ------

@@ -4,8 +4,12 @@ import math
 import os
 import warnings
 import zipfile
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -17,7 +21,7 @@ RATIO, ANYWAY = 100, 2**26
 CHUNK = 2**20
 
 
-def load_npz(path):
+def load_npz(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
     """Return ``{name: array}``, as ``dict(np.load(path, allow_pickle=False))``.
 
     Unlike ``np.load`` it believes no header: an array is made once its member
@@ -26,6 +30,10 @@ def load_npz(path):
     Parameters
     ----------
     path : str or path
+
+    Returns
+    -------
+    dict of str to array
 
     Raises
     ------
@@ -89,7 +97,7 @@ def read_array(name, file, size):
     return np.ndarray(shape, dtype, data, order="F" if fortran else "C")
 
 
-def save_npz(path, arrays):
+def save_npz(path: str | PathLike[str], arrays: Mapping[str, ArrayLike]) -> None:
     """Write what ``np.load`` reads, at path itself: no ``.npz`` is appended.
 
     Unlike ``np.savez`` it never pickles, and takes any name, ``file`` too.

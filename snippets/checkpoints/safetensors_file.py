@@ -4,8 +4,12 @@ import json
 import math
 import mmap
 import os
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 # What NumPy reads the bytes as, in the order in which the library ranks them
 # when it writes. NumPy has no bfloat16: its bits are the upper half of a float32.
@@ -29,7 +33,7 @@ NAMES = {np.dtype(code): name for name, code in DTYPES.items() if name != "BF16"
 MAX_HEADER = 100_000_000  # bytes, the library's own limit
 
 
-def load_safetensors(path):
+def load_safetensors(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
     """Return ``{name: array}`` in the order of the file's data.
 
     The arrays are views of one copy-on-write map of the file: opening it reads
@@ -39,6 +43,10 @@ def load_safetensors(path):
     Parameters
     ----------
     path : str or path
+
+    Returns
+    -------
+    dict of str to array
 
     Raises
     ------
@@ -67,10 +75,17 @@ def load_safetensors(path):
     return arrays
 
 
-def safetensors_header(path):
+def safetensors_header(path: str | PathLike[str]) -> dict[str, dict[str, Any]]:
     """Return ``{name: {"dtype": ..., "shape": ..., "data_offsets": ...}}``, checked.
 
-    ``__metadata__``, where the file has it, is a mapping of str to str.
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    dict of str to dict
+        ``__metadata__``, where the file has it, is a mapping of str to str.
 
     Raises
     ------
@@ -155,7 +170,12 @@ def check_layout(header, size):
     return header
 
 
-def save_safetensors(path, arrays, bfloat16=(), metadata=None):
+def save_safetensors(
+    path: str | PathLike[str],
+    arrays: Mapping[str, ArrayLike],
+    bfloat16: Iterable[str] = (),
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Write arrays byte for byte as the library does, whatever their strides.
 
     Parameters
@@ -186,7 +206,8 @@ def save_safetensors(path, arrays, bfloat16=(), metadata=None):
     dtypes = {name: stored_as(name, a.dtype, name in bfloat16) for name, a in arrays.items()}
     ranks = list(DTYPES)
     order = sorted(arrays, key=lambda name: (-ranks.index(dtypes[name]), name))
-    header, end = {"__metadata__": metadata} if metadata else {}, 0
+    header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
+    end = 0
     for name in order:
         begin, shape = end, arrays[name].shape
         end += math.prod(shape) * np.dtype(DTYPES[dtypes[name]]).itemsize
@@ -204,7 +225,7 @@ def save_safetensors(path, arrays, bfloat16=(), metadata=None):
             for name in order:
                 array, code = arrays[name], DTYPES[dtypes[name]]
                 array = to_bfloat16(array) if dtypes[name] == "BF16" else array
-                file.write(np.asarray(array, code, order="C"))
+                file.write(np.asarray(array, code, order="C").data)
         os.replace(part, path)
     except BaseException:
         os.remove(part)

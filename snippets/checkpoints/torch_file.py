@@ -11,6 +11,8 @@ import types
 import zipfile
 import zlib
 from collections import Counter, OrderedDict
+from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +22,7 @@ MAX_PICKLE = 2**26  # bytes that a pickle may have; ten thousand tensors need 2*
 MAX_INFLATION = 100  # the bytes that one byte of a compressed file may become
 
 
-def load_torch(path):
+def load_torch(path: str | PathLike[str]) -> Any:
     """Return what ``torch.load(path, map_location="cpu", weights_only=True)`` does, in NumPy.
 
     Dicts, lists and tuples stay as they are nested. Tensors and Parameters become arrays, which
@@ -29,6 +31,15 @@ def load_torch(path):
 
     Where the file allows, the arrays are windows on it that load when they are read and never
     write to it: a large file opens at once. Don't change the file while they are in use.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    dict or other
+        What ``torch.save`` wrote, as it is nested.
 
     Raises
     ------
