@@ -12,7 +12,9 @@ from sybil.evaluators.doctest import DocTestEvaluator
 from sybil.parsers.abstract.doctest import DocTestStringParser
 
 from tests import ROOT
+from tests.comments import check
 from tests.fences import fences, hidden, included
+from tests.reading import rows_below
 
 
 def without_torch(example):
@@ -25,21 +27,49 @@ def define(example):
     exec(example.parsed, example.namespace)
 
 
+def define_rows(example):
+    """Give hidden examples the table below them: a row as the list of its cells."""
+    example.namespace["rows"] = example.parsed
+
+
+class Commented(DocTestEvaluator):
+    """Runs an example, then holds its comments against what came out."""
+
+    def __init__(self):
+        super().__init__()
+        self.block, self.sizes = None, {}
+
+    def __call__(self, example):
+        if problem := super().__call__(example):
+            return problem
+        block = example.region.block
+        if block is not self.block:
+            self.block, self.sizes = block, {}
+        check(example.parsed.source, example.parsed.want, example.namespace, self.sizes)
+        return ""
+
+
 class Examples:
     """Finds the examples of a page's pycon fences and hidden set-up, and the code it includes."""
 
-    doctests = DocTestStringParser(DocTestEvaluator())
+    doctests = DocTestStringParser(Commented())
 
     def __call__(self, document):
         starts = [0] + [m.end() for m in re.finditer("\n", document.text)]
         blocks = sorted(fences(document.text) + hidden(document.text), key=lambda f: f.line)
         torchless = not find_spec("torch") and any("torch" in f.classes for f in blocks)
+        tables = rows_below(document.text)
         found = 0
         for block in blocks:
             if block.language == "pycon":
                 regions = list(self.doctests(block.text, document.path))
                 lines = [block.line + region.parsed.lineno for region in regions]
                 found += len(regions)
+                end = block.line + block.text.count("\n")
+                for line, rows in tables:  # hidden examples have the table below them
+                    if "hidden" in block.classes and 0 < line - end <= 3:
+                        give = Region(0, 0, rows, define_rows)
+                        regions, lines = [give, *regions], [block.line, *lines]
             elif code := included(block):
                 regions, lines = [Region(0, 0, code, define)], [block.line]
             else:
@@ -47,6 +77,7 @@ class Examples:
             for region, line in zip(regions, lines, strict=True):
                 region.start = starts[line]  # the line on the page, though the block be indented
                 region.end = document.text.index("\n", region.start)
+                region.block = block
                 if torchless:
                     region.evaluator = without_torch
                 yield region

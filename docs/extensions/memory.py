@@ -9,6 +9,8 @@ import functools
 import pathlib
 import re
 
+from docs.extensions import filled
+
 INCLUDED = re.compile(r'--8<-- "([\w/.-]+?\.\w+)[:"]')
 PAGES = {}
 ENTRIES = {}
@@ -46,6 +48,7 @@ def made_of(page, snippets, config, files):
     return (
         path.read_bytes(),
         [(snippets / name).read_bytes() for name in names if (snippets / name).is_file()],
+        [path.read_bytes() for path in filled.files()],
         [(file.src_uri, file.url) for file in files],
         repr((config.markdown_extensions, config.mdx_configs, config.validation)),
     )

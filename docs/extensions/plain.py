@@ -17,7 +17,11 @@ from urllib.parse import urljoin
 import markdown
 import yaml
 
-EXPANDED = {"docs.extensions.named_snippets": "snippet", "docs.extensions.tables": "stored"}
+EXPANDED = {
+    "docs.extensions.filled": "filled",
+    "docs.extensions.named_snippets": "snippet",
+    "docs.extensions.tables": "stored",
+}
 WORDS = {
     "en": {"wrong": "Wrong", "right": "Right", "torch": "Needs torch", "result": "Result"},
     "zh": {"wrong": "错", "right": "对", "torch": "需要 torch", "result": "结果"},

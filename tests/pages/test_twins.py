@@ -11,20 +11,13 @@ from urllib.parse import urljoin
 import pytest
 from bs4 import BeautifulSoup
 
-from tests import ROOT, address_of
+from tests import LEFT, ROOT, address_of
 from tests.built import article
+from tests.deciding import undecided
+from tests.reading import FILLED, SPELLED, blocks, text_of
 
 EN, ZH = ROOT / "docs/en", ROOT / "docs/zh"
 SOURCES = sorted(p.relative_to(EN) for p in [*EN.rglob("*.md"), *EN.rglob("*.ipynb")])
-
-
-def text_of(path):
-    """Return what a translator reads: a page's source, or a notebook's Markdown cells."""
-    text = path.read_text("utf-8")
-    if path.suffix == ".md":
-        return text
-    cells = json.loads(text)["cells"]
-    return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
 
 
 def hash_of(text):
@@ -120,3 +113,87 @@ def test_a_stale_twin_is_found(tmp_path):
     assert source_of(twin) == hash_of("old") != hash_of("new")
     twin.write_text("---\ntitle: T\n---\n")
     assert source_of(twin) is None
+
+
+def numbers_of(block):
+    """Return the numbers of a block in order, a value to be filled in as its name."""
+    return block.numbers + FILLED.findall(block.text)
+
+
+def spelled(block):
+    """Return the numbers that a block has as words: "a batch of one", "January"."""
+    prose = block.prose.lower()
+    return {n for word, n in SPELLED.items() if word.lower() in prose}
+
+
+def differences(page, twin):
+    """Return what the blocks of a page and its twin have that the other has not, with its line."""
+    # A language has tags of its own: other words that its readers use.
+    ours, theirs = ([b for b in blocks(text) if b.kind != "tag"] for text in (page, twin))
+    if [b.kind for b in ours] != [b.kind for b in theirs]:
+        kinds = zip(ours, theirs, strict=False)
+        first = next((b for a, b in kinds if a.kind != b.kind), theirs[-1])
+        return [(first.line, "other blocks than the page")]
+    found = []
+    for a, b in zip(ours, theirs, strict=True):
+        mine, its = numbers_of(a), numbers_of(b)
+        # What one has as a word may stand there as a number, or not at all, or twice.
+        words = spelled(a) | spelled(b) if mine != its else set()
+        if [n for n in mine if n not in words] != [n for n in its if n not in words]:
+            found.append((b.line, f"numbers {mine} and {its}"))
+        if a.code != b.code:
+            found.append((b.line, f"code {a.code} and {b.code}"))
+        if [to for _, to in a.links] != [to for _, to in b.links]:
+            found.append((b.line, f"links {a.links} and {b.links}"))
+        found += [(b.line, word) for word in undecided(a.prose, b.prose)]
+    return found
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_page_and_twin_say_the_same_block_by_block(source):
+    if not (ZH / source).exists():
+        pytest.skip(f"no Chinese twin yet: {source}")
+    found = differences(text_of(EN / source), text_of(ZH / source))
+    if source.as_posix() in LEFT["differences"]:
+        assert found, f"take {source} off tests/pages/left.yml"
+    else:
+        assert found == []
+
+
+ENGLISH = """# The first axis, in 3 rows { #axis }
+
+Each of the 12 columns of `W` is an input, and [none is an output](b.md) before 1 January.
+"""
+CHINESE = """# 第一个轴，共 3 行 { #axis }
+
+`W` 的 12 列，每一列对应一个输入，在 1 月 1 日之前[没有哪一列是输出](b.md)。
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("3 rows", "4 rows"),
+        ("12", "13"),
+        ("`W`", "`V`"),
+        ("b.md", "c.md"),
+        ("first", "last"),
+        ("rows", "columns"),
+        ("columns", "rows"),
+        ("is an input", "is an output"),
+        ("before", "after"),
+        ("3 行", "4 行"),
+        ("第一个", "最后一个"),
+        ("行", "列"),
+        ("12 列", "12 行"),
+        ("之前", "之后"),
+        ("一个输入", "一个输出"),
+        ("\n\nEach", "\n\n- Each"),
+    ],
+)
+def test_a_twin_that_says_something_else_is_found(old, new):
+    assert differences(ENGLISH, CHINESE) == []
+    page, twin = ENGLISH.replace(old, new), CHINESE
+    if page == ENGLISH:
+        twin = CHINESE.replace(old, new)
+    assert differences(page, twin)

@@ -1,0 +1,113 @@
+"""The comments behind a page's examples are executed: shapes, and sums against what is printed."""
+
+import builtins
+import io
+import math
+import re
+import tokenize
+
+import numpy as np
+
+from tests.arithmetic import UnreadableError, values
+
+ASSIGNED = re.compile(r"^(\w+(?:, ?\w+)*) = ")
+NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:e[-+]?\d+)?")
+AXIS = r"(?:\.\.\.|\d+|(?:\d+ \* )?[a-zA-Z_]\w*(?: \* [a-zA-Z_]\w*)*)"
+SHAPE = re.compile(rf"\((?:{AXIS}, ?)*(?:{AXIS})?,?\)")
+SHAPES = re.compile(rf"{SHAPE.pattern}(?:, {SHAPE.pattern})*(?=$|[,:;] | gives )")
+COUNT = r"(?:[a-z_]+ )?\d+(?: \* \d+)*(?: [a-z_]+)?"
+COUNTED = re.compile(rf"{COUNT}(?:, {COUNT})*")
+
+
+# Comments that are not true yet, or whose sizes do not differ: examples to be changed.
+LEFT = {
+    "3 source",
+    "(num_heads, head_dim): rows 4 and 5 are head 0",
+    "(num_heads, qkv, head_dim, in_features)",
+    "(batch, channels, height, width)",
+    "(out_channels, in_channels, kh, kw)",
+    "(C, r, r, H, W)",
+    "(C, H, r, W, r)",
+    "(batch, time, 3) gives (batch, time, 2)",
+    "of 1 + 2 and 3 + 6",
+    "3 out, 2 in",
+    "(batch, time), True hides",
+    "(batch, time, d_model)",
+}
+
+
+def comments(source):
+    """Return the comments of an example, without their signs."""
+    found = tokenize.generate_tokens(io.StringIO(source).readline)
+    return [t.string.lstrip("# ") for t in found if t.type == tokenize.COMMENT]
+
+
+def check(source, want, namespace, sizes):
+    """Fail unless the comments of an example that has run say what came out.
+
+    sizes holds the axes named so far in its block: a name keeps its size there.
+    """
+    for comment in comments(source):
+        if comment in LEFT:
+            continue
+        if m := SHAPES.match(comment):
+            told = [shape.strip("()").rstrip(",") for shape in SHAPE.findall(m[0])]
+            shapes = [[axis.strip() for axis in shape.split(",")] for shape in told]
+            if any(re.search("[a-zA-Z]", shape) for shape in told):
+                check_shapes(shapes, made(source, namespace, len(shapes)), sizes, comment)
+                continue
+        if COUNTED.fullmatch(comment) and ASSIGNED.match(source):
+            factors = [map(int, re.findall(r"\d+", part)) for part in comment.split(", ")]
+            told = tuple(map(math.prod, factors))
+            for value in made(source, namespace, 1):
+                assert np.shape(value) == told, f"{np.shape(value)}: the comment says {comment}"
+        else:
+            check_sums(comment, want)
+
+
+def made(source, namespace, shapes):
+    """Return what an example assigns, or what it shows."""
+    if m := ASSIGNED.match(source):
+        return [namespace[name.strip()] for name in m[1].split(",")]
+    shown = builtins._
+    return list(shown) if shapes > 1 else [shown]
+
+
+def check_shapes(shapes, results, sizes, comment):
+    """Fail unless each result has the shape that its comment says."""
+    shapes = shapes * len(results) if len(shapes) == 1 else shapes
+    assert len(shapes) == len(results), f"{len(results)} results, the comment says {comment}"
+    for shape, result in zip(shapes, results, strict=True):
+        given = shape_of(result)
+        if "..." in shape:
+            given, shape = given[len(given) - len(shape) + 1 :], shape[1:]
+        assert len(given) == len(shape), f"{given}: the comment says {comment}"
+        named = dict(zip(shape, given, strict=True))
+        numbers = {axis: n for axis, n in named.items() if axis.isdecimal()}
+        assert all(int(axis) == n for axis, n in numbers.items()), f"{given}: {comment}"
+        axes = {axis: n for axis, n in named.items() if axis not in numbers}
+        assert len(set(axes.values())) == len(axes), f"{axes}: equal sizes hide a swap"
+        for axis, size in axes.items():
+            assert sizes.setdefault(axis, size) == size, f"{axis} is {size}, was {sizes[axis]}"
+
+
+def shape_of(result):
+    """Return the shape of an array, or the shape that was shown itself."""
+    shape = tuple(getattr(result, "shape", None) or np.shape(result))
+    is_shape = isinstance(result, tuple) and all(isinstance(n, int) for n in result)
+    return tuple(result) if is_shape else shape
+
+
+def check_sums(comment, want):
+    """Fail unless what the sums of a comment come to is printed."""
+    try:
+        sums = values(comment) if want else []
+    except UnreadableError:
+        sums = []
+    shown = [float(n) for n in NUMBER.findall(want)]
+    digits = max((len(n.partition(".")[2]) for n in NUMBER.findall(want)), default=0)
+    near = 0.51 * 10.0**-digits if digits else 1e-9
+    left = iter(shown)
+    for value in sums:
+        there = any(abs(value - n) <= near for n in left)
+        assert there, f"{comment}: {value} is not in {want}, or in another order"

@@ -1,0 +1,38 @@
+"""Values in prose come from the facts and the measured figures; code is left alone."""
+
+import datetime
+
+import markdown
+import pytest
+import yaml
+
+from docs.extensions.filled import FACTS, fill, known
+
+FENCED = "```python\nx = '{{ keras }}'\n```"
+
+
+def test_a_value_is_filled_in_prose_and_left_alone_in_code():
+    keras = known()["keras"]
+    assert fill(f"Keras {{{{ keras }}}}.\n\n{FENCED}\n") == f"Keras {keras}.\n\n{FENCED}\n"
+    html = markdown.markdown("Keras {{ keras }}", extensions=["docs.extensions.filled"])
+    assert html == f"<p>Keras {keras}</p>"
+
+
+def test_a_figure_is_computed_and_rounded():
+    seconds = known()["speed"]["streaming"]["step"]
+    assert fill('{{ "%.0f" | format(speed.streaming.step * 2) }}') == f"{2 * seconds:.0f}"
+
+
+@pytest.mark.parametrize("name", ["nothing", "speed.nothing", "nothing.at.all"])
+def test_an_unknown_name_ends_the_build(name):
+    with pytest.raises(Exception, match="nothing"):
+        fill(f"{{{{ {name} }}}}")
+
+
+@pytest.mark.parametrize(
+    "name", yaml.safe_load(FACTS.read_text("utf-8")).items(), ids=lambda f: f[0]
+)
+def test_a_fact_has_its_source_and_date(name):
+    _, fact = name
+    assert set(fact) == {"value", "source", "date"}
+    datetime.datetime.strptime(fact["date"], "%Y-%m")

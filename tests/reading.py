@@ -1,0 +1,152 @@
+"""What is read of a page, block by block: headings, paragraphs, items, rows of tables, labels.
+
+A page and its twin have the same blocks, so what holds of one (a number, a name, a link, a word
+that decides) can be asked of the other, wherever the sentence puts it.
+"""
+
+import calendar
+import json
+import re
+from typing import NamedTuple
+
+import yaml
+
+from tests.fences import FENCE
+
+FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.S)
+COMMENT = re.compile(r"<!--.*?-->", re.S)
+# Only for the HTML: a bare tag, an attribute list.
+MARKS = re.compile(r"^\s*(?:<[^>]*>|\{[^}]*\})\s*$")
+RULE = re.compile(r"^\s*\|[ :|-]+\|\s*$")
+STARTS = re.compile(r"(?P<kind>#+ |[-*] |\d+\. |\||\[\^|\?{3}|!{3}|={3})")
+KINDS = {"#": "heading", "|": "row", "[": "note", "?": "title", "!": "title", "=": "title"}
+FILLED = re.compile(r"\{\{.*?\}\}")
+CODE = re.compile(r"(?<!`)(`{1,2})(?!`)(?P<code>.+?)(?<!`)\1(?!`)")
+LINK = re.compile(r"\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^()\s]+(?:\([^()]*\))?)\)")
+ANCHOR = re.compile(r"\s*\{[ :][^{}]*\}\s*$")
+MATH = re.compile(r"\\\(.*?\\\)|\$\$.*?\$\$")
+HIDDEN_TABLE = re.compile(
+    r"^[ \t]*<!--[ \t]*\n[ \t]*>>> .*?^[ \t]*-->\n\n?(?P<rows>(?:^[ \t]*\|.*(?:\n|\Z))+)",
+    re.M | re.S,
+)
+CELLS = re.compile(r"(?<!\\)\|")
+NUMBER = re.compile(r"(?<![\w.\-#])[-−]?\d+(?:\.\d+)*(?:e-?\d+)?(?![\w.]*\d)")
+# Numbers as words.
+DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+SPELLED = {word: str(n) for n, word in enumerate(DIGITS)} | {"once": "1", "twice": "2", "half": "2"}
+SPELLED |= {
+    sign: str(n)
+    for n, signs in enumerate(["零", "一单", "两二双", "三", "四", "五", "六", "七", "八", "九"])
+    for sign in signs
+}
+SPELLED |= {calendar.month_name[n]: str(n) for n in range(1, 13)}
+
+
+class Block(NamedTuple):
+    """One block: its line, what it is, its text, and the id of the section it stands in."""
+
+    line: int
+    kind: str
+    text: str
+    section: str
+
+    @property
+    def code(self):
+        """The inline code, in order."""
+        return [m["code"] for m in CODE.finditer(self.text)]
+
+    @property
+    def links(self):
+        """The links, as (text, target), in order."""
+        found = LINK.finditer(CODE.sub(masked, self.text))
+        return [(self.text[slice(*m.span("text"))], m["target"]) for m in found]
+
+    @property
+    def prose(self):
+        """The text without code, targets of links and formulas."""
+        text = FILLED.sub(" ", ANCHOR.sub("", self.text))
+        text = LINK.sub(lambda m: m["text"], CODE.sub(" ` ", text))
+        return re.sub(r"\[\^[\w-]+\]", "", MATH.sub(" ", text))
+
+    @property
+    def numbers(self):
+        """The numbers in the prose, in order, without separators of thousands."""
+        prose = re.sub(r"(?<=\d)[,  ](?=\d{3}\b)", "", self.prose)
+        return [n.replace("−", "-").removeprefix("-") for n in NUMBER.findall(prose)]
+
+
+def masked(code):
+    """Return inline code as a text of the same kind that is no link."""
+    return "`" + re.sub(r"[\[\]()]", "_", code["code"]) + "`"
+
+
+def text_of(path):
+    """Return what is read of a page's source: of a notebook, its cells of Markdown."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".md":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
+def blocks(text):
+    """Return the blocks of a page's source, in order."""
+    found = []
+    if front := FRONT.match(text):
+        meta = yaml.safe_load(front[1])
+        told = [("front", meta.get(key)) for key in ("title", "description")]
+        told += [("tag", tag) for tag in meta.get("tags", [])]
+        found += [Block(1, kind, t, "") for kind, t in told if t]
+        text = "\n" * front[0].count("\n") + text[front.end() :]
+    text = COMMENT.sub(lambda m: re.sub(r"[^\n]", "", m[0]), text)
+    text = FENCE.sub(lambda m: labels(m) if m["info"] == "figure" else blank(m), text)
+    section, kind, lines, first = "", "text", [], 1
+
+    def close():
+        if lines:
+            found.append(Block(first, kind, " ".join(lines), section))
+            lines.clear()
+
+    for number, line in enumerate(text.split("\n"), 1):
+        stripped = line.strip()
+        start = STARTS.match(stripped)
+        if not stripped or MARKS.match(line) or RULE.match(line):
+            close()
+            continue
+        if start or stripped.startswith("\0"):
+            close()
+            kind = KINDS.get(stripped[0], "item") if start else "label"
+        elif not lines:
+            kind = "text"
+        if kind == "heading" and start["kind"] in ("# ", "## "):
+            section = "".join(re.findall(r"\{ #([\w-]+)", stripped))
+        if not lines:
+            first = number
+        lines.append(stripped.removeprefix("\0"))
+        if kind in ("heading", "row", "label"):
+            close()
+    close()
+    return found
+
+
+def rows_below(text):
+    """Return [(line, rows)] of the tables below hidden examples, a row as the list of its cells."""
+    text = FENCE.sub(blank, text)
+    found = []
+    for m in HIDDEN_TABLE.finditer(text):
+        lines = m["rows"].strip("\n").split("\n")
+        cells = [[c.strip() for c in CELLS.split(line.strip()[1:-1])] for line in lines]
+        line = text.count("\n", 0, m.start("rows")) + 1
+        found.append((line, [cells[0], *cells[2:]]))
+    return found
+
+
+def labels(fence):
+    """Return the labels of a figure, each a line of its own, in place of its fence."""
+    lines = (line if line.startswith(" ") else "\0" + line for line in fence["body"].splitlines())
+    return "\n" + "\n".join(lines) + "\n"
+
+
+def blank(fence):
+    """Return the empty lines that keep the place of a fence."""
+    return "\n" * fence[0].count("\n")
