@@ -1,1 +1,1 @@
-"""The site's few lines of Python: Markdown extensions and one hook."""
+"""The site's few lines of Python: Markdown extensions, one hook, and what lies beside the pages."""

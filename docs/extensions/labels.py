@@ -9,7 +9,8 @@ import re
 from markdown.extensions import Extension
 from markdown.postprocessors import Postprocessor
 
-BLOCK = re.compile(r'<div class="(language-[\w -]+) highlight">')
+# Not the cells of a notebook: each goes on from the ones above it.
+BLOCK = re.compile(r'<div class="(language-(?!python cell)[\w -]+) highlight">')
 # A block with its result below it: the style sheet could find these itself, by :has(), but then
 # looks again whenever anything changes, which takes a phone longer than all its other rules.
 ANSWERED = re.compile(

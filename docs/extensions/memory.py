@@ -9,6 +9,8 @@ import functools
 import pathlib
 import re
 
+from mkdocs.structure.pages import Page
+
 from docs.extensions import filled
 
 INCLUDED = re.compile(r'--8<-- "([\w/.-]+?\.\w+)[:"]')
@@ -16,23 +18,22 @@ PAGES = {}
 ENTRIES = {}
 
 
-def render_once(page, finish, snippets):
-    """Make the page's render() remember what it did, and what finish returned of its HTML.
+def render_once(page, snippets):
+    """Make the page's render() MkDocs' own, that of a notebook too, and remember what it did.
 
     The snippets lie in that folder.
     """
-    page.render = functools.partial(render, page, page.render, finish, snippets)
+    page.render = functools.partial(render, page, snippets)
 
 
-def render(page, anew, finish, snippets, config, files):
+def render(page, snippets, config, files):
     """Give the page the content that it had when it was made of the same, or make it anew."""
     path = page.file.abs_src_path
     parts = made_of(page, snippets, config, files)
     known, state = PAGES.get(path, (None, None))
     if known != parts:
         before = dict(vars(page))
-        anew(config, files)
-        page.content = finish(page.content, page, files, config)
+        Page.render(page, config, files)
         state = {k: v for k, v in vars(page).items() if k not in before or before[k] is not v}
         PAGES[path] = parts, state
     vars(page).update(state)

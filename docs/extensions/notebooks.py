@@ -1,113 +1,80 @@
-"""A notebook's page, brought into the shape of the others.
+"""A notebook as Markdown, so that its page is made as every other page is.
 
-mkdocs-jupyter gives each page Jupyter's own markup with 574 kB of styles and scripts. Of that we
-keep the text, the code and the outputs, and write them as Markdown pages have them.
+Texts stay as they are, code and printed outputs become fences, plots their SVG. mkdocs-jupyter has
+a page for each notebook and puts the notebook beside it; Jupyter's own HTML would bring 574 kB of
+styles and scripts to each page.
+
+    python -m docs.extensions.notebooks docs/en/notebooks/speed.ipynb    prints it
 """
 
-import base64
-import html
-import logging
-import posixpath
 import re
-from urllib.parse import urlsplit
+import sys
+import textwrap
 
+import nbformat
 from bs4 import BeautifulSoup
-from markdown.extensions.toc import nest_toc_tokens, slugify, unique
 
-from docs.extensions.shapes import colour_shapes
-
-LOG = logging.getLogger("mkdocs.docs.extensions.notebooks")
-
-SVG = "data:image/svg+xml;base64,"
-PARTS = ".jp-MarkdownOutput, .jp-InputArea-editor pre, .jp-OutputArea-output"
-EXPLICIT_ID = re.compile(r"\s*\{\s*#([\w-]+)\s*\}\s*$")
 FONT = re.compile(r"font-family: [^;]*;?\s*")
 POINTER = re.compile(r"#([^)\"']+)")
 
 
-PERMALINK = "Permanent link"  # Markdown's own words
+def as_markdown(path, word=""):
+    """Return the Markdown of a notebook.
 
-
-def polish(text, page=None, files=None, permalink=PERMALINK, code="Code"):
-    """Return a notebook's HTML as the theme expects it, and the tokens of its table of contents.
-
-    Given the page and MkDocs' files, relative links lead to where the files are in the site. The
-    code of a cell tagged ``hide-input``, as one that draws a table is, opens on a click on the word
-    that code says.
+    With a word, the code of a cell tagged ``hide-input``, as one that draws a table is, opens on a
+    click on that word. A cell tagged ``train`` says so in the classes of what it has.
     """
-    soup = BeautifulSoup(text, "html.parser")
-    for element in soup(["style", "script"]):
+    found, plots = [], 0
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            found.append(cell.source)
+            continue
+        tags = cell.metadata.get("tags", [])
+        train = " train" if "train" in tags else ""
+        code = fence(".python .cell" + train.replace(" ", " ."), cell.source)
+        if word and "hide-input" in tags:
+            code = f'??? "{word}"\n\n{textwrap.indent(code, "    ")}'
+        found.append(code)
+        for output in cell.outputs:
+            data = output.get("data", {"text/plain": output.get("text", "")})
+            if "image/svg+xml" in data:
+                plots += 1
+                drawn = plot(data["image/svg+xml"], f"plot-{plots}-")
+                found.append(f'<figure class="output{train}">{drawn}</figure>')
+            else:
+                found.append(fence(".text .result .output", data["text/plain"]))
+    return "\n\n".join(found) + "\n"
+
+
+def title_of(markdown):
+    """Return the title of a notebook's Markdown: its first heading, without the id it asks for."""
+    return re.search(r"^# (.+?)(?: \{ #[\w-]+ \})?$", markdown, re.M)[1]
+
+
+def fence(info, text):
+    """Return a fence with a text, empty lines at its end left out."""
+    text = text.rstrip("\n")
+    return f"``` {{ {info} }}\n{text}\n```"
+
+
+def linked(text, name):
+    """Return Markdown whose links to its own notebook lead to the file, and not to the page."""
+    return re.sub(rf"\[([^\]]+)\]\({re.escape(name)}\)", rf'<a href="{name}">\1</a>', text)
+
+
+def plot(drawing, prefix):
+    """Return a plot in one line, in the page's font and colours, its ids beginning with prefix.
+
+    The notes and styles of matplotlib go: a style in a drawing is one of the whole page.
+    """
+    svg = BeautifulSoup(drawing, "html.parser").svg
+    own_ids(svg, prefix)
+    for element in svg.select("[style]"):
+        style = FONT.sub("", element["style"])
+        element["style"] = style.replace("#000000", "currentColor")
+    for element in svg(["metadata", "style"]):
         element.decompose()
-    for number, image in enumerate(soup.select(f'.jp-OutputArea-output img[src^="{SVG}"]'), 1):
-        drawing = base64.b64decode(image["src"].removeprefix(SVG)).decode()
-        plot = BeautifulSoup(drawing, "html.parser").svg
-        own_ids(plot, f"plot-{number}-")
-        follow_page(plot)
-        image.replace_with(plot)
-    tokens = headings(soup, permalink)
-    if page:
-        for a in soup.select(".jp-MarkdownOutput a[href]"):
-            a["href"] = address(a["href"], page, files)
-    parts = [part(element, code) for element in soup.select(PARTS)]
-    return captions(colour_shapes("\n".join(parts))), tokens
-
-
-def part(element, word):
-    """Return the HTML of one text, one cell's code or one output; word opens hidden code."""
-    classes = element["class"] if element.has_attr("class") else []
-    inner = element.decode_contents().strip("\n")
-    if "jp-MarkdownOutput" in classes:
-        return inner
-    train = " train" if element.find_parent(class_="celltag_train") else ""
-    if element.name == "pre":
-        code = inner.removeprefix("<span></span>")
-        block = (
-            f'<div class="language-python highlight{train}">'
-            f"<pre><span></span><code>{code}\n</code></pre></div>"
-        )
-        hidden = element.find_parent(class_="celltag_hide-input")
-        return f"<details><summary>{word}</summary>{block}</details>" if hidden else block
-    if element.svg:
-        drawing = re.sub(r">\s+<", "><", str(element.svg))
-        return f'<figure class="output{train}">{drawing}</figure>'
-    if element.pre:
-        inner = f"<pre><code>{element.pre.decode_contents()}</code></pre>"
-    return f'<div class="output no-copy{train}">{inner}</div>'
-
-
-def captions(text):
-    """Make a text in italics that follows a figure its caption."""
-    return re.sub(
-        r"</figure>\n<p><em>((?:(?!</?p>).)*)</em></p>",
-        r"<figcaption>\1</figcaption></figure>",
-        text,
-        flags=re.S,
-    )
-
-
-def headings(soup, permalink):
-    """Give each heading its id and its permalink, as Markdown's toc does; return the tokens.
-
-    permalink is what the link's tooltip says.
-    A heading that ends in ``{ #id }`` asks for that id.
-    """
-    tokens, used = [], set()
-    for heading in soup.select(".jp-MarkdownOutput :is(h1, h2, h3, h4, h5, h6)"):
-        for link in heading.select(".anchor-link"):
-            link.decompose()
-        asked = EXPLICIT_ID.search(heading.get_text())
-        if asked:
-            last = heading.find_all(string=True)[-1]
-            last.replace_with(EXPLICIT_ID.sub("", last))
-        name = heading.get_text().strip()
-        heading["id"] = unique(asked[1] if asked else slugify(name, "-"), used)
-        link = soup.new_tag("a", href=f"#{heading['id']}", title=permalink)
-        link["class"] = "headerlink"
-        link.string = "¶"
-        heading.append(link)
-        level = int(heading.name[1])
-        tokens.append({"level": level, "id": heading["id"], "name": html.escape(name, quote=False)})
-    return nest_toc_tokens(tokens)
+    return re.sub(r">\s+<", "><", str(svg))
 
 
 def own_ids(svg, prefix):
@@ -131,18 +98,6 @@ def own_ids(svg, prefix):
             group.unwrap()
 
 
-def follow_page(svg):
-    """Draw what is black in the text's colour, and text in the page's font.
-
-    The notes and styles of matplotlib go.
-    """
-    for element in svg.select("[style]"):
-        style = FONT.sub("", element["style"])
-        element["style"] = style.replace("#000000", "currentColor")
-    for element in svg(["metadata", "style"]):  # a style in a drawing is one of the whole page
-        element.decompose()
-
-
 def pointers(element):
     """Return the attributes that point to an id: links, and values like ``url(#id)``."""
     return {
@@ -153,16 +108,5 @@ def pointers(element):
     }
 
 
-def address(href, page, files):
-    """Return where a link of the notebook's folder leads in the site, and warn if nowhere."""
-    scheme, host, path, _, fragment = urlsplit(href)
-    target = posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), path))
-    if scheme or host or not path or target == page.file.src_uri:
-        return href  # the notebook itself: mkdocs-jupyter copies it into the page's folder
-    file = files.get_file_from_path(target)
-    if file:
-        found = file.url_relative_to(page.url)
-    else:
-        LOG.warning("%s links to %s, which is not there", page.file.src_uri, href)
-        return href
-    return f"{found}#{fragment}" if fragment else found
+if __name__ == "__main__":
+    print(as_markdown(sys.argv[1]), end="")

@@ -7,7 +7,6 @@ language, no notebooks, and needs a SITE_URL.
 """
 
 import html
-import json
 import pathlib
 import posixpath
 import re
@@ -17,6 +16,8 @@ from urllib.parse import urljoin
 import markdown
 import yaml
 
+ROOT = pathlib.Path(__file__).parents[2]
+SNIPPETS = {"base_path": [str(ROOT / "snippets")], "check_paths": True}
 EXPANDED = {
     "docs.extensions.filled": "filled",
     "docs.extensions.named_snippets": "snippet",
@@ -32,6 +33,7 @@ SIGNS = {"en": (", ", ":", "Figure: {}"), "zh": ("，", "：", "图：{}")}
 FOLDED = re.compile(
     r'^(?:\?{3}\+?|!{3}|={3})[ \w]* "(?P<title>.*)"\n(?P<body>(?: {4}.*\n|\n)+)', re.M
 )
+PLOT = re.compile(r'^<figure class="output.*?aria-label="(?P<label>.*?)".*</figure>$', re.M)
 FENCE = re.compile(
     r"^(?P<indent> *)(?P<ticks>`{3,})(?P<info>.*)\n(?P<body>(?s:.*?))^(?P=indent)(?P=ticks)$", re.M
 )
@@ -44,44 +46,27 @@ NOISE = re.compile(
 LINK = re.compile(r"`[^`\n]+`|\[(?P<text>(?:`[^`]*`|[^\]`])*)\]\((?P<target>[^()\s]+)\)")
 
 
-def plain(page, config, files):
-    """Return the plain Markdown of a page."""
-    language = config.theme["language"]
-    path = pathlib.Path(page.file.abs_src_path)
-    text = notebook(path, language) if path.suffix == ".ipynb" else expanded(page.markdown, config)
+def plain(source, language, config, uris):
+    """Return the plain Markdown of a source; uris are those of its language's pages."""
+    text = expanded(source.text, config)
+    text = PLOT.sub(lambda m: SIGNS[language][2].format(html.unescape(m["label"])), text)
     text = FOLDED.sub(lambda m: f"{m['title']}\n\n{textwrap.dedent(m['body'])}\n", text)
     parts, end = [], 0
     for m in FENCE.finditer(text):
-        parts += [prose(text[end : m.start()], page, files), block(m, language)]
+        parts += [prose(text[end : m.start()], source.uri, uris), block(m, language)]
         end = m.end()
-    parts.append(prose(text[end:], page, files))
+    parts.append(prose(text[end:], source.uri, uris))
     return "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
 
 
 def expanded(text, config):
     """Return a page's source with the includes and the tables that the site's extensions write."""
-    md = markdown.Markdown(extensions=list(EXPANDED), extension_configs=config.mdx_configs)
+    settings = config["markdown_extensions"] | {"docs.extensions.named_snippets": SNIPPETS}
+    md = markdown.Markdown(extensions=list(EXPANDED), extension_configs=settings)
     lines = text.split("\n")
     for name in EXPANDED.values():
         lines = md.preprocessors[name].run(lines)
     return "\n".join(lines)
-
-
-def notebook(path, language):
-    """Return the cells of a notebook and their outputs as Markdown."""
-    found = []
-    for cell in json.loads(path.read_text("utf-8"))["cells"]:
-        source = "".join(cell["source"])
-        found.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
-        for output in cell.get("outputs", []):
-            data = output.get("data", {"text/plain": output.get("text", "")})
-            if "image/svg+xml" in data:
-                (label,) = re.findall(r'aria-label="(.*?)"', "".join(data["image/svg+xml"]))
-                found.append(SIGNS[language][2].format(html.unescape(label)))
-            else:
-                shown = "".join(data["text/plain"]).rstrip("\n")
-                found.append(f"``` {{ .text .result }}\n{shown}\n```")
-    return "\n\n".join(found)
 
 
 def block(fence, language):
@@ -100,14 +85,14 @@ def block(fence, language):
     return fence["indent"] + above + fence["indent"] * bool(above) + code
 
 
-def prose(text, page, files):
+def prose(text, uri, uris):
     """Return what stands between the fences, without marks for the HTML, its links led right."""
     text = NOISE.sub("", text).replace("<br>", ", ")
-    text = LINK.sub(lambda m: link(m, page, files), text)
+    text = LINK.sub(lambda m: link(m, uri, uris), text)
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
-def link(match, page, files):
+def link(match, uri, uris):
     """Return a link with the address that its target has beside this page's Markdown."""
     target = match["target"]
     if not target or re.match(r"\w+:", target):
@@ -115,36 +100,30 @@ def link(match, page, files):
     path, _, _ = target.partition("#")
     if not path:  # the headings have no ids here
         return match["text"]
-    uri = page.file.src_uri
     folder = posixpath.dirname(uri)
-    file = files.get_file_from_path(posixpath.normpath(posixpath.join(folder, path)))
-    there = file.dest_uri
-    if file is page.file:  # a notebook, which lies in its page's folder
-        there = posixpath.join(posixpath.dirname(there), posixpath.basename(uri))
-    elif file.is_documentation_page():
-        there = address(file)
-    elif file.src_uri.endswith(".md"):  # English, without a twin
-        there = f"../{file.src_uri}"
+    there = posixpath.normpath(posixpath.join(folder, path))
+    if there == uri:  # a notebook, which lies in its page's folder
+        there = posixpath.join(folder, pathlib.PurePath(uri).stem, path)
+    elif there in uris:
+        there = address(there)
+    elif there.endswith(".md"):  # English, without a twin
+        there = f"../{there}"
     led = posixpath.relpath(f"/site/{there}", f"/site/{folder}")
     return f"[{match['text']}]({led})"
 
 
-def address(file):
+def address(uri):
     """Return where in the site the plain Markdown of a page is."""
-    return re.sub(r"\.ipynb$", ".md", file.src_uri)
+    return re.sub(r"\.ipynb$", ".md", uri)
 
 
-def listing(home, config):
-    """Return llms.txt: what the site is, and its pages from home on, by the parts of the site."""
-    root, other = config.site_url or "", config.extra["language_switch"]
-    parts, page = {}, home
-    while page:
-        part = page.ancestors[-1].title if page.ancestors else page.title
-        title, description = page.meta.get("title", page.title), page.meta["description"]
-        line = f"- [{title}]({root}{address(page.file)}): {description}"
-        parts.setdefault(part, []).append(line)
-        page = page.next_page
-    parts["Optional"] = [f"- [{other['name']}]({urljoin(root, other['home'])}llms.txt)"]
-    said = [f"# {config.site_name}", f"> {config.site_description}", config.extra["plain"]]
+def listing(sources, config, url):
+    """Return llms.txt: what the site at a URL is, and its pages, by the parts of the site."""
+    other, parts = config["extra"]["language_switch"], {}
+    for source in sources:
+        line = f"- [{source.title}]({url}{address(source.uri)}): {source.description}"
+        parts.setdefault(source.part, []).append(line)
+    parts["Optional"] = [f"- [{other['name']}]({urljoin(url, other['home'])}llms.txt)"]
+    said = [f"# {config['site_name']}", f"> {config['site_description']}", config["extra"]["plain"]]
     said += ["\n".join([f"## {part}", "", *lines]) for part, lines in parts.items()]
     return "\n\n".join(said) + "\n"

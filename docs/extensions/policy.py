@@ -9,6 +9,7 @@ import re
 
 INLINE = re.compile(r"<script>(.*?)</script>", re.S)  # other types are data, which nobody runs
 FIRST = '<meta charset="utf-8">'
+POLICY = '<meta http-equiv="Content-Security-Policy" content="{}">'
 
 RULES = {
     "default-src": "'none'",
@@ -24,10 +25,11 @@ RULES = {
 
 
 def with_policy(html):
-    """Return a page's HTML with its policy, which comes before all that it is about."""
+    """Return a page's HTML with its policy, which comes before all that it is about, once."""
+    if POLICY.partition("{")[0] in html:
+        return html
     digests = (hashlib.sha256(script.encode()).digest() for script in INLINE.findall(html))
     hashes = {f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests}
     rules = RULES | {"script-src": " ".join([RULES["script-src"], *sorted(hashes)])}
     policy = "; ".join(f"{name} {sources}" for name, sources in rules.items())
-    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-    return html.replace(FIRST, f"{FIRST}\n      {meta}", 1)
+    return html.replace(FIRST, f"{FIRST}\n      {POLICY.format(policy)}", 1)

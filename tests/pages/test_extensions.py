@@ -1,18 +1,18 @@
 """The site's Markdown extensions: axes get hues, includes their names, formulas MathML."""
 
+import re
 import subprocess
 import sys
 import zipfile
-from types import SimpleNamespace
 
 import markdown
 import numpy as np
 import pytest
+from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
-from mkdocs.utils import get_relative_url
 from pymdownx.snippets import SnippetMissingError
 
-from docs.extensions import hook
+from docs.extensions import downloads, hook, languages, sources
 from docs.extensions.named_snippets import pasted
 from docs.extensions.shapes import AXES, axes, colour_shapes
 from tests import ROOT, SNIPPETS_DIR
@@ -120,34 +120,16 @@ def test_an_unknown_name_or_file_raises(path):
         include(path)
 
 
-@pytest.mark.parametrize(
-    ("language", "source", "twin"),
-    [
-        ("en", "why/square-trap.md", "why/square-trap/"),
-        ("zh", "why/square-trap.md", "why/square-trap/"),
-        ("en", "not/translated.md", ""),
-    ],
-)
-def test_the_switch_leads_to_the_twin_or_home(language, source, twin):
-    page = SimpleNamespace(url="why/square-trap/", file=SimpleNamespace(src_uri=source))
-    config = SimpleNamespace(theme={"language": language})
-    assert hook.on_page_context({}, page, config)["twin"] == twin
-
-
-@pytest.mark.parametrize(
-    ("here", "link"),
-    [("layers/lstm/", "../../../layers/conv/#stored"), ("./", "../layers/conv/#stored")],
-)
-def test_a_link_to_a_page_without_a_twin_leads_to_the_english_one(tmp_path, here, link):
-    config = SimpleNamespace(theme={"language": "zh"}, site_dir="zh", use_directory_urls=True)
+def test_a_link_to_a_page_without_a_twin_finds_it_and_makes_nothing_of_it(tmp_path):
+    config = MkDocsConfig()
+    config.load_dict({"theme": {"name": "material", "language": "zh"}, "site_dir": "zh"})
+    config.docs_dir = "docs/zh"
     twin = File("layers/linear.md", "docs/zh", "zh", use_directory_urls=True)
     files = hook.on_files(Files([twin]), config)
     assert files.get_file_from_path(twin.src_uri) is twin
     assert files.documentation_pages() == [twin]
     conv = files.get_file_from_path("layers/conv.md")
-    html = f'<a href="{get_relative_url(conv.url, here)}#stored">'
-    page = SimpleNamespace(file=twin)
-    assert hook.finish(html, page, files, config) == f'<a hreflang="en" href="{link}">'
+    assert conv.url == f"{languages.ENGLISH}/layers/conv/"
     conv.abs_dest_path = tmp_path / "conv.md"
     conv.copy_file()
     assert not any(tmp_path.iterdir())
@@ -156,23 +138,27 @@ def test_a_link_to_a_page_without_a_twin_leads_to_the_english_one(tmp_path, here
 
 
 def test_the_footer_names_the_versions_of_the_constraints():
-    config = hook.on_config(SimpleNamespace(extra={}))
-    assert set(config.extra["checked"]) == {"torch", "numpy", "python"}
-    assert all(config.extra["checked"].values())
+    text = (ROOT / ".ci/constraints.txt").read_text("utf-8")
+    found = {
+        name: re.search(rf"^(?:# )?{name}[= ]+([\d.]+)", text, re.M | re.I)[1]
+        for name in ("torch", "NumPy", "Python")
+    }
+    checked = sources.settings("en")["extra"]["checked"]
+    assert checked == [f"{name} {version}" for name, version in found.items()]
 
 
 @pytest.mark.parametrize(
-    ("title", "url", "link"),
+    ("title", "page", "site", "link"),
     [
-        ("linear.py", "layers/linear/", "../../snippets/layers/linear.py"),
-        ("numpy_rnn.py", "", "snippets/question/numpy_rnn.py"),
-        ("server.py", "", None),
+        ("linear.py", "layers/linear", "", "../../snippets/layers/linear.py"),
+        ("linear.py", "zh/layers/linear", "zh/", "../../snippets/layers/linear.py"),
+        ("numpy_rnn.py", "", "", "snippets/question/numpy_rnn.py"),
+        ("server.py", "", "", None),
     ],
 )
-def test_the_title_of_a_block_leads_to_the_file(title, url, link):
+def test_the_title_of_a_block_leads_to_the_file(title, page, site, link):
     html = f'<span class="filename">{title}</span>'
-    page = SimpleNamespace(url=url, file=SimpleNamespace(src_uri="x.md"))
-    found = hook.finish(html, page, [], config=None)
+    found = downloads.link_titles(html, page, site)
     linked = f'<span class="filename"><a href="{link}" download>{title}</a></span>'
     assert found == (linked if link else html)
 
@@ -181,8 +167,8 @@ def test_the_folder_of_snippets_runs_as_downloaded(site, tmp_path):
     with zipfile.ZipFile(site / "snippets.zip") as archive:
         archive.extractall(tmp_path)
     files = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
-    assert files == {p.relative_to(ROOT) for p in [SNIPPETS_DIR / "LICENSE", *hook.SNIPPETS]}
-    assert (site / "zh/snippets.zip").read_bytes() == hook.packed()
+    assert files == {p.relative_to(ROOT) for p in [SNIPPETS_DIR / "LICENSE", *downloads.SNIPPETS]}
+    assert (site / "zh/snippets.zip").read_bytes() == downloads.packed()
     np.savez(tmp_path / "model.npz", **{"fc.weight": np.ones((7, 5))})
     run = [sys.executable, "-m", "snippets.describe", "model.npz"]
     printed = subprocess.run(run, cwd=tmp_path, env={}, capture_output=True, text=True, check=True)

@@ -6,6 +6,7 @@ import json
 import pytest
 from mkdocs.commands.build import build
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.pages import Page
 
 from docs.extensions import memory
 
@@ -13,17 +14,11 @@ HOOK = """
 import pathlib
 from docs.extensions.memory import index_once, render_once
 
-made = []
-
-def finish(html, page, files, config):
-    made.append(page.file.src_uri)
-    return html
-
 def on_config(config):
     index_once(config.plugins["material/search"].search_index)
 
 def on_pre_page(page, **_):
-    render_once(page, finish, pathlib.Path("snippets").absolute())
+    render_once(page, pathlib.Path("snippets").absolute())
     return page
 """
 CONFIG = {
@@ -52,14 +47,21 @@ def small(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
 
+    anew, render = [], Page.render
+
+    def rendered(page, config, files):
+        anew.append(page.file.src_uri)
+        render(page, config, files)
+
+    monkeypatch.setattr(Page, "render", rendered)
+
     def made():
+        anew.clear()
         config = MkDocsConfig(config_file_path=str(tmp_path / "mkdocs.yml"))
         config.load_dict(copy.deepcopy(CONFIG))
         assert config.validate() == ([], [])
         build(config)
-        found = list(config.hooks["hook.py"].made)
-        config.hooks["hook.py"].made.clear()
-        return found
+        return list(anew)
 
     assert made() == ["index.md", "other.md"]
     return made

@@ -1,0 +1,74 @@
+"""What lies beside the pages of a built site, and what each page's head says of it.
+
+Whichever builder made the pages, this reads the sources: it writes the downloads, each page as
+Markdown, llms.txt, robots.txt and the sitemap, and gives each page its languages and its policy.
+
+    python -m docs.extensions.beside site    with SITE_URL in the environment, as for mkdocs
+"""
+
+import os
+import pathlib
+import sys
+
+from docs.extensions import downloads, sources
+from docs.extensions.languages import introduce, sitemap
+from docs.extensions.plain import address, listing, plain
+from docs.extensions.policy import with_policy
+
+
+def write(site, url="", policy=True):
+    """Write it all into the folder of a site, which may have one language or both."""
+    pages = {}  # {address: address of the Markdown}
+    for language, prefix in (("en", ""), ("zh", "zh/")):
+        if (site / prefix / "index.html").is_file():
+            pages |= write_language(
+                site / prefix, language, f"{url}{prefix}" if url else "", prefix
+            )
+    if url:
+        put(site / "robots.txt", f"User-agent: *\nAllow: /\nSitemap: {url}sitemap.xml\n")
+        put(site / "sitemap.xml", sitemap(pages, url))
+    for path in site.rglob("*.html"):
+        there = path.relative_to(site).as_posix().removesuffix("index.html")
+        text = path.read_text("utf-8")
+        made = downloads.link_titles(
+            text, there.rpartition("/")[0], "zh/" * there.startswith("zh/")
+        )
+        if there in pages:
+            made = introduce(made, there, pages, url)
+        if policy:
+            made = with_policy(made)
+        if made != text:
+            put(path, made)
+
+
+def write_language(site, language, url, prefix):
+    """Write what one language has, and return {address of each page: of its Markdown}."""
+    for uri, path in downloads.offered().items():
+        put(site / uri, path.read_bytes())
+    put(site / downloads.ARCHIVE, downloads.packed())
+    config = sources.settings(language)
+    found = sources.pages(config)
+    put(site / "llms.txt", listing(found, config, url))
+    uris, pages = {source.uri for source in found}, {}
+    for source in found:
+        put(site / address(source.uri), plain(source, language, config, uris))
+        pages[prefix + page(site, source.uri)] = prefix + address(source.uri)
+    return pages
+
+
+def page(site, uri):
+    """Return the address of a source's page, which a builder gives a folder or not."""
+    stem = uri.rpartition(".")[0]
+    if (site / f"{stem}.html").is_file():
+        return f"{stem}.html".removesuffix("index.html")
+    return f"{stem}/"
+
+
+def put(path, content):
+    """Write text or bytes, in a folder that may not be there yet."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+if __name__ == "__main__":
+    write(pathlib.Path(sys.argv[1]), os.environ.get("SITE_URL", ""))

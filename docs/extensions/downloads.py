@@ -1,0 +1,48 @@
+"""What can be downloaded: each snippet, all of them as a zip, and the data beside the notebooks."""
+
+import functools
+import io
+import pathlib
+import posixpath
+import re
+import zipfile
+
+ROOT = pathlib.Path(__file__).parents[2]
+SNIPPETS = sorted(ROOT.glob("snippets/**/*.py"))
+DATA = {".npz", ".pt", ".json", ".txt"}
+ARCHIVE = "snippets.zip"
+TITLE = re.compile(r'<span class="filename">([\w.]+)</span>')
+
+
+def offered():
+    """Return {address: path} of the files that both sites offer beside their pages."""
+    files = {path.relative_to(ROOT).as_posix(): path for path in SNIPPETS}
+    for path in sorted(ROOT.glob("docs/en/notebooks/*")):
+        if path.suffix in DATA | {".py"}:
+            files[f"notebooks/{path.name}"] = path
+    return files
+
+
+@functools.cache
+def packed():
+    """Return the folder of the snippets as a zip, the same bytes each time."""
+    found = io.BytesIO()
+    with zipfile.ZipFile(found, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in [ROOT / "snippets/LICENSE", *SNIPPETS]:
+            entry = zipfile.ZipInfo(path.relative_to(ROOT).as_posix())  # without today's date
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return found.getvalue()
+
+
+def link_titles(html, page, site=""):
+    """Return the HTML of a page in a folder, the title of a block a link to its file in a site."""
+
+    def linked(title):
+        for path in SNIPPETS:
+            if path.name == title[1]:
+                file = site + path.relative_to(ROOT).as_posix()
+                link = posixpath.relpath(file, page or ".")
+                return f'<span class="filename"><a href="{link}" download>{title[1]}</a></span>'
+        return title[0]
+
+    return TITLE.sub(linked, html)

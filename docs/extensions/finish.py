@@ -1,0 +1,47 @@
+"""What a page's HTML becomes last: plots with captions, links that download, light blocks."""
+
+import re
+
+from markdown.extensions import Extension
+from markdown.postprocessors import Postprocessor
+
+CAPTION = re.compile(r"</figure>\n+<p><em>((?:(?!</?p>).)*)</em></p>", re.S)
+DATA = re.compile(r'href="(?!https?:)[^"#]+\.(?:ipynb|npz|pt|zip)"')  # nothing to read in a browser
+# Names, signs and the space between: ink on paper, as without a span of its own. That is a third of
+# a page's elements, which a phone need not lay out.
+INK = re.compile(r'<span class="(?:n|nb|no|bp|vm|kc|w|p|o)">([^<]*)</span>')
+BLOCK = re.compile(r"<pre><span></span><code>(.*?)</code>", re.S)
+
+
+def finished(html):
+    """Return a page's HTML as the site has it; a text in italics below a plot is its caption."""
+    html = CAPTION.sub(r"<figcaption>\1</figcaption></figure>", html)
+    html = DATA.sub(r"\g<0> download", html)
+    return BLOCK.sub(counted, INK.sub(r"\1", html))
+
+
+def counted(block):
+    """Tell the style sheet how many lines a block has, if it may well begin below the screen."""
+    lines = block[1].count("\n")
+    return block[0].replace("<code>", f'<code style="--lines: {lines}">') if lines > 9 else block[0]
+
+
+class Finish(Postprocessor):
+    """Runs after all others."""
+
+    def run(self, text):
+        """Return the page as the site has it."""
+        return finished(text)
+
+
+class Finished(Extension):
+    """The Markdown extension."""
+
+    def extendMarkdown(self, md):  # noqa: N802, the name Markdown calls
+        """Register after all others."""
+        md.postprocessors.register(Finish(md), "finish", -30)
+
+
+def makeExtension(**kwargs):  # noqa: N802, the name Markdown calls
+    """Return the extension, as Markdown asks for it."""
+    return Finished(**kwargs)
