@@ -43,13 +43,14 @@ def adaptive_log_prob(x, weights):
     torch.nn.AdaptiveLogSoftmaxWithLoss
     """
     x, weight, bias, clusters, dtype = read_adaptive(x, weights)
-    head = log_shares(x @ weight.T + bias, 1)  # (batch, cutoffs[0] + n_clusters)
-    frequent = len(weight) - len(clusters)
-    log_probs = [head[:, :frequent]]
-    for i, (narrow, wide) in enumerate(clusters):
-        seen = x @ narrow.T  # (batch, in_features // div_value ** (cluster + 1))
-        own = log_shares(seen @ wide.T, 1)  # (batch, cutoffs[cluster + 1] - cutoffs[cluster])
-        log_probs.append(head[:, frequent + i, None] + own)
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, as in PyTorch
+        head = log_shares(x @ weight.T + bias, 1)  # (batch, cutoffs[0] + n_clusters)
+        frequent = len(weight) - len(clusters)
+        log_probs = [head[:, :frequent]]
+        for i, (narrow, wide) in enumerate(clusters):
+            seen = x @ narrow.T  # (batch, in_features // div_value ** (cluster + 1))
+            own = log_shares(seen @ wide.T, 1)  # (batch, cutoffs[cluster + 1] - cutoffs[cluster])
+            log_probs.append(head[:, frequent + i, None] + own)
     y = np.concatenate(log_probs, axis=1)  # (batch, cutoffs[-1])
     return y.astype(dtype, copy=False)
 
@@ -79,7 +80,8 @@ def adaptive_predict(x, weights):
     torch.nn.AdaptiveLogSoftmaxWithLoss
     """
     x, weight, bias, clusters, _ = read_adaptive(x, weights)
-    classes = (x @ weight.T + bias).argmax(axis=1)  # (batch,)
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, as in PyTorch
+        classes = (x @ weight.T + bias).argmax(axis=1)  # (batch,)
     rare = classes >= len(weight) - len(clusters)
     classes[rare] = adaptive_log_prob(x[rare], weights).argmax(axis=1)
     return classes  # (batch,)

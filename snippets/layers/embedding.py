@@ -20,17 +20,25 @@ def embedding(ids, weight, max_norm=None, norm_type=2.0):
     Returns
     -------
     array (..., embedding_dim)
+        Integers stay integers if there is no max_norm.
 
     Raises
     ------
     ValueError
         An id is no integer, is negative or has no row, or the weight has not two axes.
+
+    See Also
+    --------
+    torch.nn.Embedding, torch.nn.functional.embedding
     """
     ids = np.asarray(ids)
     weight = np.asarray(weight)  # (num_embeddings, embedding_dim)
     check_embedding(ids, weight)
     rows = weight[ids]  # (..., embedding_dim)
-    return rows if max_norm is None else shrink_rows(rows, max_norm, norm_type)
+    if max_norm is None:
+        return rows.astype(rows.dtype.newbyteorder("="), copy=False)
+    (rows,), dtype = as_floats(rows)
+    return shrink_rows(rows, max_norm, norm_type).astype(dtype, copy=False)
 
 
 def embedding_bag(
@@ -72,6 +80,10 @@ def embedding_bag(
     ------
     ValueError
         PyTorch refuses the arguments too, or the offsets leave an id in no bag.
+
+    See Also
+    --------
+    torch.nn.EmbeddingBag, torch.nn.functional.embedding_bag
     """
     ids = np.asarray(ids)
     weight = np.asarray(weight)  # (num_embeddings, embedding_dim)
@@ -80,10 +92,11 @@ def embedding_bag(
     lengths = bag_lengths(ids, offsets, include_last_offset)  # (batch,)
 
     rows = weight[ids.ravel()]  # (num_ids, embedding_dim)
+    (rows, factors), dtype = as_floats(rows, per_sample_weights)
     if max_norm is not None:
         rows = shrink_rows(rows, max_norm, norm_type)  # (num_ids, embedding_dim)
-    if per_sample_weights is not None:
-        rows = rows * np.reshape(per_sample_weights, (-1, 1))  # (num_ids, embedding_dim)
+    if factors is not None:
+        rows = rows * factors.reshape(-1, 1)  # (num_ids, embedding_dim)
     bag = np.repeat(np.arange(len(lengths)), lengths)  # (num_ids,)
     if padding_idx is not None:
         kept = ids.ravel() != padding_idx % len(weight)  # (num_ids,)
@@ -96,14 +109,19 @@ def embedding_bag(
     # From each start to the next one; between two starts that are equal, it would take a row.
     y[full] = (np.maximum if mode == "max" else np.add).reduceat(rows, starts[full])
     if mode == "mean":
-        return y / np.maximum(counts, 1)[:, None].astype(y.dtype)  # (batch, embedding_dim)
-    return y  # (batch, embedding_dim)
+        y = y / np.maximum(counts, 1)[:, None].astype(y.dtype)  # (batch, embedding_dim)
+    return y.astype(dtype, copy=False)
 
 
 def shrink_rows(rows, max_norm, norm_type):
     """Return rows with none longer than max_norm, to the last digit of PyTorch's formula."""
-    norm = np.linalg.norm(rows, norm_type, axis=-1, keepdims=True)  # (..., 1)
-    return rows * np.where(norm > max_norm, max_norm / (norm + 1e-7), 1)  # (..., embedding_dim)
+    max_norm = float(max_norm)
+    norm = np.linalg.norm(rows, float(norm_type), axis=-1, keepdims=True)  # (..., 1)
+    with np.errstate(invalid="ignore"):  # inf * 0 is NaN, as in PyTorch
+        return rows * np.where(norm > max_norm, max_norm / (norm + 1e-7), 1)  # (..., embedding_dim)
+
+
+# What refuses wrong input
 
 
 def check_embedding(ids, weight):
@@ -112,6 +130,8 @@ def check_embedding(ids, weight):
         raise ValueError(
             f"weight has shape {weight.shape}, expected (num_embeddings, embedding_dim)"
         )
+    if weight.dtype.kind not in "biufc":
+        raise ValueError(f"weight holds {weight.dtype}, expected numbers")
     if ids.dtype.kind not in "iu":
         swapped = weight.dtype.kind in "iu"
         slip = "are ids and weight swapped?" if swapped else "was it made without dtype=int?"
@@ -138,7 +158,9 @@ def check_bag(ids, weight, mode, per_sample_weights, padding_idx):
         if mode != "sum":
             raise ValueError(f"per_sample_weights need mode='sum', but mode is {mode!r}")
         if (shape := np.shape(per_sample_weights)) != ids.shape:
-            raise ValueError(f"per_sample_weights have shape {shape}, but ids have {ids.shape}")
+            raise ValueError(
+                f"per_sample_weights have shape {shape}, expected that of ids, {ids.shape}"
+            )
     count = len(weight)
     if padding_idx is not None and not -count <= padding_idx < count:
         raise ValueError(f"padding_idx is {padding_idx}, but weight has {count} rows")
@@ -170,3 +192,23 @@ def bag_lengths(ids, offsets, include_last_offset):
             "falling: are they lengths? np.cumsum(lengths) - lengths"
         )
     return np.diff(ends)
+
+
+def as_floats(*given, kinds="f"):
+    """Return the arrays in the dtype to compute in, and the dtype of the result.
+
+    They decide together. float16 is computed in float32, integers and bools in float64.
+    None stays None. Complex numbers are taken where kinds is "fc".
+    """
+    arrays = [None if a is None else np.asarray(a) for a in given]
+    for a, array in zip(given, arrays, strict=True):
+        if array is not None and array.dtype.kind not in "biu" + kinds:
+            what = f"{type(a).__name__} of dtype {array.dtype}"
+            slip = ": was one of its entries meant?" if hasattr(a, "keys") else ""
+            real = "real " if kinds == "f" else ""
+            raise ValueError(f"{what} given, expected an array of {real}numbers{slip}")
+    dtype = np.result_type(*(a.dtype for a in arrays if a is not None)).newbyteorder("=")
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.float64)
+    wide = np.promote_types(dtype, np.float32)
+    return [None if a is None else a.astype(wide, copy=False) for a in arrays], dtype

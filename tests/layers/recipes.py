@@ -13,11 +13,14 @@ import pytest
 
 from snippets.layers import (
     activation,
+    adaptive_softmax,
     attention,
     batch_norm,
     bilinear,
     conv,
     conv_transpose,
+    distance,
+    embedding,
     flatten,
     fold,
     group_norm,
@@ -154,7 +157,37 @@ for _name in ["softmax", "softmin", "log_softmax"]:
 
 # ---- adaptive_softmax ----
 
-MISSING |= {"adaptive_softmax"}
+
+ADAPTIVE = {
+    "head.weight": normal(size=(5, 6)),
+    "head.bias": normal(size=5),
+    "tail.0.0.weight": normal(size=(3, 6)),
+    "tail.0.1.weight": normal(size=(4, 3)),
+    "tail.1.0.weight": normal(size=(1, 6)),
+    "tail.1.1.weight": normal(size=(2, 1)),
+}
+
+
+def adaptive(method):
+    """Return a function that calls this method of nn.AdaptiveLogSoftmaxWithLoss."""
+
+    def call(x, weights):
+        layer = torch.nn.AdaptiveLogSoftmaxWithLoss(6, 9, [3, 7], 2, True, dtype=x.dtype)
+        layer.load_state_dict(weights)
+        return getattr(layer, method)(x)
+
+    return call
+
+
+TABLE |= {
+    f"adaptive_softmax.{recipe.__name__}": Row(
+        recipe, {"x": normal(size=(4, 6)), "weights": ADAPTIVE}, adaptive(method)
+    )
+    for recipe, method in [
+        (adaptive_softmax.adaptive_log_prob, "log_prob"),
+        (adaptive_softmax.adaptive_predict, "predict"),
+    ]
+}
 
 
 # ---- attention ----
@@ -311,12 +344,66 @@ TABLE |= {
 
 # ---- distance ----
 
-MISSING |= {"distance"}
+PAIR = {"x1": normal(size=(3, 4)), "x2": normal(size=(3, 4))}
+NO_PAIR = {"x1": (0, 4), "x2": (0, 4)}
+TABLE |= {
+    "distance.cosine_similarity": Row(
+        distance.cosine_similarity, PAIR, F.cosine_similarity, empty=NO_PAIR
+    ),
+    "distance.cosine_similarity of columns": Row(
+        distance.cosine_similarity, PAIR, F.cosine_similarity, {"dim": 0, "eps": 1e-3}, NO_PAIR
+    ),
+    "distance.pairwise_distance": Row(
+        distance.pairwise_distance, PAIR, F.pairwise_distance, empty=NO_PAIR
+    ),
+    "distance.pairwise_distance of 3": Row(
+        distance.pairwise_distance,
+        PAIR,
+        F.pairwise_distance,
+        {"p": 3.0, "eps": 1e-3, "keepdim": True},
+        NO_PAIR,
+    ),
+}
 
 
 # ---- embedding ----
 
-MISSING |= {"embedding"}
+IDS = np.array([[3, 0, 3], [1, 4, 0]])
+VECTORS = 3 * normal(size=(5, 4))
+TABLE |= {
+    "embedding.embedding": Row(
+        embedding.embedding,
+        {"ids": IDS, "weight": VECTORS},
+        F.embedding,
+        keeps="biu",
+        is_complex=True,
+    ),
+    "embedding.embedding of a norm": Row(
+        embedding.embedding,
+        {"ids": IDS, "weight": VECTORS},
+        lambda ids, weight, **o: F.embedding(ids, weight, None, *o.values()),
+        {"max_norm": 2.5, "norm_type": 3.0},
+    ),
+    "embedding.embedding_bag": Row(
+        embedding.embedding_bag, {"ids": IDS, "weight": VECTORS}, F.embedding_bag
+    ),
+    "embedding.embedding_bag of factors": Row(
+        embedding.embedding_bag,
+        {"ids": IDS, "weight": VECTORS, "per_sample_weights": normal(size=(2, 3))},
+        lambda ids, weight, factors, **o: F.embedding_bag(
+            ids, weight, per_sample_weights=factors, **o
+        ),
+        {"mode": "sum", "padding_idx": 3, "max_norm": 2.5},
+        empty={"ids": (0, 3), "per_sample_weights": (0, 3)},
+    ),
+    "embedding.embedding_bag max": Row(
+        embedding.embedding_bag,
+        {"ids": IDS.ravel(), "weight": VECTORS, "offsets": np.array([0, 2, 2])},
+        F.embedding_bag,
+        {"mode": "max"},
+        empty={"ids": (0,), "offsets": (1,)},
+    ),
+}
 
 
 # ---- flatten ----

@@ -187,9 +187,9 @@ SABOTAGES = {
     "padding counted by the mean": ("padded", "np.maximum(counts, 1)", "np.maximum(lengths, 1)"),
     "padding not left out": ("padded", "rows, bag = rows[kept], bag[kept]", "pass"),
     "negative padding_idx not found": ("padded from the end", " % len(weight)", ""),
-    "per_sample_weights forgotten": ("weighted", "np.reshape(per_sample_weights, (-1, 1))", "1.0"),
+    "per_sample_weights forgotten": ("weighted", "factors.reshape(-1, 1)", "1.0"),
     "rows scaled up to max_norm too": ("shrunk", "norm > max_norm", "norm > 0"),
-    "max_norm of the wrong norm": ("shrunk", "rows, norm_type, axis", "rows, 2, axis"),
+    "max_norm of the wrong norm": ("shrunk", "rows, float(norm_type), axis", "rows, 2, axis"),
     "max_norm caps each number": (
         "shrunk",
         "return rows *",
@@ -273,7 +273,7 @@ def test_ids_without_a_row_are_told_the_likely_slip(low, high, dim, slip):
         (
             [[1, 2]],
             {"mode": "sum", "per_sample_weights": [1, 2]},
-            "per_sample_weights have shape (2,), but ids have (1, 2)",
+            "per_sample_weights have shape (2,), expected that of ids, (1, 2)",
         ),
         ([[1]], {"padding_idx": 4}, "padding_idx is 4, but weight has 4 rows"),
         ([[1]], {"padding_idx": -5}, "padding_idx is -5, but weight has 4 rows"),
