@@ -24,6 +24,11 @@ def relu(x):
     array
         Integers stay integers.
 
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
+
     See Also
     --------
     torch.nn.ReLU
@@ -44,6 +49,11 @@ def relu6(x):
     array
         Integers stay integers.
 
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
+
     See Also
     --------
     torch.nn.ReLU6
@@ -62,6 +72,11 @@ def leaky_relu(x, negative_slope=0.01):
     Returns
     -------
     array
+
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
 
     See Also
     --------
@@ -82,6 +97,11 @@ def rrelu(x, lower=1 / 8, upper=1 / 3):
     Returns
     -------
     array
+
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
 
     See Also
     --------
@@ -167,6 +187,11 @@ def hardsigmoid(x):
     -------
     array
 
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
+
     See Also
     --------
     torch.nn.Hardsigmoid
@@ -185,6 +210,11 @@ def hardswish(x):
     Returns
     -------
     array
+
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
 
     See Also
     --------
@@ -208,6 +238,11 @@ def threshold(x, threshold, value):
     array
         Integers stay integers: the whole part of threshold and value counts.
 
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
+
     See Also
     --------
     torch.nn.Threshold
@@ -228,6 +263,11 @@ def hardshrink(x, lambd=0.5):
     Returns
     -------
     array
+
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
 
     See Also
     --------
@@ -276,6 +316,11 @@ def identity(x):
     array
         Of the dtype of x, whichever it is.
 
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
+
     See Also
     --------
     torch.nn.Identity
@@ -297,6 +342,11 @@ def sigmoid(x):
     Returns
     -------
     array
+
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
 
     See Also
     --------
@@ -323,6 +373,11 @@ def tanh(x):
     -------
     array
 
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
+
     See Also
     --------
     torch.nn.Tanh
@@ -341,6 +396,11 @@ def silu(x):
     Returns
     -------
     array
+
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
 
     See Also
     --------
@@ -428,6 +488,11 @@ def elu(x, alpha=1.0):
     -------
     array
 
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
+
     See Also
     --------
     torch.nn.ELU
@@ -477,6 +542,11 @@ def selu(x):
     -------
     array
 
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
+
     See Also
     --------
     torch.nn.SELU
@@ -496,6 +566,11 @@ def softplus(x, beta=1, threshold=20):
     Returns
     -------
     array
+
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
 
     See Also
     --------
@@ -520,6 +595,11 @@ def logsigmoid(x):
     -------
     array
 
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
+
     See Also
     --------
     torch.nn.LogSigmoid
@@ -538,6 +618,11 @@ def mish(x):
     Returns
     -------
     array
+
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
 
     See Also
     --------
@@ -559,6 +644,11 @@ def softsign(x):
     -------
     array
 
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
+
     See Also
     --------
     torch.nn.Softsign
@@ -578,6 +668,11 @@ def tanhshrink(x):
     Returns
     -------
     array
+
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
 
     See Also
     --------

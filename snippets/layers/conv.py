@@ -24,10 +24,11 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, padd
         As stored.
     bias : array (out_channels,), optional
         None for a layer made with ``bias=False``.
-    stride, dilation : int, or one for each axis
+    stride : int, or one for each axis
     padding : int, or one for each axis, or "valid" or "same"
         How much on either side. "same" keeps the sizes, with stride 1; where the two
         sides can't be equal, the end gets one more.
+    dilation : int, or one for each axis
     groups : int
         Channels and rows are cut into so many blocks; each block of rows reads one of channels.
     padding_mode : {"zeros", "reflect", "replicate", "circular"}

@@ -24,13 +24,14 @@ def conv_transpose2d(
         As stored: here the rows are inputs.
     bias : array (out_channels,), optional
         None for a layer made with ``bias=False``.
-    stride, dilation : int, or one for each axis
+    stride : int, or one for each axis
     padding : int, or one for each axis
         How much is cut off y on either side.
     output_padding : int, or one for each axis
         How much longer y is, at the end alone.
     groups : int
         Channels and rows are cut into so many blocks; each makes one block of y's channels.
+    dilation : int, or one for each axis
 
     Returns
     -------

@@ -20,6 +20,8 @@ def gru(x, weights, h0=None, *, batch_first=False, lengths=None):
         From layer 1 on, ``input_size`` is ``num_directions * hidden_size``.
     h0 : array (num_layers * num_directions, batch, hidden_size), optional
         Whatever batch_first; no batch axis for one sequence. Zeros if not given.
+    batch_first : bool
+        As the layer was made.
     lengths : integers (batch,), optional
         How many steps of each row count, in any order: what packing means in PyTorch.
 

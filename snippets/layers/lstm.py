@@ -23,6 +23,8 @@ def lstm(x, weights, state=None, *, batch_first=False, lengths=None):
     state : (h_0, c_0), optional
         Arrays (num_layers * num_directions, batch, h_out) and (..., batch, hidden_size),
         whatever batch_first; no batch axis for one sequence. Zeros if not given.
+    batch_first : bool
+        As the layer was made.
     lengths : integers (batch,), optional
         How many steps of each row count, in any order: what packing means in PyTorch.
 

@@ -24,6 +24,8 @@ def rnn(x, weights, h0=None, *, nonlinearity="tanh", batch_first=False, lengths=
         Whatever batch_first; no batch axis for one sequence. Zeros if not given.
     nonlinearity : "tanh" or "relu"
         As the layer was made; the weights do not tell.
+    batch_first : bool
+        As the layer was made.
     lengths : integers (batch,), optional
         How many steps of each row count, in any order: what packing means in PyTorch.
 

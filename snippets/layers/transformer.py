@@ -100,10 +100,10 @@ def transformer_decoder_layer(
         As of an encoder layer, and ``multihead_attn.`` and norm3.
     nhead, activation, norm_first, layer_norm_eps, batch_first
         As the layer was made.
-    tgt_mask, tgt_key_padding_mask : array of bool or float, optional
-        For the queries and keys of tgt. True *hides*.
-    memory_mask, memory_key_padding_mask : array of bool or float, optional
-        (target, source) and (batch, source): for the keys of the memory.
+    tgt_mask, memory_mask : array of bool or float, optional
+        (target, target) and (target, source): what a query may not see. True *hides*.
+    tgt_key_padding_mask, memory_key_padding_mask : array of bool or float, optional
+        (batch, target) and (batch, source): keys that no query may see.
 
     Returns
     -------
@@ -154,16 +154,17 @@ def transformer_encoder(
 
     Parameters
     ----------
-    src : array, src_key_padding_mask : array, optional
+    src : array
         As for ``transformer_encoder_layer``.
     weights : mapping of str to array
         ``layers.0.``, ``layers.1.``, ... and below each the names of an encoder layer; norm.weight
         and norm.bias if there is a LayerNorm at the end.
-    nhead, layer_norm_eps, **options
+    nhead : int
+    mask, src_key_padding_mask : array, optional
+        The ``src_mask`` of every layer, and as for a layer.
+    layer_norm_eps, **options
         As for the layers: also activation, norm_first and batch_first. The norm at the end has the
         same layer_norm_eps.
-    mask : array, optional
-        The ``src_mask`` of every layer.
 
     Returns
     -------
@@ -243,11 +244,12 @@ def transformer(
         As for the layers of encoder and decoder.
     weights : mapping of str to array
         ``encoder.`` and ``decoder.`` and below each the names of a stack.
-    nhead, **options
-        As for the layers: also activation, norm_first, layer_norm_eps and batch_first.
+    nhead : int
     src_mask, tgt_mask, memory_mask : array, optional
     src_key_padding_mask, tgt_key_padding_mask, memory_key_padding_mask : array, optional
         The padding of src hides nothing from the decoder: give it for the memory as well.
+    **options
+        As for the layers: also activation, norm_first, layer_norm_eps and batch_first.
 
     Returns
     -------
