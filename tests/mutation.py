@@ -1,5 +1,7 @@
 """Change a snippet in one place and see its test fail: ``python -m tests.mutation [snippet ...]``.
 
+``python -m tests.mutation docs`` plants lies in the pages instead: tests/lies.py.
+
 Prints every change that no test notices, a survivor. One process imports torch and forks a child
 for each mutant, in which the snippet's import gives the mutant. What reads the snippet's file
 (shape comments, sabotages) would see the original, so it is left out.
@@ -18,7 +20,7 @@ import hypothesis
 import pytest
 import torch
 
-from tests import ROOT, SNIPPETS, SNIPPETS_DIR
+from tests import ROOT, SNIPPETS, SNIPPETS_DIR, lies
 
 CHILDREN = 2
 PYTEST = [
@@ -158,5 +160,7 @@ if __name__ == "__main__":
     phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
     hypothesis.settings.register_profile("mutation", derandomize=True, database=None, phases=phases)
     hypothesis.settings.load_profile("mutation")
+    if sys.argv[1:2] == ["docs"]:
+        sys.exit(lies.main(*sys.argv[2:]))
     chosen = [Path(name).resolve() for name in sys.argv[1:]] or SNIPPETS
     sys.exit(sum(map(report, chosen)) > 0)
