@@ -58,6 +58,11 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     -------
     array (...), or (..., 1)
 
+    Raises
+    ------
+    ValueError
+        x1 or x2 holds no numbers, or the two don't broadcast.
+
     See Also
     --------
     torch.nn.PairwiseDistance, torch.nn.functional.pairwise_distance

@@ -65,6 +65,10 @@ def max_pool_nd(x, n, kernel_size, stride, padding, dilation, ceil_mode, return_
     ------
     ValueError
         PyTorch takes no such size, or x holds no real numbers.
+
+    See Also
+    --------
+    torch.nn.MaxPool1d, torch.nn.MaxPool2d, torch.nn.MaxPool3d
     """
     x = check_pool(x, n, n + 1)
     edges, taps = pool_windows(x, n, kernel_size, stride, padding, dilation, ceil_mode)
@@ -136,6 +140,10 @@ def avg_pool_nd(x, n, kernel_size, stride, padding, ceil_mode, count_include_pad
     ------
     ValueError
         PyTorch takes no such size or divisor, or x holds no real numbers.
+
+    See Also
+    --------
+    torch.nn.AvgPool1d, torch.nn.AvgPool2d, torch.nn.AvgPool3d
     """
     (x,), dtype = as_floats(x)
     x = check_pool(x, n, n + 1)
@@ -177,10 +185,12 @@ def lp_pool_nd(x, n, norm_type, kernel_size, stride, ceil_mode):
 
     Parameters
     ----------
-    x, n, kernel_size, stride, ceil_mode
+    x, n
         As in ``max_pool_nd``.
     norm_type : float
         p; ``math.inf`` is the maximum of ``abs(x)``, ``-math.inf`` the minimum.
+    kernel_size, stride, ceil_mode
+        As in ``max_pool_nd``.
 
     Returns
     -------
@@ -191,6 +201,10 @@ def lp_pool_nd(x, n, norm_type, kernel_size, stride, ceil_mode):
     ------
     ValueError
         PyTorch takes no such size or p, or x holds no real numbers.
+
+    See Also
+    --------
+    torch.nn.LPPool1d, torch.nn.LPPool2d, torch.nn.LPPool3d
     """
     (x,), dtype = as_floats(check_pool(x, n, n + 1))
     p = check_norm_type(norm_type)
@@ -242,6 +256,10 @@ def adaptive_avg_pool_nd(x, n, output_size):
     ------
     ValueError
         PyTorch takes no such size, or x holds no real numbers.
+
+    See Also
+    --------
+    torch.nn.AdaptiveAvgPool1d, torch.nn.AdaptiveAvgPool2d, torch.nn.AdaptiveAvgPool3d
     """
     (x,), dtype = as_floats(x)
     return adaptive_pool(x, n, output_size, np.mean).astype(dtype, copy=False)
@@ -282,6 +300,10 @@ def adaptive_max_pool_nd(x, n, output_size, return_indices):
     ------
     ValueError
         PyTorch takes no such size, or x holds no real numbers.
+
+    See Also
+    --------
+    torch.nn.AdaptiveMaxPool1d, torch.nn.AdaptiveMaxPool2d, torch.nn.AdaptiveMaxPool3d
     """
     if not return_indices:
         return adaptive_pool(x, n, output_size, np.max)
@@ -362,6 +384,10 @@ def max_unpool_nd(x, n, indices, kernel_size, stride, padding, output_size):
     ------
     ValueError
         The shapes differ, or PyTorch takes no such size, or there is no such place.
+
+    See Also
+    --------
+    torch.nn.MaxUnpool1d, torch.nn.MaxUnpool2d, torch.nn.MaxUnpool3d
     """
     x, indices = check_pool(x, n, n), np.asarray(indices)
     sizes = unpool_sizes(x, n, kernel_size, stride, padding, output_size)
@@ -398,12 +424,14 @@ def fractional_max_pool_nd(
 
     Parameters
     ----------
-    x, n, kernel_size, return_indices
+    x, n, kernel_size
         As in ``max_pool_nd``.
     output_size : int or tuple, optional
         How many windows.
     output_ratio : float or tuple, optional
         How many, as a part of the size, where ``output_size`` is None.
+    return_indices : bool
+        As in ``max_pool_nd``.
     _random_samples : array (batch, channels, n); (1, channels, n) without a batch
         Numbers from 0 to 1, in the dtype of x. If PyTorch gets none, it draws new ones at every
         call, so that no two runs agree: give both the same. Of two, the first is the width's;
@@ -419,6 +447,10 @@ def fractional_max_pool_nd(
     ------
     ValueError
         PyTorch takes no such size or samples, or x holds no real numbers.
+
+    See Also
+    --------
+    torch.nn.FractionalMaxPool2d, torch.nn.FractionalMaxPool3d
     """
     x = check_pool(x, n, n + 1)
     lead, sizes = x.shape[:-n], x.shape[-n:]
