@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 import pytest
+from filelock import FileLock
+from hypothesis import settings
 
 from tests import ROOT, SITE_URL
 
@@ -16,6 +18,11 @@ sys.modules["torch"] = None
 from mkdocs.__main__ import cli
 cli(prog_name="mkdocs")
 """
+
+# The same examples in each run; CONTRIBUTING.md has the command that tries others.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("free", derandomize=False)
+settings.load_profile("same")
 
 
 def pytest_configure(config):
@@ -32,13 +39,21 @@ def pytest_configure(config):
     selected = config.option.keyword or config.option.markexpr
     if whole and not selected and importlib.util.find_spec("torch"):
         config.option.cov_fail_under = 100
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Let torch compute in one thread: products this small wait longer than they take."""
-    if importlib.util.find_spec("torch"):
+    # In each process that runs tests, before coverage starts there, which slows the import. In one
+    # thread: products this small wait longer than they take.
+    runs = hasattr(config, "workerinput") or not config.option.numprocesses
+    if runs and importlib.util.find_spec("torch"):
         importlib.import_module("torch").set_num_threads(1)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Begin with the builds; trace no snippets where the built site is tested."""
+    # One process builds this site while another builds the site of the next file.
+    items.sort(key=lambda item: item.path.name != "test_offline.py")
+    if not config.option.no_cov:
+        for item in items:
+            if item.nodeid.startswith(("tests/browser", "tests/pages")):
+                item.add_marker("no_cover")
 
 
 def build(folder, **environment):
@@ -54,7 +69,21 @@ def build(folder, **environment):
     return folder
 
 
+def built_once(tmp_path_factory, name, **environment):
+    """Build the site into a folder that all processes of pytest-xdist share."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / name / "out-x-in"
+    with FileLock(shared / f"{name}.lock"):
+        done = shared / f"{name}.done"
+        if not done.exists():
+            build(folder, **environment)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """Return the folder of the site, built for a sub-path."""
-    return build(tmp_path_factory.mktemp("site") / "out-x-in", SITE_URL=SITE_URL)
+    return built_once(tmp_path_factory, "site", SITE_URL=SITE_URL)

@@ -1,4 +1,4 @@
-"""Debian's Chromium, or the one that CHROMIUM names, on the built site served from a sub-path."""
+"""Debian's Chromium and Firefox, or those that CHROMIUM and FIREFOX name, on the served site."""
 
 import functools
 import http.server
@@ -19,13 +19,66 @@ QUIET = [
 ]
 
 
+PREFERENCES = {
+    "dom.events.testing.asyncClipboard": True,  # a test may read the clipboard
+    "widget.gtk.overlay-scrollbars.enabled": True,  # as Chromium's, without a width
+    "ui.useOverlayScrollbars": 1,
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc):
+    """Run a test in Chromium, and one that is marked so in Firefox, too."""
+    marked = metafunc.definition.get_closest_marker
+    both = marked("firefox") and not marked("only_browser")
+    metafunc.config.option.browser = ["chromium", "firefox"] if both else ["chromium"]
+
+
 @pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args):
+def browser_type_launch_args(browser_type_launch_args, browser_name):
     """Start the browser that is installed; Playwright's own would be a download."""
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    command = {"chromium": "chromium", "firefox": "firefox-esr"}[browser_name]
+    program = os.environ.get(browser_name.upper()) or shutil.which(command)
     if not program:
-        pytest.skip("no chromium here; CHROMIUM can name one")
-    return browser_type_launch_args | {"executable_path": program, "args": QUIET}
+        pytest.skip(f"no {command} here; {browser_name.upper()} can name one")
+    own = {"args": QUIET}
+    if browser_name == "firefox":  # by WebDriver BiDi: what else Playwright speaks, its build knows
+        own = {"channel": "moz-firefox", "firefox_user_prefs": PREFERENCES}
+    return browser_type_launch_args | {"executable_path": program} | own
+
+
+@pytest.fixture(scope="session")
+def started(playwright):
+    """Return {name: browser}: both stay open, whichever the next file takes."""
+    browsers = {}
+    yield browsers
+    for browser in browsers.values():
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser(started, browser_name, launch_browser):
+    """Return the browser of a name, started when it is first asked for."""
+    if browser_name not in started:
+        started[browser_name] = launch_browser()
+    return started[browser_name]
+
+
+@pytest.fixture(scope="session")
+def shared(browser):
+    """Return the context of all pages that need none of their own: scripts are compiled once."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(shared):
+    """Return a page that remembers nothing of the pages before it."""
+    page = shared.new_page()
+    yield page
+    page.evaluate("localStorage.clear()")
+    page.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from playwright.sync_api import expect
 
 from snippets.storage import candidates
 
+pytestmark = pytest.mark.firefox
+
 TENSORS = [
     ("lstm.weight_ih_l0", (400, 12)),
     ("lstm.weight_hh_l1_reverse", (400, 100)),

@@ -10,6 +10,12 @@ SAYS = {
 }
 
 
+@pytest.fixture
+def page(new_context):
+    """Return a page whose memory is its own: these tests fill it, and break it."""
+    return new_context().new_page()
+
+
 def is_shown_in(page, scheme):
     """Expect the page in one scheme, its scrollbars and form controls too."""
     expect(page.locator("body")).to_have_attribute("data-md-color-scheme", SCHEMES[scheme])
@@ -77,6 +83,7 @@ def focused_in_the_drawer(page):
     return page.evaluate("document.activeElement.closest('.md-sidebar--primary') !== null")
 
 
+@pytest.mark.firefox
 @pytest.mark.parametrize("address", ["layers/lstm/", "zh/layers/lstm/"])
 def test_the_drawer_opens_and_closes_by_key(page, base_url, address):
     page.set_viewport_size({"width": 400, "height": 800})

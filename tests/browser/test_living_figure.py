@@ -16,6 +16,10 @@ from tests.browser import ADDRESSES
 from tests.built import article
 from tests.fences import fences
 
+pytestmark = pytest.mark.firefox
+# Of Firefox, Playwright has no touches and no page without JavaScript.
+by_chromium = pytest.mark.only_browser("chromium")
+
 HOMES = {"": "docs/en/index.md", "zh/": "docs/zh/index.md"}
 SCRIPT = "living-figure.js"
 
@@ -249,6 +253,7 @@ def phone(browser, base_url):
     context.close()
 
 
+@by_chromium
 def test_a_finger_picks_a_row_and_sizes(phone):
     phone.locator(".rows").scroll_into_view_if_needed()
     for row in (3, 0):
@@ -262,6 +267,7 @@ def test_a_finger_picks_a_row_and_sizes(phone):
     assert phone.locator(".rows input:visible").count() == 1
 
 
+@by_chromium
 def test_a_finger_that_scrolls_picks_nothing(phone):
     phone.evaluate(EVERY_SIZE, [(5, 3, 1)])
     phone.locator(".rows").scroll_into_view_if_needed()
@@ -308,6 +314,7 @@ def test_the_first_screen_of_a_phone_has_it_whole_and_nothing_moves(new_context,
     assert shifts == []
 
 
+@by_chromium
 def test_without_javascript_it_is_the_still_figure(new_context, base_url, site):
     page = new_context(java_script_enabled=False).new_page()
     page.goto(base_url)

@@ -7,15 +7,15 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import expect
 
-from tests.conftest import build
+from tests.conftest import built_once
 
 LINK = re.compile(r'(?:href|src)="([^"#]+)')
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     """Return the folder of the offline build: the one that README.md describes."""
-    return build(tmp_path_factory.mktemp("offline") / "site", OFFLINE="true", SITE_URL="")
+    return built_once(tmp_path_factory, "offline", OFFLINE="true", SITE_URL="")
 
 
 @pytest.fixture(scope="module")

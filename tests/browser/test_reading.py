@@ -166,6 +166,7 @@ def test_the_keys_of_the_footer_do_what_it_says(page, base_url, prefix, word):
     page.wait_for_url(f"{base_url}{prefix}layers/lstm/**")
 
 
+@pytest.mark.firefox
 @chosen
 def test_the_language_switch_leads_to_the_same_page(page, base_url, address):
     page.goto(base_url + address)

@@ -9,6 +9,8 @@ from tests import address_of
 from tests.browser import ADDRESSES, until
 from tests.fences import ENGLISH, fences
 
+pytestmark = pytest.mark.firefox
+
 # {error message shown on an English page: the addresses it is shown at}
 ERRORS = {}
 for path in ENGLISH:
@@ -206,6 +208,7 @@ def homes(browser, base_url):
 
 def find(page, query):
     """Paste a query into the search and return the addresses of the pages found, best first."""
+    page.bring_to_front()  # in Firefox a page behind another never has the focus
     page.keyboard.press("/")
     page.locator(".md-search__input").fill("")
     expect(page.locator(".md-search-result__meta")).to_have_text(re.compile("Type|键入"))
@@ -249,6 +252,7 @@ def test_the_page_asked_for_comes_first(homes, base_url, language, table):
     asked = {query: page for page, queries in built.items() for query in queries}
     assert len(asked) == sum(map(len, built.values())) > 40
     root = base_url + prefix
+    homes[language].bring_to_front()
     found = homes[language].evaluate(SEARCH, list(asked))
     first = {query: there.removeprefix(root) for query, there in found}
     assert {query: there for query, there in first.items() if there != asked[query]} == {}
