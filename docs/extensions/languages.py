@@ -43,7 +43,9 @@ def introduce(text, address, pages, url):
     if links[0] not in text:
         text = text.replace("</head>", "\n".join([*links, "</head>"]), 1)
     if twin(address) in pages:
-        text = SWITCH.sub(f'href="{relative(twin(address), address)}"', text)
+        link = relative(twin(address), address)
+        index = "index.html" if link.endswith("/") else ""  # named where no server finds it
+        text = SWITCH.sub(lambda home: f'href="{link}{index if index in home[0] else ""}"', text)
     return re.sub(rf'href="((?:\.\./)*){ENGLISH}/', r'hreflang="en" href="\1../', text)
 
 

@@ -74,6 +74,12 @@ def test_the_switch_leads_to_the_twin_or_home(address, led):
     assert re.findall('href="([^"]*)" hreflang', text) == [led]
 
 
+def test_the_switch_names_the_file_where_the_site_is_read_without_a_server():
+    switch = SWITCH_HOME.replace("zh/", "zh/index.html", 1)
+    text = introduce(f"</head>{switch}", "", {"": "index.md", "zh/": "zh/index.md"}, "")
+    assert re.findall('href="([^"]*)" hreflang', text) == ["zh/index.html"]
+
+
 @pytest.mark.parametrize(
     ("link", "led"),
     [(f"../../{ENGLISH}/layers/lstm/#stored", "../../../layers/lstm/#stored"), ("../gru/", None)],
