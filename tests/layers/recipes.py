@@ -88,8 +88,6 @@ class Row:
     strict: tuple = ()
 
 
-# Files whose rows are not here yet.
-MISSING = set()
 TABLE = {}
 
 

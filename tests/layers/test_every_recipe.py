@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from snippets import layers
-from tests.layers.recipes import MISSING, TABLE
+from tests.layers.recipes import TABLE, Row
 from tests.parity import FLOAT32, FLOAT64
 
 torch = pytest.importorskip("torch")
@@ -126,9 +126,6 @@ def recipes(module):
 
 @pytest.mark.parametrize("module", modules(), ids=lambda m: m.__name__.rpartition(".")[2])
 def test_every_recipe_is_in_the_table(module):
-    stem = module.__name__.rpartition(".")[2]
-    if stem in MISSING:
-        pytest.skip("its rows are missing")
     ours = {row.recipe for row in TABLE.values() if row.recipe.__module__ == module.__name__}
     assert ours == recipes(module)
 
@@ -364,3 +361,66 @@ def test_nothing_is_changed_and_nothing_shared(name):
                 shared = any(np.shares_memory(a, y) for y in results)
                 assert not shared, "a result shares memory with an argument"
             assert all(y.flags.writeable for y in results)
+
+
+# ---- Each check can fail ----
+
+BROKEN = {
+    "another number": (test_equals_torch, lambda x: 2 * x + 1.1),
+    "another dtype": (test_equals_torch, lambda x: np.float64(2 * x + 1)),
+    "a list is doubled": (
+        test_it_does_not_matter_how_an_array_is_stored,
+        lambda x: np.asarray(x * 2) + 1,
+    ),
+    "a mask stays": (
+        test_it_does_not_matter_how_an_array_is_stored,
+        lambda x: np.ma.asarray(x) * 2 + 1,
+    ),
+    "float16 is rounded at each step": (
+        test_float16_is_computed_in_float32_and_rounded_once,
+        lambda x: x * 1.1 * 3.3 + 0.7,
+    ),
+    "a scalar widens": (
+        test_numpys_scalars_as_arguments_do_not_widen,
+        lambda x, scale: (2 * x + 1).astype("f8" if isinstance(scale, np.float64) else x.dtype),
+    ),
+    "the second decides": (
+        test_the_arrays_decide_together,
+        lambda x, y: (x + y).astype(y.dtype),
+    ),
+    "small integers stay": (test_integers_and_bools_are_computed_in_float64, lambda x: x + x + 1),
+    "complex numbers pass": (test_complex_numbers_are_taken_or_refused, lambda x: 2 * x + 1),
+    "objects pass": (
+        test_what_is_no_number_is_refused_in_a_sentence,
+        lambda x: np.asarray(x, object),
+    ),
+    "NaN becomes 0": (
+        test_nan_and_infinity_go_where_torchs_go,
+        lambda x: 2 * np.nan_to_num(x, posinf=np.inf, neginf=-np.inf) + 1,
+    ),
+    "a warning of NumPy": (
+        test_nan_and_infinity_go_where_torchs_go,
+        lambda x: 2 * x + 1 + 0 * np.sin(x),
+    ),
+    "nothing has no maximum": (test_empty, lambda x: 2 * x + 1 + 0 * x.max()),
+    "x itself": (test_nothing_is_changed_and_nothing_shared, np.asarray),
+    "x is changed": (test_nothing_is_changed_and_nothing_shared, lambda x: np.add(x, 1, out=x) * 2),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_recipe_fails(what, monkeypatch):
+    check, recipe = BROKEN[what]
+    options = {"scale": 1.0} if what == "a scalar widens" else {}
+    x = np.linspace(-2, 3, 12).reshape(3, 4)
+    arrays = {"x": x, "y": x + 1} if what == "the second decides" else {"x": x}
+    row = Row(recipe, arrays, lambda x: 2 * x + 1, options)
+    monkeypatch.setitem(TABLE, "broken", row)
+    with pytest.raises((AssertionError, pytest.fail.Exception, Warning, ValueError, TypeError)):
+        check(*["broken", 0][: len(inspect.signature(check).parameters)])
+
+
+def test_a_recipe_without_a_row_fails(monkeypatch):
+    monkeypatch.delitem(TABLE, "bilinear")
+    with pytest.raises(AssertionError):
+        test_every_recipe_is_in_the_table(importlib.import_module("snippets.layers.bilinear"))
