@@ -450,8 +450,8 @@ def normal_share(x):
     NumPy has no ``erf``, and ``math.erf`` takes one number at a time.
     """
     # What normal_tail makes on its way is many times x, so it gets x in parts.
-    parts = np.array_split(np.ravel(x), np.size(x) // 2**16 + 1)
-    tail = np.concatenate([normal_tail(np.abs(part)) for part in parts]).reshape(np.shape(x))
+    parts = np.array_split(np.abs(np.ravel(x)), np.size(x) // 2**16 + 1)
+    tail = np.concatenate([*map(normal_tail, parts)]).reshape(np.shape(x))
     return np.where(x > 0, 1 - tail, tail)
 
 

@@ -120,6 +120,7 @@ def recipes(module):
         f
         for f in here
         if f"\ndef {f.__name__}(" in above
+        and not f.__name__.endswith("_nd")  # of 1d, 2d, 3d
         and ("See Also" in (f.__doc__ or "") or f.__name__ not in used)
     }
 
