@@ -5,6 +5,7 @@ all of it is rendering Markdown and reading the result for the search index. A p
 memory while all that it is made of is as it was.
 """
 
+import copy
 import functools
 import pathlib
 import re
@@ -14,6 +15,10 @@ from mkdocs.structure.pages import Page
 from docs.extensions import filled
 
 INCLUDED = re.compile(r'--8<-- "([\w/.-]+?\.\w+)[:"]')
+DRAWING = re.compile(r"<svg\b.*?</svg>", re.S)
+END = re.compile(
+    r"</(?:td|th|caption|figcaption|label|textarea|output|div|button)>|</code>(?=<code>)|<br ?/?>"
+)
 PAGES = {}
 ENTRIES = {}
 
@@ -66,8 +71,15 @@ def add(index, anew, page):
     known, entries = ENTRIES.get(path, (None, None))
     if known != parts:
         count = len(index.entries)
-        anew(page)
+        read = copy.copy(page)
+        read.content = readable(page.content)
+        anew(read)
         entries = index.entries[count:]
         ENTRIES[path] = parts, entries
     else:
         index.entries += entries
+
+
+def readable(html):
+    """Return a page's HTML for the search: without the drawings, no cell glued to the next."""
+    return END.sub(r"\g<0> ", DRAWING.sub(" ", html))

@@ -1,5 +1,6 @@
 """Search is a front door: an error pasted whole, a Chinese phrase."""
 
+import json
 import re
 
 import pytest
@@ -22,7 +23,14 @@ for path in ENGLISH:
 
 # {page: what must find it first}, as people type and paste it.
 FIRST = {
-    "layers/lstm/": ["lstm.weight_ih_l0", "weight_hr_l0", "nn.LSTM", "lstm numpy"],
+    "layers/lstm/": [
+        "lstm.weight_ih_l0",
+        "weight_hr_l0",
+        "what is weight_hr_l0",
+        "nn.LSTM",
+        "lstm numpy",
+        "LSTM gate order",
+    ],
     "layers/gru/": ["nn.GRU", "gru.weight_hh_l0 (300, 100)", "gru two biases"],
     "layers/rnn/": ["nn.RNN", "rnn numpy", "elman rnn tanh"],
     "layers/linear/": ["nn.Linear", "fully connected layer numpy", "dense layer numpy"],
@@ -50,10 +58,14 @@ FIRST = {
         "running_mean",
         "running_var torch.Size([64])",
         "num_batches_tracked",
+        "what is num_batches_tracked",
+        "what does num_batches_tracked mean",
         "BatchNorm2d",
+        "bathcnorm",
     ],
     "layers/layer-norm/": [
         "layernorm",
+        "layer nrom numpy",
         "nn.LayerNorm(768)",
         "layer norm numpy",
         "normalized_shape",
@@ -65,8 +77,10 @@ FIRST = {
     "layers/attention/": [
         "in_proj_weight (3E, E)",
         "in_proj_weight",
+        "what is in_proj_weight",
         "nn.MultiheadAttention",
         "multi head attention numpy",
+        "multihead atention",
     ],
     "layers/transformer/": [
         "TransformerEncoderLayer",
@@ -83,7 +97,7 @@ FIRST = {
     "layers/adaptive-softmax/": ["AdaptiveLogSoftmaxWithLoss"],
     "layers/distance/": ["CosineSimilarity", "cosine similarity numpy"],
     "layers/pooling/": ["MaxPool2d", "max pooling numpy", "ceil_mode", "AdaptiveAvgPool2d"],
-    "layers/padding/": ["F.pad", "ReflectionPad2d", "np.pad reflect"],
+    "layers/padding/": ["F.pad", "torch.nn.functional.pad", "ReflectionPad2d", "np.pad reflect"],
     "layers/interpolate/": ["nn.Upsample align_corners", "bilinear upsampling", "F.interpolate"],
     "layers/shuffle/": ["PixelShuffle"],
     "layers/flatten/": ["nn.Flatten"],
@@ -155,14 +169,14 @@ FIRST = {
     "layers/calculator/": ["shape calculator", "print(model)"],
 }
 FIRST_IN_CHINESE = {
-    "layers/lstm/": ["LSTM 门的顺序", "nn.LSTM", "双向 LSTM"],
+    "layers/lstm/": ["LSTM 门的顺序", "nn.LSTM", "双向 LSTM", "什么是 weight_hr_l0"],
     "layers/gru/": ["GRU", "gru 两个偏置"],
-    "layers/rnn/": ["nn.RNN", "循环神经网络"],
+    "layers/rnn/": ["nn.RNN", "循环神经网络", "weight_hh_l0 是什么意思"],
     "layers/linear/": ["全连接层", "nn.Linear", "线性层"],
     "layers/embedding/": ["词嵌入", "嵌入层", "nn.Embedding"],
     "layers/conv/": ["卷积核 翻转", "conv2d numpy", "深度可分离卷积"],
     "layers/conv-transpose/": ["转置卷积", "反卷积", "ConvTranspose2d"],
-    "layers/batch-norm/": ["批归一化", "批量归一化", "running_mean"],
+    "layers/batch-norm/": ["批归一化", "批量归一化", "running_mean", "num_batches_tracked 是什么"],
     "layers/layer-norm/": ["层归一化", "nn.LayerNorm"],
     "layers/group-norm/": ["组归一化"],
     "layers/instance-norm/": ["实例归一化"],
@@ -213,8 +227,10 @@ def find(page, query):
     page.locator(".md-search__input").fill("")
     expect(page.locator(".md-search-result__meta")).to_have_text(re.compile("Type|键入"))
     page.locator(".md-search__input").fill(query)
-    expect(page.locator(".md-search-result__meta")).to_have_text(re.compile(r"\d|No |没有"))
-    links = page.locator(".md-search-result__item > .md-search-result__link").all()
+    expect(page.locator(".md-search-result__meta")).to_have_text(
+        re.compile(r"\d|No |没有"), timeout=20_000
+    )
+    links = page.locator(".md-search-result__item > :first-child").all()
     return [re.split(r"[?#]", link.get_attribute("href"))[0] for link in links]
 
 
@@ -262,28 +278,138 @@ def test_a_number_at_the_end_is_no_beginning(homes):
     assert find(homes["en"], "range 1")
 
 
-def test_nonsense_finds_nothing(homes):
-    assert find(homes["en"], "qwertzuiop") == []
+def said(page):
+    """Return what a screen reader is told of the results."""
+    return page.locator(".md-search").get_by_role("status").inner_text()
 
 
-COUNT = """
-window.posted = [];
-const post = Worker.prototype.postMessage;
-Worker.prototype.postMessage = function (message, ...rest) {
-  posted.push(message.type);
-  return post.call(this, message, ...rest);
-};
-"""
+@pytest.mark.parametrize(
+    ("language", "query", "missing"),
+    [
+        ("en", "qwertzuiop", "Not here: qwertzuiop. No matching documents"),
+        ("en", "omegaconf", "Not here: omegaconf. No matching documents"),
+        ("en", "what is torch.gather", "Not here: torch.gather. No matching documents"),
+        ("en", "weight_foo_l0", "Not here: weight_foo_l0. No matching documents"),
+        ("en", '"a phrase of no page"', "Not here: “a phrase of no page”. "),
+        (
+            "en",
+            "RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB",
+            "Not here: RuntimeError: CUDA out of memory. Tried to allocate 20.00 Mi…. ",
+        ),
+        ("zh", "torch.gather 是什么", "本站没有：torch.gather。 没有找到符合条件的结果"),
+        ("zh", "光合作用", "本站没有：光合作用。 没有找到符合条件的结果"),
+    ],
+)
+def test_what_is_not_here_is_said_to_be_so(homes, language, query, missing):
+    found = find(homes[language], query)
+    assert said(homes[language]).startswith(missing)
+    assert len(found) < 5
 
 
-def test_the_index_is_loaded_and_built_only_for_who_searches(page, base_url):
+@pytest.mark.parametrize("query", ["nn.Linear", "torch.nn.functional.pad", '"rows are outputs"'])
+def test_what_is_here_is_counted_alone(homes, query):
+    found = find(homes["en"], query)
+    assert said(homes["en"]) == f"{len(found)} matching documents"
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("transpse", "transpose"),
+        ("bathcnorm", "batchnorm"),
+        ("sofmtax", "softmax"),
+        ("embeddding", "embedding"),
+    ],
+)
+def test_a_slip_of_the_finger_finds_what_was_meant(homes, slip, meant):
+    assert find(homes["en"], slip) == find(homes["en"], meant)
+    find(homes["en"], slip)
+    assert said(homes["en"]).startswith(f"Not here: {slip}. Shown instead: {meant}. ")
+
+
+@pytest.mark.parametrize(
+    ("query", "there"),
+    [
+        ("LSTM gate order", r"layers/lstm/(#gate-order)?"),
+        ("safetensors non contiguous", r"port/errors/#safetensors"),
+        ("nn.Linear", r"layers/linear/"),
+    ],
+)
+def test_enter_opens_the_section_that_answers(page, base_url, query, there):
+    page.goto(base_url)
+    find(page, query)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"{re.escape(base_url)}{there}$"))
+
+
+@pytest.mark.parametrize("address", ["layers/lstm/", "zh/layers/lstm/"])
+def test_the_words_that_led_to_a_page_are_marked(page, base_url, address):
     asked = []
     page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
-    page.add_init_script(COUNT)
+    page.goto(f"{base_url}{address}?h=weight_ih_l0+gat#stored")
+    expect(page).to_have_url(f"{base_url}{address}#stored")  # nobody copies the words along
+    marked = page.locator("article mark").all_text_contents()
+    assert set(marked) >= {"weight_ih_l0"}
+    assert len(marked) > 5
+    assert {word.lower() for word in marked} <= {"weight_ih_l0", "gat"}
+    assert page.locator("article svg mark, article math mark").count() == 0
+    assert "search_index.json" not in asked
+
+
+def test_chinese_words_are_marked(page, base_url):
+    page.goto(f"{base_url}zh/layers/lstm/?h=门的+的顺+顺序")
+    assert "门的顺序" in page.locator("article mark").all_text_contents()
+
+
+@pytest.mark.parametrize("language", ["", "zh/"])
+def test_the_index_has_no_drawings_and_no_cells_in_one_word(site, language):
+    index = json.loads((site / language / "search/search_index.json").read_text("utf-8"))
+    texts = {entry["location"]: entry["text"] for entry in index["docs"]}
+    assert not re.search(r"10102044|gateW|输出门W", texts["layers/lstm/"])
+    assert not re.search("storednumbers|inputfrom|存储形状数", texts["layers/calculator/"])
+
+
+def test_no_key_leads_into_the_closed_dialog(page, base_url):
+    page.goto(base_url)
+    field = page.locator(".md-search__input")
+    field.focus()
+    field.fill("lstm")
+    expect(page.locator(".md-search__output a").first).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.locator(".md-search__output a").first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#__search")).not_to_be_checked()
+    assert page.locator(".md-search__output a:visible").count() == 0
+    field.focus()
+    page.keyboard.press("Escape")
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        assert not page.evaluate("document.activeElement.closest('.md-search__output')")
+
+
+def test_a_touch_opens_the_search_of_a_phone(browser, base_url):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto(f"{base_url}layers/gru/")
+    page.locator(".md-header__button[for=__search]").click()
+    field = page.locator(".md-search__input")
+    expect(field).to_be_focused()
+    field.fill("lstm gate order")
+    page.locator(".md-search-result__link").first.click()
+    expect(page).to_have_url(f"{base_url}layers/lstm/")
+    page.close()
+
+
+def test_the_search_is_loaded_and_built_only_for_who_searches(page, base_url):
+    asked, workers = [], []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    page.on("worker", lambda worker: workers.append(worker))
     page.goto(base_url)
     page.wait_for_load_state("networkidle")
-    assert "search_index.json" not in asked
-    assert page.evaluate("posted") == []
+    parts = {"search_index.json", "search-index.js", "minisearch.js"}
+    assert not parts & set(asked)
+    assert not workers
     page.keyboard.press("/")
-    until(page, "posted[0] === 0")
-    assert "search_index.json" in asked
+    page.wait_for_load_state("networkidle")
+    until(page, "performance.getEntriesByType('resource').length > 0")
+    assert len(workers) == 1
+    assert page.evaluate("`${Worker} ${XMLHttpRequest}`.match(/native code/g).length") == 2
