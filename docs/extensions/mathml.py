@@ -13,7 +13,10 @@ TEX = LatexToMathML(annotation=False, fancy_error=False)
 
 def convert(match):
     """Return the MathML of one formula; bad LaTeX raises and so fails the build."""
-    return TEX.convert_with_local_state(html.unescape(match[2]), displaystyle=match[1] == "div")
+    block = match[1] == "div"
+    formula = TEX.convert_with_local_state(html.unescape(match[2]), displaystyle=block)
+    # In WebKit a formula takes no overflow: the box around it scrolls.
+    return f'<div class="formula">{formula}</div>' if block else formula
 
 
 class ToMathML(Postprocessor):

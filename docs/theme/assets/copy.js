@@ -23,7 +23,7 @@ for (const part of document.querySelectorAll(".checks code")) {
 // each table in a box that scrolls on a phone, but that no key reaches; so it is with long formulas.
 const mend = () => {
   for (const nav of document.querySelectorAll(".md-code__nav:not([role])")) nav.setAttribute("role", "none");
-  for (const box of document.querySelectorAll(".md-typeset__scrollwrap, math[display=block]")) {
+  for (const box of document.querySelectorAll(".md-typeset__scrollwrap, .formula")) {
     if (box.scrollWidth > box.clientWidth) box.setAttribute("tabindex", "0");
   }
 };
