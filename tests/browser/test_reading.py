@@ -150,14 +150,13 @@ def test_the_keys_of_the_footer_do_what_it_says(page, base_url, prefix, word):
         expect(page.locator("#__search")).to_be_checked()
         page.keyboard.press("Escape")
         expect(field).not_to_be_focused()
-        page.wait_for_timeout(100)  # Material looks at the focus a moment later
     for key, relation in [("n", "next"), ("p", "prev")]:
         there = page.locator(f"link[rel={relation}]").evaluate("link => link.href")
         page.keyboard.press(key)
         page.wait_for_url(there)
     page.keyboard.press("/")
     field.fill(word)
-    expect(first).to_contain_text("LSTM")
+    expect(first).to_contain_text("LSTM", timeout=20_000)  # the index is read and built
     page.keyboard.press("ArrowDown")
     expect(first).to_be_focused()
     page.keyboard.press("ArrowUp")
