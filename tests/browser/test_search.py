@@ -332,6 +332,8 @@ def test_a_slip_of_the_finger_finds_what_was_meant(homes, slip, meant):
     [
         ("LSTM gate order", r"layers/lstm/(#gate-order)?"),
         ("safetensors non contiguous", r"port/errors/#safetensors"),
+        ("causal mask", r"layers/attention/#causal"),  # not the listing, which has both words, too
+        ("norm_first", r"layers/transformer/#norm-first"),
         ("nn.Linear", r"layers/linear/"),
     ],
 )
