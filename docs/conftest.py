@@ -69,7 +69,7 @@ class Examples:
                 for line, rows in tables:  # hidden examples have the table below them
                     if "hidden" in block.classes and 0 < line - end <= 3:
                         give = Region(0, 0, rows, define_rows)
-                        regions, lines = [give, *regions], [block.line, *lines]
+                        regions, lines = [give, *regions], [block.line - 1, *lines]
             elif code := included(block):
                 regions, lines = [Region(0, 0, code, define)], [block.line]
             else:

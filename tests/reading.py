@@ -26,7 +26,7 @@ LINK = re.compile(r"\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^()\s]+(?
 ANCHOR = re.compile(r"\s*\{[ :][^{}]*\}\s*$")
 MATH = re.compile(r"\\\(.*?\\\)|\$\$.*?\$\$")
 HIDDEN_TABLE = re.compile(
-    r"^[ \t]*<!--[ \t]*\n[ \t]*>>> .*?^[ \t]*-->\n\n?(?P<rows>(?:^[ \t]*\|.*(?:\n|\Z))+)",
+    r"^[ \t]*<!--[ \t]*\n[ \t]*>>> .*?^[ \t]*-->\n\n?(?P<rows>(?:^[ \t]*\|[^\n]*(?:\n|\Z))+)",
     re.M | re.S,
 )
 CELLS = re.compile(r"(?<!\\)\|")

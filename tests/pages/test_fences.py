@@ -244,6 +244,29 @@ def test_doctests_run_at_any_depth_with_their_hidden_set_up(run_page, monkeypatc
     run_page(GOOD).assert_outcomes(passed=2)
 
 
+TABLE = """
+<!--
+>>> for cell, product in rows[1:]:
+...     assert eval(cell) == int(product)
+-->
+
+| cell | product |
+| --- | --- |
+| 3 * 4 | 12 |
+| 3 * 5 | 15 |
+
+| another | table |
+| --- | --- |
+| 3 * 6 | 0 |
+"""
+
+
+def test_hidden_examples_walk_the_table_below_them(run_page, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    run_page(TABLE).assert_outcomes(passed=2)  # one gives it the rows
+    run_page(TABLE.replace("15", "16")).assert_outcomes(passed=1, failed=1)
+
+
 @pytest.mark.parametrize(
     "text",
     [
