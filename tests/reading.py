@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import yaml
 
+from docs.extensions.filled import fill
 from tests.fences import FENCE
 
 FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.S)
@@ -134,7 +135,7 @@ def rows_below(text):
     text = FENCE.sub(blank, text)
     found = []
     for m in HIDDEN_TABLE.finditer(text):
-        lines = m["rows"].strip("\n").split("\n")
+        lines = fill(m["rows"]).strip("\n").split("\n")
         cells = [[c.strip() for c in CELLS.split(line.strip()[1:-1])] for line in lines]
         line = text.count("\n", 0, m.start("rows")) + 1
         found.append((line, [cells[0], *cells[2:]]))

@@ -2,7 +2,7 @@
 
 Names are the facts of docs/facts.yml, each with its source and date, and the files of measured
 figures, each with its date, versions and command. A page's code is left alone. The expressions are
-Jinja's; an unknown name ends the build.
+Jinja's; an unknown name ends the build. ``{{ transpose.rows | rows }}`` is the body of a table.
 """
 
 import functools
@@ -40,11 +40,18 @@ def known():
     return {k: v for path in files() for k, v in read(path, path.stat().st_mtime_ns).items()}
 
 
+def rows(values):
+    """Return the rows of a table of Markdown."""
+    cells = ([f"{v:,}" if isinstance(v, float) else str(v) for v in row] for row in values)
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
 def fill(text):
     """Return a page's source, or a part of it, with its values filled in."""
     if "{{" not in text:
         return text
     environment, values = jinja2.Environment(undefined=jinja2.StrictUndefined), known()
+    environment.filters["rows"] = rows
 
     def value(m):
         found = environment.compile_expression(m[1], undefined_to_none=False)(values)

@@ -1,22 +1,19 @@
 """Measure what a program saves and pays that runs a network in NumPy rather than in torch.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m tests.benchmarks.without_torch
-
-Times are of the processor, not of the clock, so that whatever else the machine does changes them
-little: on one thread, and for a start whose files are in the system's cache, the two are the same.
-Processes take turns; every figure is a median. Linux only. Nothing here is a test.
+A part of `python -m tests.benchmarks`, which writes it where the pages read it. Times are of the
+processor, not of the clock, so that whatever else the machine does changes them little: on one
+thread, and for a start whose files are in the system's cache, the two are the same. Processes take
+turns; every figure is a median. Linux only. Nothing here is a test.
 """
 
 import statistics
 import subprocess
 import sys
-from datetime import date
 from importlib import metadata
 
 from packaging.requirements import Requirement
 
 from tests import ROOT
-from tests.benchmarks.timing import machine
 
 STARTS = 15  # processes of each kind
 
@@ -101,22 +98,3 @@ def measure():
         seconds, peaks = (statistics.median(figures) for figures in zip(*taken, strict=True))
         found[name] = {"seconds": round(seconds, 2), "megabytes": round(peaks)}
     return {"disk": disk, "start": found}
-
-
-def main():
-    """Print both tables."""
-    print(*machine(), f"torch {metadata.version('torch')}, {date.today():%B %Y}", sep="\n")
-    found = measure()
-    print("\nfiles on disk, MB")
-    for package, sizes in found["disk"].items():
-        print(f"{package:22}{sizes[package]:8.1f}")
-        if others := [name for name in sizes if name != package]:
-            named = ", ".join([*others[:5], "..."])
-            print(f"{'  with what it needs':22}{sum(sizes.values()):8.1f}  {named}")
-    print(f"\n{'':22}{'start, s':>10}{'peak memory, MB':>18}")
-    for name, figures in found["start"].items():
-        print(f"{name:22}{figures['seconds']:10.2f}{figures['megabytes']:18}")
-
-
-if __name__ == "__main__":
-    main()

@@ -23,6 +23,13 @@ def test_a_figure_is_computed_and_rounded():
     assert fill('{{ "%.0f" | format(speed.streaming.step * 2) }}') == f"{2 * seconds:.0f}"
 
 
+def test_the_rows_of_a_table_are_those_of_a_file():
+    body = fill("{{ transpose.rows | rows }}").split("\n")
+    cells = [[float(c.replace(",", "")) for c in row.strip("| ").split(" | ")] for row in body]
+    assert cells == known()["transpose"]["rows"]
+    assert "10,202.6" in fill("{{ [[1, 10202.6]] | rows }}")
+
+
 @pytest.mark.parametrize("name", ["nothing", "speed.nothing", "nothing.at.all"])
 def test_an_unknown_name_ends_the_build(name):
     with pytest.raises(Exception, match="nothing"):
