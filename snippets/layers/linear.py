@@ -86,6 +86,9 @@ def as_floats(*given, kinds="f"):
     None stays None. Complex numbers are taken where kinds is "fc".
     """
     arrays = [None if a is None else np.asarray(a) for a in given]
+    dtype, *others = {a.dtype for a in arrays if a is not None}
+    if not others and dtype.char in "fd" and dtype.isnative:
+        return arrays, dtype  # nearly always, and what follows costs as much as a small product
     for a, array in zip(given, arrays, strict=True):
         if array is not None and array.dtype.kind not in "biu" + kinds:
             what = f"{type(a).__name__} of dtype {array.dtype}"
