@@ -143,8 +143,8 @@ def rows_below(text):
 
 
 def labels(fence):
-    """Return the labels of a figure, each a line of its own, in place of its fence."""
-    lines = (line if line.startswith(" ") else "\0" + line for line in fence["body"].splitlines())
+    """Return the labels of a figure without their keys, each a line, in place of its fence."""
+    lines = (re.sub(r"^(?! )(\w+: )?", "\0", line) for line in fence["body"].splitlines())
     return "\n" + "\n".join(lines) + "\n"
 
 
