@@ -49,9 +49,9 @@ def write_language(site, language, url, prefix):
     config = sources.settings(language)
     found = sources.pages(config)
     put(site / "llms.txt", listing(found, config, url))
-    uris, pages = {source.uri for source in found}, {}
+    pages = {}
     for source in found:
-        put(site / address(source.uri), plain(source, language, config, uris))
+        put(site / address(source.uri), plain(source, language, config, found))
         pages[prefix + page(site, source.uri)] = prefix + address(source.uri)
     return pages
 

@@ -15,6 +15,10 @@ from urllib.parse import urljoin
 
 import markdown
 import yaml
+from markdown.extensions.toc import slugify, slugify_unicode
+
+from docs.extensions import downloads
+from docs.extensions.figures.rows_are_outputs import counted_in
 
 ROOT = pathlib.Path(__file__).parents[2]
 SNIPPETS = {"base_path": [str(ROOT / "snippets")], "check_paths": True}
@@ -42,20 +46,22 @@ NOISE = re.compile(
     r"|^</?(?:div|section)\b.*?>$|^\{[^\n}]*\}$| \{ #[^\n}]*\}$",
     re.M | re.S,
 )
+HEADING = re.compile(r"^#+ (?P<words>.+?)(?: \{ #(?P<id>\S+) [^}]*\})?$", re.M)
 # A code span, which may look like a link, or a link.
 LINK = re.compile(r"`[^`\n]+`|\[(?P<text>(?:`[^`]*`|[^\]`])*)\]\((?P<target>[^()\s]+)\)")
 
 
-def plain(source, language, config, uris):
-    """Return the plain Markdown of a source; uris are those of its language's pages."""
+def plain(source, language, config, sources):
+    """Return the plain Markdown of a source; sources are those of its language's pages."""
+    known = {other.uri: other.text for other in sources}
     text = expanded(source.text, config)
     text = PLOT.sub(lambda m: SIGNS[language][2].format(html.unescape(m["label"])), text)
     text = FOLDED.sub(lambda m: f"{m['title']}\n\n{textwrap.dedent(m['body'])}\n", text)
     parts, end = [], 0
     for m in FENCE.finditer(text):
-        parts += [prose(text[end : m.start()], source.uri, uris), block(m, language)]
+        parts += [prose(text[end : m.start()], source.uri, known), block(m, language)]
         end = m.end()
-    parts.append(prose(text[end:], source.uri, uris))
+    parts.append(prose(text[end:], source.uri, known))
     return "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
 
 
@@ -77,7 +83,7 @@ def block(fence, language):
         labels = yaml.load(fence["body"], yaml.BaseLoader)
         stop, space = (". ", " ") if language == "en" else ("。", "")
         caption = space + labels["caption"] if "caption" in labels else ""
-        return figure.format(labels["title"] + stop + labels["description"] + caption)
+        return figure.format(counted_in(labels["title"] + stop + labels["description"] + caption))
     words = re.findall(r'title="([^"]*)"', fence["info"])
     words += [WORDS[language][name] for name in classes if name in WORDS[language]]
     above = between.join(words) + colon + "\n\n" if words else ""
@@ -85,31 +91,48 @@ def block(fence, language):
     return fence["indent"] + above + fence["indent"] * bool(above) + code
 
 
-def prose(text, uri, uris):
+def prose(text, uri, known):
     """Return what stands between the fences, without marks for the HTML, its links led right."""
     text = NOISE.sub("", text).replace("<br>", ", ")
-    text = LINK.sub(lambda m: link(m, uri, uris), text)
+    text = LINK.sub(lambda m: link(m, uri, known), text)
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
-def link(match, uri, uris):
-    """Return a link with the address that its target has beside this page's Markdown."""
+def link(match, uri, known):
+    """Return a link with the address that its target has beside this page's Markdown.
+
+    ``known`` is {uri: source} of the pages in the language of this one. A dead link raises.
+    """
     target = match["target"]
     if not target or re.match(r"\w+:", target):
         return match[0]
-    path, _, _ = target.partition("#")
-    if not path:  # the headings have no ids here
-        return match["text"]
+    path, _, section = target.partition("#")
     folder = posixpath.dirname(uri)
-    there = posixpath.normpath(posixpath.join(folder, path))
-    if there == uri:  # a notebook, which lies in its page's folder
-        there = posixpath.join(folder, pathlib.PurePath(uri).stem, path)
-    elif there in uris:
-        there = address(there)
-    elif there.endswith(".md"):  # English, without a twin
-        there = f"../{there}"
-    led = posixpath.relpath(f"/site/{there}", f"/site/{folder}")
-    return f"[{match['text']}]({led})"
+    there = posixpath.normpath(posixpath.join(folder, path)) if path else uri
+    if path and there == uri:  # a notebook, which lies in its page's folder
+        led = posixpath.join(folder, pathlib.PurePath(uri).stem, path)
+    elif there in known:
+        led, section = address(there), section and anchor(known[there], section)
+    elif (english := ROOT / "docs/en" / there).is_file() and there.endswith(".md"):
+        led, section = f"../{there}", section and anchor(english.read_text("utf-8"), section)
+    else:
+        led = there if there in downloads.offered() | {downloads.ARCHIVE: None} else None
+    if led is None or section is None:
+        raise ValueError(f"{uri}: {match[0]} leads nowhere")
+    led = posixpath.relpath(f"/site/{led}", f"/site/{folder}") if path else ""
+    return f"[{match['text']}]({led}{section and '#'}{section})"
+
+
+def anchor(text, section):
+    """Return the anchor that a reader of plain Markdown makes of a section's heading.
+
+    A section has its own id on the site, ``{ #reasons }``, of which plain Markdown knows nothing.
+    """
+    for heading in HEADING.finditer(FENCE.sub("", text)):
+        words = re.sub(r"[`*]", "", heading["words"])
+        if section == (heading["id"] or slugify(words, "-")):
+            return slugify_unicode(words, "-")
+    return None
 
 
 def address(uri):

@@ -11,10 +11,12 @@ from xml.etree import ElementTree
 import pytest
 from bs4 import BeautifulSoup
 
-from docs.extensions import hook, policy
+from docs.extensions import hook, policy, sources
 from docs.extensions.plain import FENCE
+from docs.extensions.plain import plain as markdown_of
 from tests import ROOT, SITE_URL, address_of
 from tests.browser import ADDRESSES
+from tests.built import article
 from tests.fences import fences
 from tests.pages.test_site import resolve
 
@@ -166,14 +168,61 @@ def test_the_markdown_has_no_marks_for_html(site, address):
     assert not re.search(r"<[a-z/!]|\{ ?[#.:]|^[?!=]{3}", prose, re.M)
 
 
+def anchors(text):
+    """Return the anchors that GitHub makes of a Markdown file's headings."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @each_page
 def test_the_links_of_the_markdown_lead_somewhere(site, address):
     for link in filter(None, LINK.findall(plain(site, address)[1])):
         if not re.match(r"https?:", link):
             target, anchor = resolve(site, PLAIN[address], link)
             assert (site / target).is_file(), link
-            assert not anchor
+            assert not anchor or anchor in anchors((site / target).read_text("utf-8")), link
             assert not target.endswith("index.html")
+
+
+@each_page
+def test_the_markdown_has_as_many_links_to_sections_as_the_page(site, address):
+    written = [link for link in LINK.findall(plain(site, address)[1]) if "#" in link]
+    page = article(site, address).select("p a[href], li a[href], td a[href]")
+    ours = [a["href"] for a in page if not re.match(r"https?:|#fn", a["href"])]
+    assert len([link for link in written if not link.startswith("http")]) == sum(
+        "#" in href for href in ours
+    )
+
+
+@each_page
+def test_the_markdown_has_no_number_left_to_fill(site, address):
+    assert re.findall(r"^(?:Figure: |图：).*\{.*", plain(site, address)[1], re.M) == []
+
+
+def page_of(text, uri="layers/conv.md"):
+    return sources.Source(uri, "", "", "", text)
+
+
+@pytest.mark.parametrize(
+    ("link", "led"),
+    [
+        ("[a gate](lstm.md#gates)", "[a gate](lstm.md#four-gates)"),
+        ("[here](#why)", "[here](#why-rows)"),
+        ("[rows](../why/gone.md)", None),
+        ("[a gate](lstm.md#gate)", None),
+        ("[here](#gates)", None),
+        ("[data](conv.npz)", None),
+    ],
+)
+def test_a_link_of_the_markdown_leads_to_a_heading_or_says_that_it_is_dead(link, led):
+    page = page_of(f"# Conv\n\n{link}\n\n## Why rows? {{ #why }}\n")
+    known = [page, page_of("# LSTM\n\n## Four `gates` { #gates data-x }\n", "layers/lstm.md")]
+    settings = sources.settings("en")
+    if led:
+        assert led in markdown_of(page, "en", settings, known)
+    else:
+        with pytest.raises(ValueError, match=re.escape(f"layers/conv.md: {link} leads nowhere")):
+            markdown_of(page, "en", settings, known)
 
 
 # The policy

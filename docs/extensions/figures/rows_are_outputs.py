@@ -100,6 +100,12 @@ def numbered(words, tag="span", sizes=SIZES, picked=PICKED):
     return re.sub(r"\{(\w+)\}", lambda match: element(match[1]), words)
 
 
+def counted_in(words):
+    """Return words with the numbers of the figure as it first is, for who sees no HTML."""
+    now = counted(SIZES, PICKED)
+    return re.sub(r"\{(\w+)\}", lambda match: str(now[match[1]]), words)
+
+
 def refusal():
     """Return what NumPy says of x @ W, the two sizes as {out} and {in}."""
     try:
