@@ -24,7 +24,6 @@ LEFT = {
     "3 source",
     "(num_heads, head_dim): rows 4 and 5 are head 0",
     "(num_heads, qkv, head_dim, in_features)",
-    "(out_channels, in_channels, kh, kw)",
     "(batch, time, 3) gives (batch, time, 2)",
     "of 1 + 2 and 3 + 6",
     "3 out, 2 in",
