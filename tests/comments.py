@@ -26,7 +26,6 @@ LEFT = {
     "(num_heads, qkv, head_dim, in_features)",
     "(batch, time, 3) gives (batch, time, 2)",
     "of 1 + 2 and 3 + 6",
-    "3 out, 2 in",
     "(batch, time), True hides",
     "(batch, time, d_model)",
 }
