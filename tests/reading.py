@@ -144,7 +144,8 @@ def rows_below(text):
 
 def labels(fence):
     """Return the labels of a figure without their keys, each a line, in place of its fence."""
-    lines = (re.sub(r"^(?! )(\w+: )?", "\0", line) for line in fence["body"].splitlines())
+    body = re.sub(r"^draw: .*", " ", fence["body"])  # the drawing's name is no label
+    lines = (re.sub(r"^(?! )(\w+: )?", "\0", line) for line in body.splitlines())
     return "\n" + "\n".join(lines) + "\n"
 
 
