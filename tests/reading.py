@@ -67,6 +67,7 @@ class Block(NamedTuple):
         """The text without code, targets of links and formulas."""
         text = FILLED.sub(" ", ANCHOR.sub("", self.text))
         text = LINK.sub(lambda m: m["text"], CODE.sub(" ` ", text))
+        text = re.sub(r"</?[a-z]+\b", " ", text)  # an <output> is none of the text's words
         return re.sub(r"\[\^[\w-]+\]", "", MATH.sub(" ", text))
 
     @property
