@@ -17,7 +17,10 @@ from markdown.preprocessors import Preprocessor
 
 DOCS = pathlib.Path(__file__).parents[1]
 FACTS = DOCS / "facts.yml"
-FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,}|~{3,}).*?^(?P=indent)(?P=ticks)$", re.M | re.S)
+# Fences, and comments: hidden examples are code.
+CODE = re.compile(
+    r"^(?P<indent> *)(?P<ticks>`{3,}|~{3,}).*?^(?P=indent)(?P=ticks)$|<!--.*?-->", re.M | re.S
+)
 VALUE = re.compile(r"\{\{(.*?)\}\}")
 
 
@@ -60,7 +63,7 @@ def fill(text):
         return str(found)
 
     parts, end = [], 0
-    for fence in FENCE.finditer(text):
+    for fence in CODE.finditer(text):
         parts += [VALUE.sub(value, text[end : fence.start()]), fence[0]]
         end = fence.end()
     return "".join([*parts, VALUE.sub(value, text[end:])])

@@ -9,11 +9,17 @@ import yaml
 from docs.extensions.filled import FACTS, fill, known
 
 FENCED = "```python\nx = '{{ keras }}'\n```"
+HIDDEN = "<!--\n>>> x = '{{ # }}'\n-->"
 
 
-def test_a_value_is_filled_in_prose_and_left_alone_in_code():
+@pytest.mark.parametrize("code", [FENCED, HIDDEN])
+def test_a_value_is_filled_in_prose_and_left_alone_in_code(code):
     keras = known()["keras"]
-    assert fill(f"Keras {{{{ keras }}}}.\n\n{FENCED}\n") == f"Keras {keras}.\n\n{FENCED}\n"
+    assert fill(f"Keras {{{{ keras }}}}.\n\n{code}\n") == f"Keras {keras}.\n\n{code}\n"
+
+
+def test_a_value_is_filled_as_markdown_is_made():
+    keras = known()["keras"]
     html = markdown.markdown("Keras {{ keras }}", extensions=["docs.extensions.filled"])
     assert html == f"<p>Keras {keras}</p>"
 
