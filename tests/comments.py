@@ -23,7 +23,6 @@ COUNTED = re.compile(rf"{COUNT}(?:, {COUNT})*")
 LEFT = {
     "3 source",
     "(num_heads, head_dim): rows 4 and 5 are head 0",
-    "(batch, time, 3) gives (batch, time, 2)",
     "of 1 + 2 and 3 + 6",
     "(batch, time), True hides",
     "(batch, time, d_model)",
