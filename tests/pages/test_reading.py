@@ -23,6 +23,7 @@ from tests.arithmetic import equations, false_equations
 from tests.fences import FENCE, PAGES, fences, included
 from tests.reading import FRONT, blocks, rows_below, text_of
 
+TESTS = ROOT  # what a lie's page is judged by, wherever that page lies
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 INTEGERS = re.compile(r"\((?:\d+(?: \w+)?, ?)*\d*(?: \w+)?,?\)")
 HEADING = re.compile(r"^##? .*\{ #([\w-]+)", re.M)
@@ -112,7 +113,7 @@ def unknown_names(path):
 
 def dotted(code):
     """Return the names of NumPy and PyTorch in a piece of inline code."""
-    return re.findall(r"\b(?:np|torch|nn|F)(?:\.[A-Za-z]\w*)+", code)
+    return re.findall(r"(?<![\w.])(?:np|torch|nn|F)(?:\.[A-Za-z]\w*)+", code)
 
 
 @functools.cache
@@ -174,8 +175,8 @@ def stored_by(code):
 def unproved_tables(path):
     """Return the lines of the tables that nothing proves.
 
-    Proofs are the module whose shapes it lists, hidden examples that walk its `rows`, or
-    arithmetic in each row.
+    Proofs are the module whose shapes it lists, hidden examples that walk its `rows`, a test that
+    reads the English page, named above it, or arithmetic in each row.
     """
     text = text_of(path)
     proved = {line for line, _ in rows_below(text)}
@@ -184,12 +185,20 @@ def unproved_tables(path):
         if block.line > before + 1:  # the head of a table
             top, rows = block.line, []
             proof = text.split("\n")[top - 3 : top - 1]
-            ok = any(line.startswith("<!-- shapes:") for line in proof) or top in proved
+            ok = any(map(proves, proof, [path.name] * 2)) or top in proved
             found.append([top, ok, rows])
         else:
             rows.append(any(equations(block.text.replace("`", ""))))
         before = block.line + (block.line == top)  # the rule below the head is no block
     return [top for top, ok, rows in found if not ok and not all(rows)]
+
+
+def proves(line, page):
+    """Return whether a line above a table of a page names what proves it."""
+    tested = re.fullmatch(r"<!-- proved: (tests/[\w/]+\.py) -->", line)
+    if tested:
+        return f"/{page}" in (TESTS / tested[1]).read_text("utf-8")
+    return line.startswith("<!-- shapes:")
 
 
 STOP = {"the", "of", "in", "to", "is", "and", "it", "its", "for", "are", "an", "as", "with", "what"}
