@@ -200,20 +200,6 @@ def test_a_text_is_compared_as_it_is_shown():
     assert as_shown("\x1b[1mbold\x1b[0m \n\t(1)\n\n") == "bold\n    (1)"
 
 
-@pytest.fixture
-def run_page(pytester):
-    """Return a function that collects and runs one page as docs/conftest.py does."""
-
-    def run(text):
-        pytester.makeconftest((ROOT / "docs/conftest.py").read_text("utf-8"))
-        pytester.makefile(".md", page=text)
-        return pytester.runpytest_subprocess(
-            "--import-mode=importlib", f"--rootdir={pytester.path}"
-        )
-
-    return run
-
-
 GOOD = """
 <!--
 >>> hidden = 3
@@ -228,48 +214,28 @@ GOOD = """
         4
         ```
 """
+# Pages with a doctest that is false, or that escapes.
+BAD = {
+    "another": GOOD.replace("4\n", "5\n"),
+    "dots": GOOD.replace("hidden + 1\n        4", "[1, 2, 3]\n        [1...]"),
+    "hidden": GOOD.replace("hidden = 3", "hidden = 4"),
+    "bare": re.sub("```.*", "", GOOD),
+    "python": GOOD.replace("```pycon", "```python"),
+    "note": GOOD.replace("<!--\n", "<!-- note\n"),
+}
 
 
-def test_doctests_run_at_any_depth_with_their_hidden_set_up(run_page, monkeypatch):
+def test_doctests_run_at_any_depth_and_a_false_or_escaping_one_fails(pytester, monkeypatch):
+    """docs/conftest.py collects and runs them, with their hidden set-up."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    run_page(GOOD).assert_outcomes(passed=2)
-
-
-TABLE = """
-<!--
->>> for cell, product in rows[1:]:
-...     assert eval(cell) == int(product)
--->
-
-| cell | product |
-| --- | --- |
-| 3 * 4 | 12 |
-| 3 * 5 | 15 |
-
-| another | table |
-| --- | --- |
-| 3 * 6 | 0 |
-"""
-
-
-def test_hidden_examples_walk_the_table_below_them(run_page, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    run_page(TABLE).assert_outcomes(passed=2)  # one gives it the rows
-    run_page(TABLE.replace("15", "16")).assert_outcomes(passed=1, failed=1)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        GOOD.replace("4\n", "5\n"),
-        GOOD.replace("hidden + 1\n        4", "[1, 2, 3]\n        [1...]"),
-        GOOD.replace("hidden = 3", "hidden = 4"),
-        re.sub("```.*", "", GOOD),
-        GOOD.replace("```pycon", "```python"),
-        GOOD.replace("<!--\n", "<!-- note\n"),
-    ],
-)
-def test_a_false_or_escaping_doctest_fails(run_page, monkeypatch, text):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    result = run_page(text)
-    assert result.ret != 0
+    pytester.makeconftest((ROOT / "docs/conftest.py").read_text("utf-8"))
+    pytester.makefile(".md", good=GOOD, **BAD)
+    run = pytester.runpytest_subprocess(
+        "-rpfE",
+        "--continue-on-collection-errors",
+        "--import-mode=importlib",
+        f"--rootdir={pytester.path}",
+    )
+    ended = re.findall(r"^(PASSED|FAILED|ERROR) (\w+)\.md", run.stdout.str(), re.M)
+    assert [outcome for outcome, page in ended if page == "good"] == ["PASSED", "PASSED"]
+    assert {page for outcome, page in ended if outcome != "PASSED"} == BAD.keys()
