@@ -21,8 +21,6 @@ COUNTED = re.compile(rf"{COUNT}(?:, {COUNT})*")
 
 # Comments that are not true yet, or whose sizes do not differ: examples to be changed.
 LEFT = {
-    "3 source",
-    "(num_heads, head_dim): rows 4 and 5 are head 0",
     "of 1 + 2 and 3 + 6",
     "(batch, time), True hides",
     "(batch, time, d_model)",
