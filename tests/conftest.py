@@ -40,8 +40,8 @@ def pytest_configure(config):
     if whole and not selected and importlib.util.find_spec("torch"):
         config.option.cov_fail_under = 100
     # In each process that runs tests, before coverage starts there, which slows the import. In one
-    # thread: products this small wait longer than they take.
-    runs = hasattr(config, "workerinput") or not config.option.numprocesses
+    # thread: products this small wait longer than they take. tests.mutation has no plugins.
+    runs = hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None)
     if runs and importlib.util.find_spec("torch"):
         importlib.import_module("torch").set_num_threads(1)
 
@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(config, items):
     """Begin with the builds; trace no snippets where the built site is tested."""
     # One process builds this site while another builds the site of the next file.
     items.sort(key=lambda item: item.path.name != "test_offline.py")
-    if not config.option.no_cov:
+    if not getattr(config.option, "no_cov", True):
         for item in items:
             if item.nodeid.startswith(("tests/browser", "tests/pages")):
                 item.add_marker("no_cover")
