@@ -180,7 +180,10 @@ def differences(page, twin):
             found.append((b.line, f"code {a.code} and {b.code}"))
         if [to for _, to in a.links] != [to for _, to in b.links]:
             found.append((b.line, f"links {a.links} and {b.links}"))
-        found += [(b.line, word) for word in undecided(a.prose, b.prose)]
+        ours, its = a.prose, b.prose
+        for title in {text for text, _ in a.links} & {text for text, _ in b.links}:  # of a paper
+            ours, its = ours.replace(title, ""), its.replace(title, "")
+        found += [(b.line, word) for word in undecided(ours, its)]
     return found
 
 
