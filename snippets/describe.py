@@ -200,6 +200,8 @@ def summary(value):
     kind = type(value).__name__
     if isinstance(value, str):
         return f"{kind} {value[:40]!r}"
+    if kind == "StandIn":  # of load, whose module is imported by who reads a file
+        return repr(value)
     short = isinstance(value, float | bool) or (isinstance(value, int) and abs(value) < 1e18)
     return f"{kind} {value}" if short else kind
 

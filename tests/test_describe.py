@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from snippets.checkpoints import StandIn
 from snippets.describe import describe, main, state_dicts
 from snippets.state_dict import under
 from snippets.storage import stored
@@ -222,6 +223,7 @@ CHECKPOINT = {
     "args": (),
     "empty": {},
     "array": np.ones((2, 3)),
+    "options": StandIn("argparse.Namespace", ()),
     "ensemble": [zeros(LINEAR) | {"extra": 1}, 5],
 }
 TOLD = """\
@@ -245,7 +247,8 @@ state['none']  NoneType
 state[7]  list of 2
 state['args']  tuple of 0
 state['empty']  dict of 0
-state['array']  array (2, 3)"""
+state['array']  array (2, 3)
+state['options']  a pickled argparse.Namespace, not rebuilt"""
 
 
 def test_the_state_dict_of_a_checkpoint_is_found():

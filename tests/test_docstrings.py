@@ -27,7 +27,7 @@ PROGRAMS = {
         "safetensors_header",
         "save_safetensors",
     ],
-    "checkpoints.torch_file": ["load_torch"],
+    "checkpoints.torch_file": ["load_torch", "state_dict_of"],
     "describe": ["describe"],
     "parity": ["compare", "record"],
     "state_dict": ["under"],

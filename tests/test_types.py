@@ -46,6 +46,7 @@ WRONG = {
     "load_npz": ("checkpoints/npz.py", "-> dict[str, NDArray[Any]]:", "-> dict[str, float]:"),
     "save_npz": ("checkpoints/npz.py", "Mapping[str, ArrayLike]", "list[ArrayLike]"),
     "load_torch": ("checkpoints/torch_file.py", "-> Any:", "-> None:"),
+    "state_dict_of": ("checkpoints/torch_file.py", "(model: StandIn)", "(model: str)"),
     "save_safetensors": ("checkpoints/safetensors_file.py", "Iterable[str]", "Iterable[int]"),
     "safetensors_header": (
         "checkpoints/safetensors_file.py",

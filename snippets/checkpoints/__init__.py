@@ -1,15 +1,16 @@
 """Read checkpoints without torch: ``load`` tells the format by what is in the file."""
 
-import os
+import re
 import zipfile
 from os import PathLike
 from typing import Any
 
 from .npz import load_npz, save_npz
 from .safetensors_file import load_safetensors, safetensors_header, save_safetensors
-from .torch_file import LEGACY, load_torch
+from .torch_file import LEGACY, PICKLES, StandIn, check_file, load_torch, state_dict_of
 
 __all__ = [
+    "StandIn",
     "load",
     "load_npz",
     "load_safetensors",
@@ -17,6 +18,7 @@ __all__ = [
     "safetensors_header",
     "save_npz",
     "save_safetensors",
+    "state_dict_of",
 ]
 
 # (where, the bytes there, what the file is, what to do)
@@ -40,8 +42,11 @@ TEXTS = [
     (b"<!doctype", PAGE, "the address was that of a page, or wanted a login"),
     (b"<html", PAGE, "the address was that of a page, or wanted a login"),
     (b"<?xml", "XML, perhaps an error message", "look into it with a text editor"),
-    (b"{", "JSON", "an index names the files that hold the weights: load each of them"),
 ]
+JSON = {
+    True: ("JSON, an index", "it names the files that hold the weights: load each of them"),
+    False: ("JSON", "settings, or the answer of a server: the weights are in another file"),
+}
 
 
 def load(path: str | PathLike[str]) -> Any:
@@ -64,14 +69,12 @@ def load(path: str | PathLike[str]) -> Any:
     ValueError
         The file is damaged, or of another format, which the message names.
     """
-    if os.path.isdir(path):
-        files = sorted(os.listdir(path))
-        raise ValueError(f"{path}: a folder: load one of the files in it, {files[:5]}")
+    check_file(path)
     with open(path, "rb") as file:
-        head = file.read(512)
+        head = file.read(2**16)
     if head[:4] in (b"PK\3\4", b"PK\5\6"):
         return load_zip(path)
-    if LEGACY in head[:32]:
+    if head.startswith(PICKLES) or any(magic in head[:32] for magic in LEGACY):
         return load_torch(path)
     if head[8:].lstrip(b" \t\r\n").startswith(b"{") and head[5:8] == b"\0\0\0":
         return load_safetensors(path)
@@ -86,8 +89,8 @@ def load_zip(path):
             names = archive.namelist()
     except Exception as error:  # whatever damaged bytes lead to
         what = "a zip archive, of torch or NumPy, cut off or damaged"
-        raise ValueError(f"{path}: this is {what}: {error}") from error
-    if any(name.endswith("/data.pkl") for name in names):
+        raise ValueError(f"{path}: this is {what}") from error
+    if any(name.endswith(("/data.pkl", "/.data/extern_modules")) for name in names):
         return load_torch(path)
     if all(name.endswith(".npy") for name in names):
         return load_npz(path)
@@ -109,14 +112,15 @@ def recognised(head):
             return what, cure
     if head[257:262] == b"ustar":
         return "a tar archive", "unpack it first; PyTorch before 0.1.10 saved such files itself"
-    if head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
-        return "a plain pickle, not written by torch.save", "to unpickle it is to run it"
     if head[0] == 8 and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a", b"\x42"):
         return "protobuf, perhaps ONNX or TensorFlow", "read an ONNX model with the package onnx"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     for start, what, cure in TEXTS:
         if text.lower().startswith(start):
             return what, cure
+    if re.match(rb"\{\s*[\"}]", text):
+        return JSON[b'"weight_map"' in text]
+    head = head[:512]
     if head.isascii() and head.decode().replace("\n", "").replace("\t", "").isprintable():
         return "text", f"it begins with {head[:40].decode()!r}"
     return "no checkpoint that is known here", f"it begins with the bytes {head[:8].hex(' ')}"

@@ -2,6 +2,7 @@
 
 import math
 import os
+import stat
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -41,6 +42,8 @@ def load_npz(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
         The file is damaged, holds pickled objects or something else than
         arrays, or would unpack to more than 100 times its size.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError(f"{path}: this is no file, but a folder, a pipe or a device")
     with open(path, "rb") as file:
         try:
             return read_members(file, os.path.getsize(path))
@@ -55,6 +58,9 @@ def read_members(file, size):
         raise ValueError("it does not begin as an .npz file does, which is a zip archive")
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
+        before = min((member.header_offset for member in members), default=0)
+        if before:
+            raise ValueError(f"{before} bytes stand before its zip: several files in one?")
         total = sum(member.file_size for member in members)
         if total > max(RATIO * size, ANYWAY):
             cure = "np.load reads it, if you trust where it comes from"

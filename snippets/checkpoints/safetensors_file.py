@@ -4,6 +4,7 @@ import json
 import math
 import mmap
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any
@@ -92,6 +93,8 @@ def safetensors_header(path: str | PathLike[str]) -> dict[str, dict[str, Any]]:
     ValueError
         The header is damaged, or does not describe the data, byte for byte.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError(f"{path}: this is no file, but a folder, a pipe or a device")
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")

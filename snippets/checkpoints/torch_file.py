@@ -1,12 +1,16 @@
 """A .pt or .pth file is numbers and a pickle that says how to look at them: read it without torch.
 
-No pickle is run. Its instructions are interpreted here, only those that torch.save writes for
-weights, and the functions that it may ask for are the ones of this file.
+No pickle is run. Its instructions are interpreted here, and the functions that it may ask for are
+the ones of this file. Whatever else it names becomes a stand-in, which holds what the file says.
 """
 
 import io
+import math
 import mmap
+import os
 import pickletools
+import re
+import stat
 import types
 import zipfile
 import zlib
@@ -16,18 +20,65 @@ from typing import Any
 
 import numpy as np
 
-LEGACY = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled number that files before 1.6 begin with
+# The pickled number that files before 1.6 begin with, as protocol 1 and later ones write it.
+LEGACY = b"119547037146038801333356L\n.", b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+# What plain pickles begin with: of protocol 2 to 5, or of a dict or a list in 0 and 1.
+PICKLES = (
+    b"\x80\2",
+    b"\x80\3",
+    b"\x80\4",
+    b"\x80\5",
+    b"(dp",
+    b"(lp",
+    b"}q",
+    b"]q",
+    b"ccollections\n",
+)
 BFLOAT16 = np.dtype([("bfloat16", np.uint16)])  # NumPy has none; its numbers come as float32
-MAX_PICKLE = 2**26  # bytes that a pickle may have; ten thousand tensors need 2**20
+MAX_PICKLE = 2**30  # bytes that a pickle may have; ten thousand tensors need 2**20
+MAX_STEPS = 2**23  # instructions that it may have; ten thousand tensors need 2**18
+SMALL = 2**16  # bytes that a compressed pickle may have, however small its file is
 MAX_INFLATION = 100  # the bytes that one byte of a compressed file may become
 
 
-def load_torch(path: str | PathLike[str]) -> Any:
-    """Return what ``torch.load(path, map_location="cpu", weights_only=True)`` does, in NumPy.
+class StandIn:
+    """What a file names and what is not rebuilt: inert, and equal to itself alone.
 
-    Dicts, lists and tuples stay as they are nested. Tensors and Parameters become arrays, which
-    share memory as they did, and bfloat16 becomes float32, exactly. A torch.device becomes a
-    string, a torch.dtype NumPy's dtype, a torch.Size a tuple.
+    Attributes
+    ----------
+    name : str
+        The class or the function, as the file names it.
+    args : tuple or None
+        What it was to be called with; None is the name itself.
+    state : object
+        What was to become its attributes: the `__dict__` of most objects.
+    items : list
+        What was to be put into it: items of a list, (key, value) of a dict.
+    """
+
+    __slots__ = "args", "built", "items", "name", "state"
+
+    def __init__(self, name, args=None):
+        self.name, self.args, self.state, self.items = name, args, None, []
+        self.built = None  # the array or dtype of NumPy that came of its state
+
+    def __repr__(self):
+        name = escaped(public(self.name))
+        return f"the name {name}" if self.args is None else f"a pickled {name}, not rebuilt"
+
+
+class CheckpointError(ValueError):
+    """The reason why a file is not read, in words of this file."""
+
+
+def load_torch(path: str | PathLike[str]) -> Any:
+    """Return what ``torch.load(path, "cpu", weights_only=False)`` does, in NumPy; execute nothing.
+
+    Dicts, lists, tuples, sets and plain values stay as they are nested. Tensors, Parameters and
+    NumPy's arrays become arrays, which share memory as they did; bfloat16 and float8 become
+    float32, exactly. A torch.device becomes a string, a torch.dtype NumPy's dtype, a torch.Size a
+    tuple, a number of NumPy's one of Python's. Anything else becomes a StandIn: it has the name
+    that the file gives, and what the file puts into it. No name is looked up or imported.
 
     Where the file allows, the arrays are windows on it that load when they are read and never
     write to it: a large file opens at once. Don't change the file while they are in use.
@@ -39,27 +90,111 @@ def load_torch(path: str | PathLike[str]) -> Any:
     Returns
     -------
     dict or other
-        What ``torch.save`` wrote, as it is nested.
+        What ``torch.save``, or ``pickle.dump`` for arrays, wrote, as it is nested. Of a whole
+        model, a StandIn: ``state_dict_of`` gives its weights.
 
     Raises
     ------
     ValueError
-        The file is broken, or holds what is not a weight; the message says what.
+        The file is broken, or of another kind; the message says what.
     """
+    check_file(path)
     with open(path, "rb") as file:
         try:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-            if data[:4] == b"PK\x03\x04":
-                return read_zip(file, data)
-            if LEGACY in data[:32]:
-                return read_legacy(file, data)
-            raise ValueError(what_file_this_is(data))
-        except Exception as error:  # whatever a broken file leads to
-            kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
-            raise ValueError(f"{path}: {kind}{str(error)[:500]}") from error
+            return read(file)
+        except CheckpointError as error:
+            raise ValueError(f"{path}: {escaped(str(error))[:500]}") from error
+        except Exception as error:  # whatever broken bytes lead to
+            raise ValueError(f"{path}: it is cut off or damaged") from error
 
 
-# The two containers
+def state_dict_of(model: StandIn) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the state_dict of a model that was saved whole, and the class of each module.
+
+    Parameters
+    ----------
+    model : StandIn
+        What ``load_torch`` returns for ``torch.save(model, path)``.
+
+    Returns
+    -------
+    state : dict of str to array
+        What ``model.state_dict()`` has: arrays under their names, in its order.
+    classes : dict of str to str
+        The class of each module of ``model.named_modules()``; the name of the whole is ``""``.
+
+    Raises
+    ------
+    ValueError
+        It is not a model, or its modules contain one another without end.
+
+    See Also
+    --------
+    torch.nn.Module.state_dict : the same for a live model.
+    """
+    state, classes, todo, left = {}, {}, [("", model)], MAX_STEPS
+    while todo:
+        prefix, module = todo.pop()
+        parameters, buffers, modules = parts_of_module(module)
+        classes[prefix.removesuffix(".")] = public(module.name)
+        left -= sum(len(prefix) + len(name) + 1 for name in [*parameters, *buffers, *modules])
+        if left < 0:
+            raise ValueError("this model's modules contain one another without end")
+        for name, value in [*parameters.items(), *buffers.items()]:
+            if value is not None:
+                state[prefix + name] = value
+        inner = [(f"{prefix}{name}.", part) for name, part in modules.items() if part is not None]
+        todo += reversed(inner)
+    return state, classes
+
+
+def parts_of_module(module):
+    """Return the parameters, the buffers that are saved, and the modules of a pickled module."""
+    state = module.state if isinstance(module, StandIn) else None
+    state = state if isinstance(state, dict) else {}
+    parts = [state.get(kind) for kind in ("_parameters", "_buffers", "_modules")]
+    if not all(isinstance(part, dict) and all(type(n) is str for n in part) for part in parts):
+        raise ValueError(f"a {type(module).__name__} that is not a pickled torch.nn.Module")
+    passing = state.get("_non_persistent_buffers_set")
+    passing = passing if isinstance(passing, set) else ()
+    parts[1] = {name: value for name, value in parts[1].items() if name not in passing}
+    return parts
+
+
+def public(name):
+    """Return the name under which PyTorch shows a class: torch.nn.Linear."""
+    return re.sub(r"^torch\.nn\.modules\.\w+\.", "torch.nn.", name)
+
+
+def escaped(text):
+    """Return text without what would steer a terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def check_file(path):
+    """Refuse what is no file: to open a pipe would wait for ever."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise ValueError(f"{path}: a folder{what_folder_this_is(sorted(os.listdir(path)))}")
+    if not stat.S_ISREG(mode):
+        raise ValueError(f"{path}: this is a pipe or a device: copy what it gives into a file")
+
+
+# The containers
+
+
+def read(file):
+    """Return the object in an open file."""
+    if not os.fstat(file.fileno()).st_size:
+        raise CheckpointError("it is empty")
+    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    if data[:4] == b"PK\x03\x04":
+        return read_zip(file, data)
+    if any(magic in data[:32] for magic in LEGACY):
+        return read_legacy(file, data)
+    if data[:16].startswith(PICKLES):
+        return read_pickle(file, data)
+    raise CheckpointError(what_file_this_is(data))
 
 
 def read_zip(file, data):
@@ -67,10 +202,12 @@ def read_zip(file, data):
     members = zip_members(file, data)
     folders = {name.split("/")[0] for name in members if name.count("/") == 1}
     folders = [folder for folder in folders if f"{folder}/data.pkl" in members]
-    if len(folders) != 1 or f"{folders[0]}/constants.pkl" in members:
-        raise ValueError(what_zip_this_is(members))
+    if len(folders) != 1 or is_program(members):
+        raise CheckpointError(what_zip_this_is(members))
 
     def member(name):
+        if f"{folders[0]}/{name}" not in members:
+            raise CheckpointError(f"its pickle needs {name!r}, and there is no such member")
         return zip_member(data, *members[f"{folders[0]}/{name}"])
 
     def storage(saved_id):
@@ -81,42 +218,55 @@ def read_zip(file, data):
 
     storages, order = {}, "<"
     if f"{folders[0]}/byteorder" in members:
-        order = {b"little": "<", b"big": ">"}[member("byteorder").tobytes()]
-    return unpickle(io.BytesIO(member("data.pkl")[:MAX_PICKLE]), BUILDERS, storage)
+        order = ORDERS.get(member("byteorder").tobytes())
+        if not order:
+            raise CheckpointError("its byte order is neither little nor big")
+    size = max(len(data), SMALL)
+    if members[f"{folders[0]}/data.pkl"][1].file_size > size:
+        raise CheckpointError("its pickle, unpacked, is longer than the file: a zip bomb")
+    return unpickle(io.BytesIO(member("data.pkl")[:MAX_PICKLE]), BUILDERS, storage, size)
 
 
 def zip_members(file, data):
     """Return {name: (where its bytes begin, its entry)} of a zip whose members lie apart."""
     found, end = {}, 0
     with zipfile.ZipFile(file) as archive:
-        for entry in sorted(archive.infolist(), key=lambda entry: entry.header_offset):
+        entries = sorted(archive.infolist(), key=lambda entry: entry.header_offset)
+        if entries and entries[0].header_offset:
+            raise CheckpointError(
+                f"{entries[0].header_offset} bytes stand before its zip: several files in one, as "
+                "in a .distcp, which is a part of a folder of torch.distributed.checkpoint?"
+            )
+        for entry in entries:
             header = data[entry.header_offset : entry.header_offset + 30]
             lengths = header[26:28], header[28:30]  # of the name, of the padding
             start = entry.header_offset + 30 + sum(int.from_bytes(n, "little") for n in lengths)
             if header[:4] != b"PK\x03\x04" or entry.header_offset < end:
-                raise ValueError(f"{entry.filename!r} does not lie where the zip says")
+                raise CheckpointError(f"{entry.filename!r} does not lie where the zip says")
             end = start + entry.compress_size
             if end > archive.start_dir:
-                raise ValueError(f"{entry.filename!r} ends beyond the zip's last member")
+                raise CheckpointError(f"{entry.filename!r} ends beyond the zip's last member")
             if entry.filename in found:
-                raise ValueError(f"{entry.filename!r} is there twice")
+                raise CheckpointError(f"{entry.filename!r} is there twice")
             found[entry.filename] = start, entry
     inflated = sum(entry.file_size for _, entry in found.values() if entry.compress_type)
     if inflated > MAX_INFLATION * len(data):
-        raise ValueError(f"{inflated} bytes are packed into {len(data)}: a zip bomb")
+        raise CheckpointError(f"{inflated} bytes are packed into {len(data)}: a zip bomb")
     return found
 
 
 def zip_member(data, start, entry):
     """Return the bytes of one member, a window on the file if it is stored as it is."""
     if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{entry.filename!r} is encrypted, or neither stored nor deflated")
+        raise CheckpointError(f"{entry.filename!r} is encrypted, or neither stored nor deflated")
     found = window(data, start, entry.compress_size)
     if entry.compress_type == zipfile.ZIP_DEFLATED:
         inflate = zlib.decompressobj(-zlib.MAX_WBITS).decompress
         found = np.frombuffer(bytearray(inflate(found, entry.file_size + 1)), np.uint8)
     if found.size != entry.file_size:
-        raise ValueError(f"{entry.filename!r} has not the {entry.file_size} bytes the zip tells of")
+        raise CheckpointError(
+            f"{entry.filename!r} has not the {entry.file_size} bytes the zip tells of"
+        )
     return found
 
 
@@ -129,54 +279,109 @@ def what_file_this_is(data):
     return f"torch.save did not write this: it begins with {data[:16]!r}"
 
 
+def is_program(names):
+    """Return whether a zip holds a program: torch.jit.save, torch.package, torch.export."""
+    marks = "/constants.pkl", "/.data/extern_modules", "archive_format", "exported_program.json"
+    return any(name.endswith(marks) for name in names)
+
+
 def what_zip_this_is(names):
     """Say what a zip is that is no checkpoint."""
     if all(name.endswith(".npy") for name in names):
         return "an .npz file, of np.savez: read it with np.load"
+    if any(name.endswith("/.data/extern_modules") for name in names):
+        return "a torch.package, a program: save the state_dict() of its model instead"
     if any(name.endswith("/constants.pkl") for name in names):
         return "a TorchScript archive, a program: save the state_dict() of the module instead"
-    if any("archive_format" in name or "exported_program" in name for name in names):
+    if is_program(names):
         return "a .pt2 archive of torch.export, a program: save a state_dict() instead"
     return f"a zip without one data.pkl, so not of torch.save; it has {sorted(names)[:5]}"
+
+
+def what_folder_this_is(names):
+    """Say what a folder is, to follow the words "a folder"."""
+    if ".metadata" in names or any(name.endswith(".distcp") for name in names):
+        return (
+            " of torch.distributed.checkpoint: make one file of it with torch, by "
+            "torch.distributed.checkpoint.format_utils.dcp_to_torch_save(folder, path)"
+        )
+    if "data.pkl" in names:
+        return (
+            ", a .pt file that was unpacked: pack it again, by "
+            'shutil.make_archive("model", "zip", folder_above, folder_name)'
+        )
+    return f": load one of the files in it, {names[:5]}"
+
+
+def read_pickle(file, data):
+    """Return the object of a file that is one plain pickle, as of a dict of arrays."""
+
+    def storage(_saved_id):
+        raise CheckpointError("a plain pickle that refers to something outside of it")
+
+    stream = mmap.mmap(file.fileno(), min(len(data), MAX_PICKLE), access=mmap.ACCESS_READ)
+    found = unpickle(stream, BUILDERS, storage, len(data))
+    if stream.tell() < len(data):
+        raise CheckpointError(
+            f"a plain pickle that ends at byte {stream.tell()}, and more behind it"
+        )
+    return found
 
 
 def read_legacy(file, data):
     """Return the object in a stream of pickles and numbers, PyTorch 0.1.10 to 1.5."""
     stream = mmap.mmap(file.fileno(), min(len(data), MAX_PICKLE), access=mmap.ACCESS_READ)
-    _magic, version, _system = (unpickle(stream, {}, storage_id) for _ in range(3))
+    _magic, version, _system = (unpickle(stream, {}, storage_id, len(data)) for _ in range(3))
     if version != 1001:
-        raise ValueError("a legacy file, but not of version 1001")
+        raise CheckpointError("a legacy file, but not of version 1001")
     begin, told, storages = stream.tell(), {}, {}
 
     def note(saved_id):
+        if is_module(saved_id):
+            return saved_id[1]
         dtype, key, count = storage_id(saved_id)
         told[key] = dtype, count
         return np.empty(0)
 
     def storage(saved_id):
+        if is_module(saved_id):
+            return saved_id[1]
         dtype, key, count = storage_id(saved_id)
+        if key not in storages:
+            raise CheckpointError(f"storage {key!r} is not there")
         return check_storage(storages[key], dtype, key, count)
 
     # The numbers stand behind the pickle: a first look at it tells what they are.
-    unpickle(stream, BUILDERS | dict.fromkeys(TENSORS, lambda storage, *_: storage), note)
-    keys = unpickle(stream, {}, storage_id)
+    noting = BUILDERS | dict.fromkeys(TENSORS, lambda storage, *_: storage)
+    unpickle(stream, noting, note, len(data))
+    keys = unpickle(stream, {}, storage_id, len(data))
     position = stream.tell()
     for key in keys:
         check_is(str, key)
+        if key not in told:
+            raise CheckpointError(f"storage {key!r} is no tensor's")
         dtype, count = told[key]
         if window(data, position, 8).tobytes() != count.to_bytes(8, "little"):
-            raise ValueError(f"storage {key!r} has not the {count} numbers it should")
+            raise CheckpointError(f"storage {key!r} has not the {count} numbers it should")
         raw = window(data, position + 8, count * dtype.itemsize)
         storages[key] = as_storage(raw, dtype, "<")
         position += 8 + raw.size
     stream.seek(begin)
-    return unpickle(stream, BUILDERS, storage)
+    return unpickle(stream, BUILDERS, storage, len(data))
+
+
+def is_module(saved_id):
+    """Return whether an old pickle refers to a class, which it puts beside its source."""
+    match saved_id:
+        case ("module", StandIn(), *_):
+            return True
+    return False
 
 
 def window(data, start, size):
     """Return size bytes of the file."""
     if start + size > len(data):
-        raise ValueError(f"cut off: it needs {start + size} bytes and has {len(data)}")
+        raise CheckpointError(f"cut off: it needs {start + size} bytes and has {len(data)}")
     return np.frombuffer(data, np.uint8, size, start) if size else np.empty(0, np.uint8)
 
 
@@ -193,7 +398,7 @@ def storage_id(saved_id):
         case ("storage", np.dtype() as dtype, str(key), _, int(count), *view) if count >= 0:
             if view in ([], [None]):
                 return dtype, key, count
-    raise ValueError("it refers to something outside that is no plain storage")
+    raise CheckpointError("it refers to something outside that is no plain storage")
 
 
 def as_storage(raw, dtype, order):
@@ -206,9 +411,11 @@ def as_storage(raw, dtype, order):
 def as_numbers(raw, dtype, order):
     """Return bytes as numbers, without a copy where they lie as NumPy wants them."""
     if raw.size % dtype.itemsize:
-        raise ValueError(f"{raw.size} bytes are no whole number of {dtype}")
+        raise CheckpointError(f"{raw.size} bytes are no whole number of {dtype}")
     if dtype == BFLOAT16:  # the upper half of a float32
         return (raw.view(f"{order}u2").astype(np.uint32) << 16).view(np.float32)
+    if dtype in FLOAT8.values():
+        return float8(dtype.names[0])[raw]
     found = raw.view(dtype.newbyteorder(order))
     if not found.flags.aligned:
         found = raw.copy().view(found.dtype)
@@ -219,7 +426,7 @@ def check_storage(storage, dtype, key, count):
     """Return the storage, if it is what the pickle says."""
     if (storage.told, storage.size) != (dtype, count):
         given = f"{storage.size} of {storage.told}"
-        raise ValueError(f"storage {key!r} has {given}, the pickle says {count} of {dtype}")
+        raise CheckpointError(f"storage {key!r} has {given}, the pickle says {count} of {dtype}")
     return storage
 
 
@@ -237,13 +444,18 @@ def check_flags(flags):
     """Return whether a tensor is marked as conjugated, as negated: PyTorch computes both late."""
     check_is(dict, flags)
     if not flags.keys() <= {"conj", "neg"}:
-        raise ValueError(f"it marks a tensor as {sorted(flags)[0]:.50}, which is not conj or neg")
+        raise CheckpointError(
+            f"it marks a tensor as {sorted(flags)[0]:.50}, which is not conj or neg"
+        )
     return "conj" in flags, "neg" in flags
 
 
 def rebuild_tensor_v3(storage, offset, shape, stride, _grad, _hooks, dtype):
     """Return a tensor of a dtype that torch has no storage class for."""
     check_is(Storage, storage)
+    if isinstance(dtype, StandIn):  # complex32, and what is to come
+        return StandIn(f"{dtype.name} tensor", (storage, offset, shape, stride))
+    check_is(np.dtype, dtype)
     if dtype not in storage.made:
         storage.made[dtype] = as_numbers(storage.raw, dtype, storage.order)
     return view(storage.made[dtype], offset, shape, stride)
@@ -252,14 +464,14 @@ def rebuild_tensor_v3(storage, offset, shape, stride, _grad, _hooks, dtype):
 def view(storage, offset, shape, stride):
     """Return the window on a storage, if it lies inside."""
     if not type(shape) is type(stride) is tuple or not len(shape) == len(stride) <= 64:
-        raise ValueError("a tensor's shape and stride are not two tuples of one length")
+        raise CheckpointError("a tensor's shape and stride are not two tuples of one length")
     if any(type(n) is not int or n < 0 for n in (offset, *shape, *stride)):
-        raise ValueError("a tensor's offset, shape and stride are not all counts")
+        raise CheckpointError("a tensor's offset, shape and stride are not all counts")
     if 0 in shape:
         return np.empty(shape, storage.dtype)
     last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
     if last >= storage.size:
-        raise ValueError(f"a tensor reads number {last} of a storage of {storage.size}")
+        raise CheckpointError(f"a tensor reads number {last} of a storage of {storage.size}")
     size = storage.itemsize
     return np.ndarray(shape, storage.dtype, storage, offset * size, [size * n for n in stride])
 
@@ -267,13 +479,13 @@ def view(storage, offset, shape, stride):
 # The pickle
 
 
-def unpickle(stream, allowed, storage):
-    """Return the object of one pickle, interpreting only what torch.save writes for weights.
+def unpickle(stream, allowed, storage, size):
+    """Return the object of one pickle, which may make no more than a file of size bytes can.
 
     allowed maps the names of functions and types to what stands for them here; storage returns
     what a reference to a storage refers to.
     """
-    stack, marks, memo = [], [], {}
+    stack, marks, memo, names, made = [], [], {}, {}, 0
 
     def since_mark():
         start = marks.pop()
@@ -281,16 +493,31 @@ def unpickle(stream, allowed, storage):
         del stack[start:]
         return items
 
-    for opcode, arg, position in pickletools.genops(stream):
+    def named(name):
+        if len(name) > 500:
+            raise CheckpointError(f"it needs a name of {len(name)} letters")
+        return allowed.get(name) or names.setdefault(name, StandIn(name))
+
+    for step, (opcode, arg, position) in enumerate(pickletools.genops(stream)):
+        if step >= MAX_STEPS:
+            raise CheckpointError(f"its pickle has more than {MAX_STEPS} instructions")
         match opcode.name:
-            case "BINPUT" | "LONG_BINPUT":
+            case "BINPUT" | "LONG_BINPUT" | "PUT":
                 memo[arg] = stack[-1]
-            case "BINGET" | "LONG_BINGET":
-                stack.append(memo[arg])
-            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT" | "BINUNICODE":
+            case "MEMOIZE":
+                memo[len(memo)] = stack[-1]
+            case "BINGET" | "LONG_BINGET" | "GET":
+                stack.append(finished(memo[arg]))
+            case "BININT" | "BININT1" | "BININT2" | "INT" | "LONG" | "LONG1" | "LONG4":
                 stack.append(arg)
-            case "SHORT_BINSTRING":  # from Python 2
-                stack.append(arg.encode("latin-1").decode("utf-8"))
+            case (
+                "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "UNICODE" | "BINFLOAT" | "FLOAT"
+            ):
+                stack.append(arg)
+            case "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8" | "BYTEARRAY8":
+                stack.append(arg)
+            case "STRING" | "BINSTRING" | "SHORT_BINSTRING":  # from Python 2
+                stack.append(python_2(arg.encode("latin-1")))
             case "NONE":
                 stack.append(None)
             case "NEWTRUE" | "NEWFALSE":
@@ -301,21 +528,41 @@ def unpickle(stream, allowed, storage):
                 stack.append([])
             case "EMPTY_DICT":
                 stack.append({})
+            case "EMPTY_SET":
+                stack.append(set())
             case "MARK":
                 marks.append(len(stack))
+            case "POP" if marks and marks[-1] == len(stack):
+                marks.pop()
+            case "POP":
+                stack.pop()
+            case "POP_MARK":
+                since_mark()
+            case "DUP":
+                stack.append(stack[-1])
             case "TUPLE":
                 stack.append(tuple(since_mark()))
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
                 count = int(opcode.name[-1])
                 stack[-count:] = [tuple(stack[-count:])]
+            case "LIST":
+                stack.append(since_mark())
+            case "FROZENSET":
+                stack.append(frozenset(map(as_key, since_mark())))
+            case "DICT":
+                items = since_mark()
+                stack.append({})
+                set_items(stack[-1], zip(items[::2], items[1::2], strict=True))
             case "APPEND":
                 item = stack.pop()
-                check_is(list, stack[-1])
-                stack[-1].append(item)
+                add_items(stack[-1], [item])
             case "APPENDS":
                 items = since_mark()
-                check_is(list, stack[-1])
-                stack[-1].extend(items)
+                add_items(stack[-1], items)
+            case "ADDITEMS":
+                items = since_mark()
+                check_is(set, stack[-1])
+                stack[-1].update(map(as_key, items))
             case "SETITEM":
                 value, key = stack.pop(), stack.pop()
                 set_items(stack[-1], [(key, value)])
@@ -323,55 +570,129 @@ def unpickle(stream, allowed, storage):
                 items = since_mark()
                 set_items(stack[-1], zip(items[::2], items[1::2], strict=True))
             case "GLOBAL":
-                name = arg.replace(" ", ".")
-                if name not in allowed:
-                    raise ValueError(f"it needs {name:.200}, {why_not(name)}")
-                stack.append(allowed[name])
+                stack.append(named(arg.replace(" ", ".")))
+            case "STACK_GLOBAL":
+                name, module = stack.pop(), stack.pop()
+                check_is(str, name)
+                check_is(str, module)
+                stack.append(named(f"{module}.{name}"))
             case "BINPERSID":
                 stack.append(storage(stack.pop()))
-            case "REDUCE":
+            case "REDUCE" | "NEWOBJ":
                 args = stack.pop()
                 stack.append(call(stack.pop(), args))
-            case "BUILD":  # a state_dict's _metadata, a Parameter's requires_grad: not weights
-                stack.pop()
-                check_is((OrderedDict, np.ndarray), stack[-1])
-            case "PROTO" | "STOP" if arg in (2, None):
+                made += copied(stack[-1])
+            case "NEWOBJ_EX":
+                keywords, args = stack.pop(), stack.pop()
+                check_is(StandIn, stack[-1])
+                stack.append(call(stack.pop(), (args, keywords)))
+            case "INST":
+                stack.append(call(named(arg.replace(" ", ".")), tuple(since_mark())))
+            case "OBJ":
+                function, *args = since_mark()
+                stack.append(call(function, tuple(args)))
+            case "BUILD":
+                state = stack.pop()
+                stack.append(build(stack.pop(), state))
+                made += copied(stack[-1])
+            case "PROTO" | "STOP" | "FRAME":
                 pass
             case name:
-                given = f"{name} {arg}" if name == "PROTO" else name
-                raise ValueError(f"torch.save never writes {given} (byte {position} of its pickle)")
+                raise CheckpointError(
+                    f"its pickle has {name} at byte {position}, which weights never need"
+                )
+        if made > 4 * size:
+            raise CheckpointError("its pickle asks for more copies than the file has bytes")
     return stack.pop()
 
 
-def why_not(name):
-    """Say what a name is that a pickle may not use."""
-    if name.startswith("torch.") and name[6:].replace("_", "").isalnum() and name.islower():
-        return "a dtype that NumPy lacks"
-    return KNOWN.get(name, "which is no weight: save model.state_dict() instead")
+def finished(value):
+    """Return the array or dtype that a stand-in has become since it was put by."""
+    return value.built if isinstance(value, StandIn) and value.built is not None else value
+
+
+def copied(value):
+    """Return the bytes that a value has of its own."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes if value.flags.owndata else 0
+    return len(value) if isinstance(value, str | bytes | bytearray) else 0
+
+
+def python_2(raw):
+    """Return a string of Python 2, which may be text or bytes."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
 
 
 def check_is(kinds, value):
     """Refuse a value of another type."""
     if not isinstance(value, kinds):
-        raise ValueError(f"its pickle puts a {type(value).__name__} where that makes no sense")
+        raise CheckpointError(f"its pickle puts a {type(value).__name__} where that makes no sense")
 
 
 def call(function, args):
-    """Return function(*args); the only functions within a pickle's reach are BUILDERS."""
-    check_is(types.FunctionType, function)
+    """Return function(*args), a stand-in of it if it is not one of BUILDERS."""
     check_is(tuple, args)
+    if isinstance(function, StandIn):
+        bare = function.args is None
+        return StandIn(function.name, args) if bare else StandIn("operator.call", (function, args))
+    check_is(types.FunctionType, function)
+    if len(args) > 16:
+        raise CheckpointError(f"its pickle calls a function with {len(args)} arguments")
     return function(*args)
 
 
+def build(target, state):
+    """Return target with its state: where NumPy pickles a dtype or an array, that."""
+    if isinstance(target, OrderedDict | np.ndarray):  # _metadata, requires_grad: not weights
+        return target
+    check_is(StandIn, target)
+    target.state = state
+    match target.name, target.args, state:
+        case "numpy.dtype", (str(code), *_), (_, str(order), None, None, None, *_):
+            if re.fullmatch("[biufcSU][0-9]{1,9}", code) and re.fullmatch("[<>|=]", order):
+                target.built = np.dtype(code).newbyteorder(order)
+        case "numpy.ndarray", tuple(), (_, tuple(shape), np.dtype() as dtype, fortran, raw):
+            target.built = numpy_array(raw, dtype, shape, "F" if fortran else "C")
+    return finished(target)
+
+
+def as_key(value):
+    """Return a value as a dict's key. Crafted long or nested keys could take ages to hash."""
+    parts = value if type(value) is tuple else (value,)
+    if len(parts) <= 16 and all(map(is_plain, parts)):
+        return value
+    return StandIn(f"key of type {type(value).__name__}", (value,))
+
+
+def is_plain(value):
+    """Return whether a value is quick to hash and to compare."""
+    if type(value) is int:
+        return -(2**63) <= value < 2**63
+    if type(value) in (str, bytes):
+        return len(value) <= 2**16
+    return type(value) in (float, bool, type(None), complex, StandIn)
+
+
 def set_items(target, pairs):
-    """Put pairs into a dict. Crafted long or nested keys could take ages to hash."""
-    check_is(dict, target)
+    """Put pairs into a dict, or by a stand-in."""
+    check_is((dict, StandIn), target)
+    if isinstance(target, StandIn):
+        target.items.extend(pairs)
+        return
     for key, value in pairs:
-        if type(key) not in (str, int, float, bool, type(None)):
-            raise ValueError(f"a dict has a key of type {type(key).__name__}")
-        if type(key) is int and not -(2**63) <= key < 2**63:
-            raise ValueError("a dict has an integer of more than 64 bits for a key")
-        target[key] = value
+        target[as_key(key)] = value
+
+
+def add_items(target, items):
+    """Append items to a list, or put them by a stand-in."""
+    check_is((list, StandIn), target)
+    (target.items if isinstance(target, StandIn) else target).extend(items)
+
+
+# What a pickle may name, and what stands for it here
 
 
 def ordered_dict(pairs=()):
@@ -392,11 +713,98 @@ def counter(counts):
     return found
 
 
+def a_dict(_default_factory=None):
+    """Return a dict, as protocol 2 begins a defaultdict."""
+    return {}
+
+
+def a_set(items=()):
+    """Return a set, of a list that is used once."""
+    check_is(list | tuple, items)
+    found = set(map(as_key, items))
+    if found:
+        check_is(list, items)
+        items.clear()
+    return found
+
+
+def a_bytes(text="", encoding="latin1"):
+    """Return the bytes that protocol 2 keeps as text."""
+    if isinstance(text, bytes):
+        return text
+    check_is(str, text)
+    if encoding not in ("latin1", "latin-1"):
+        raise CheckpointError(
+            "its pickle keeps bytes as text in an encoding that pickle never takes"
+        )
+    return text.encode("latin-1")
+
+
 def device(kind, index=None):
     """Return the name of a torch.device."""
     return f"{kind:.20}" if index is None else f"{kind:.20}:{index:d}"
 
 
+def instance(kind, *args):
+    """Return a stand-in of an object that is made of its class, without its __init__."""
+    check_is(StandIn, kind)
+    return StandIn(kind.name, () if args == (None,) else args)
+
+
+def numpy_array(raw, dtype, shape, order="C", axes=None):
+    """Return an array of NumPy's; None, if it is no array of numbers or text."""
+    if not isinstance(raw, bytes | bytearray | str) or not isinstance(dtype, np.dtype):
+        return None
+    raw = raw.encode() if isinstance(raw, str) else raw  # from Python 2
+    fits = type(shape) is tuple and len(shape) <= 32
+    fits = fits and all(type(n) is int and 0 <= n < 2**63 for n in shape)
+    if not fits or not dtype.itemsize or math.prod(shape) * dtype.itemsize != len(raw):
+        raise CheckpointError(f"an array of {dtype} does not fit its {len(raw)} bytes")
+    found = np.ndarray(shape, dtype, raw, order="F" if order == "F" else "C").copy("K")
+    return found if axes is None else found.transpose(axes)
+
+
+def numpy_buffer(raw, dtype, shape, order="C", axes=None):
+    """Return an array as protocol 5 keeps it."""
+    found = numpy_array(raw, dtype, shape, order, axes)
+    return StandIn("numpy.ndarray", (raw, dtype, shape, order)) if found is None else found
+
+
+def numpy_scalar(dtype, raw=None):
+    """Return a number or text of NumPy's as one of Python's."""
+    found = numpy_array(raw, dtype, ())
+    return StandIn("numpy.generic", (dtype, raw)) if found is None else found.item()
+
+
+def float8(name):
+    """Return the float32 of each of the 256 numbers of a float8 of torch."""
+    bits = np.arange(256)
+    if name == "float8_e8m0fnu":
+        values, nan = np.ldexp(1.0, bits - 127), [255]
+    else:
+        exponent_bits, bias, nan = FLOAT8_BITS[name]
+        mantissa_bits = 7 - exponent_bits
+        exponent = bits % 128 >> mantissa_bits
+        mantissa = bits % 2**mantissa_bits + 2**mantissa_bits * (exponent > 0)
+        values = np.ldexp(mantissa.astype(float), np.maximum(exponent, 1) - bias - mantissa_bits)
+        values = np.where(bits < 128, values, -values)
+        if name == "float8_e5m2":
+            values[[0x7C, 0xFC]] = np.inf, -np.inf
+    values[nan] = np.nan
+    return values.astype(np.float32)
+
+
+# Bits of the exponent, its bias, and which numbers are NaN
+FLOAT8_BITS = {
+    "float8_e4m3fn": (4, 7, [0x7F, 0xFF]),
+    "float8_e4m3fnuz": (4, 8, [0x80]),
+    "float8_e5m2": (5, 15, [0x7D, 0x7E, 0x7F, 0xFD, 0xFE, 0xFF]),
+    "float8_e5m2fnuz": (5, 16, [0x80]),
+}
+FLOAT8 = {
+    f"torch.{name}": np.dtype([(name, np.uint8)]) for name in [*FLOAT8_BITS, "float8_e8m0fnu"]
+}
+ORDERS = {b"little": "<", b"big": ">"}
 TENSORS = {
     "torch._utils._rebuild_tensor": rebuild_tensor,
     "torch._utils._rebuild_tensor_v2": rebuild_tensor,
@@ -414,13 +822,29 @@ STORAGES = {
     "Long": "int64",
     "Byte": "uint8",
     "Bool": "bool",
+    "QInt8": "int8",
+    "QUInt8": "uint8",
+    "QInt32": "int32",
 }
 DTYPES = [*STORAGES.values(), "uint16", "uint32", "uint64"]
-# All that a pickle may name, and what stands for it here.
+PYTHON = {
+    "set": a_set,
+    "frozenset": lambda items=(): frozenset(a_set(items)),
+    "bytes": a_bytes,
+    "bytearray": lambda *args: bytearray(a_bytes(*args)),
+    "complex": lambda real, imag: complex(real, imag),
+    "dict": a_dict,
+}
 BUILDERS = (
     TENSORS
     | {f"torch.{name}Storage": np.dtype(dtype) for name, dtype in STORAGES.items()}
     | {f"torch.{dtype}": np.dtype(dtype) for dtype in DTYPES}
+    | {
+        f"{module}.{name}": PYTHON[name]
+        for name in PYTHON
+        for module in ("builtins", "__builtin__")
+    }
+    | FLOAT8
     | {
         "torch.BFloat16Storage": BFLOAT16,
         "torch.bfloat16": BFLOAT16,
@@ -431,15 +855,19 @@ BUILDERS = (
         "torch._tensor._rebuild_from_type_v2": lambda function, _, args, *_state: call(
             function, args
         ),
-        "torch.Tensor": np.ndarray,
         "torch.Size": lambda size: size,
         "torch.device": device,
         "collections.OrderedDict": ordered_dict,
         "collections.Counter": counter,
+        "collections.defaultdict": a_dict,
+        "_codecs.encode": a_bytes,
+        "copyreg._reconstructor": lambda kind, _base, *args: instance(kind, *args),
+        "copy_reg._reconstructor": lambda kind, _base, *args: instance(kind, *args),
+        "numpy.core.multiarray._reconstruct": instance,
+        "numpy._core.multiarray._reconstruct": instance,
+        "numpy.core.multiarray.scalar": numpy_scalar,
+        "numpy._core.multiarray.scalar": numpy_scalar,
+        "numpy.core.numeric._frombuffer": numpy_buffer,
+        "numpy._core.numeric._frombuffer": numpy_buffer,
     }
 )
-KNOWN = {
-    "torch._utils._rebuild_qtensor": "a quantised tensor: save its dequantize() instead",
-    "torch._utils._rebuild_sparse_tensor": "a sparse tensor: save its to_dense() instead",
-    "torch._utils._rebuild_meta_tensor_no_storage": "a tensor on meta, which has no numbers",
-}

@@ -4,9 +4,13 @@ The files are read in a process of its own, which may not import torch, may not 
 gigabyte, and is told by an audit hook of everything that would be an execution.
 """
 
+import argparse
 import codecs
+import collections
+import datetime
 import io
 import json
+import pickle
 import random
 import resource
 import signal
@@ -16,6 +20,8 @@ import tempfile
 import time
 import zipfile
 from pathlib import Path
+
+import numpy as np
 
 from tests import ROOT
 
@@ -41,6 +47,12 @@ def seeds():
     import torch
 
     layer = torch.nn.Linear(3, 2)
+    beside = {
+        "options": argparse.Namespace(rate=0.1, sizes=range(3)),
+        "numpy": [np.float32(0.5), np.arange(3.0), np.array([None]), np.dtype(">f4")],
+        "python": [{1, "a"}, frozenset([2]), b"\xff", bytearray(b"a"), 1j, {(1, 2): b"k"}],
+        "objects": [Path("a/b"), datetime.date(2026, 1, 2), collections.Counter("ab"), layer],
+    }
     base = torch.arange(12, dtype=torch.float32).reshape(3, 4)
     tensors = {
         "views": [base, base.T, base[1:, ::2], base[:0], torch.tensor(3)],
@@ -50,11 +62,19 @@ def seeds():
         "layer": layer.state_dict(),
         "parameter": layer.weight,
     }
+    arrays = {"arrays": [np.ones((2, 3)), np.asfortranarray(np.ones((2, 3)))]}
     found = {}
     for name, zipped in (("zip", True), ("legacy", False)):
         stream = io.BytesIO()
         torch.save(tensors, stream, _use_new_zipfile_serialization=zipped)
         found[name] = stream.getvalue()
+        for protocol in (2, 4):
+            stream, options = io.BytesIO(), {"_use_new_zipfile_serialization": zipped}
+            torch.save(tensors | beside, stream, pickle_protocol=protocol, **options)
+            found[f"{name}, stand-ins, protocol {protocol}"] = stream.getvalue()
+    del beside["objects"][-1]
+    for protocol in (0, 2, 5):
+        found[f"pickle {protocol}"] = pickle.dumps(arrays | beside, protocol)
     return found | {"deflated": zipped_again(members_of(found["zip"]), zipfile.ZIP_DEFLATED)}
 
 
@@ -142,7 +162,7 @@ def fuzz(folder, count, seed):
         signal.setitimer(signal.ITIMER_REAL, SECONDS)
         reading = True
         try:
-            load_torch(path)
+            repr(load_torch(path))
             tried["read"] += 1
         except ValueError as error:
             tried["refused"] += 1

@@ -1,11 +1,17 @@
 """``load_torch`` against ``torch.load``, and against files that are broken or mean harm."""
 
+import argparse
+import collections
 import copyreg
+import datetime
+import enum
 import io
 import os
+import pathlib
 import pickle
 import re
 import resource
+import shutil
 import struct
 import time
 import tracemalloc
@@ -17,11 +23,12 @@ import numpy as np
 import pytest
 
 from snippets.checkpoints import torch_file
-from snippets.checkpoints.torch_file import load_torch
+from snippets.checkpoints.torch_file import StandIn, load_torch, state_dict_of
 from tests.checkpoints.fuzz import members_of, report, zipped_again
 
 torch = pytest.importorskip("torch")
 
+DAMAGED = "it is cut off or damaged$"
 CONTAINERS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 
 
@@ -324,27 +331,322 @@ def refused(path, data, message):
     assert time.process_time() - before < 3
 
 
-@pytest.mark.filterwarnings("ignore")
+class Opaque:
+    """An object of a class that only its writer has."""
+
+    def __init__(self, *items):
+        self.items = items
+
+    def __eq__(self, other):
+        return type(other) is Opaque and self.items == other.items
+
+    def __hash__(self):
+        return hash(self.items)
+
+
+class Numbers(list):
+    pass
+
+
+class Table(dict):
+    pass
+
+
+class Kind(enum.Enum):
+    GRU = 1
+
+
+def told(value):
+    """Return what a stand-in holds, in plain values."""
+    if isinstance(value, StandIn):
+        return [value.name, *map(told, (value.args, value.state, value.items))]
+    if isinstance(value, list | tuple):
+        return type(value)(map(told, value))
+    if isinstance(value, dict):
+        return {key: told(entry) for key, entry in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+HERE = f"{__name__}."
+STATE_OF_NUMBERS = [HERE + "Numbers", (), {"unit": "mm"}, [1, 2]]
+
+
+def numbers_of(unit):
+    numbers = Numbers([1, 2])
+    numbers.unit = unit
+    return numbers
+
+
+BESIDE = [
+    (argparse.Namespace(lr=0.1), ["argparse.Namespace", (), {"lr": 0.1}, []]),
+    (Opaque(1, [2]), [HERE + "Opaque", (), {"items": (1, [2])}, []]),
+    (numbers_of("mm"), STATE_OF_NUMBERS),
+    (Table(a=1), [HERE + "Table", (), None, [("a", 1)]]),
+    (Kind.GRU, [HERE + "Kind", (1,), None, []]),
+    (pathlib.PurePosixPath("a/b"), ["pathlib.PurePosixPath", ("a", "b"), None, []]),
+    (datetime.date(2026, 1, 2), ["datetime.date", (b"\x07\xea\x01\x02",), None, []]),
+    (os.mkdir, ["posix.mkdir", None, None, []]),
+    (np.float64(0.5), 0.5),
+    (np.float32(0.1), float(np.float32(0.1))),
+    (np.int8(-3), -3),
+    (np.bool_(True), True),
+    (np.complex64(1 + 2j), 1 + 2j),
+    (np.str_("é"), "é"),
+    (np.bytes_(b"x"), b"x"),
+    (np.dtype(">i4"), np.dtype(">i4")),
+    (b"", b""),
+    (b"\x00\xff", b"\x00\xff"),
+    (bytearray(b"\x00\xff"), bytearray(b"\x00\xff")),
+    (bytearray(), bytearray()),
+    ({1, "a", (2, 3)}, {1, "a", (2, 3)}),
+    (set(), set()),
+    (frozenset([1.5, None]), frozenset([1.5, None])),
+    (1 - 2j, 1 - 2j),
+    (collections.defaultdict(list, a=1), {"a": 1}),
+    ({b"k": 1, (1, "x"): 2, 1j: 3}, {b"k": 1, (1, "x"): 2, 1j: 3}),
+    (-(2**200), -(2**200)),
+    ("\ud800", "\ud800"),
+]
+
+
+@CONTAINERS
+@pytest.mark.parametrize("protocol", range(1, 6))
+def test_what_is_beside_the_weights_hides_none(path, protocol, zipped):
+    weights = {"w": torch.randn(2, 3), "b": torch.randn(3).bfloat16()}
+    beside = [value for value, _ in BESIDE]
+    options = {"pickle_protocol": protocol, "_use_new_zipfile_serialization": zipped}
+    torch.save([weights, beside, weights, beside], path, **options)
+    ours, rest, again, _ = load_torch(path)
+    assert_same(ours, as_numpy(weights))
+    assert again is ours
+    for one, (value, expected) in zip(rest, BESIDE, strict=True):
+        if protocol == 1 and isinstance(value, Numbers | Table):  # what is in it is an argument
+            expected = [expected[0], (value,), *expected[2:3], []]
+        assert type(told(one)) is type(expected), value
+        assert told(one) == expected or isinstance(value, Kind | pathlib.PurePath), value
+
+
+@pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize(
-    ("make", "message"),
+    "array",
     [
-        (lambda: torch.ones(2).to(torch.float8_e4m3fn), "it needs torch.float8_e4m3fn, a dtype"),
-        (lambda: torch.ones(2, dtype=torch.complex32), "it needs torch.complex32, a dtype"),
-        (lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8), "quantised tensor"),
-        (lambda: torch.eye(3).to_sparse(), "a sparse tensor: save its to_dense"),
-        (lambda: torch.ones(2, device="meta"), "a tensor on meta"),
-        (lambda: torch.nn.Linear(2, 3), "torch.nn.modules.linear.Linear, which is no weight"),
-        (
-            lambda: {"a": np.float64(3)},
-            "numpy.*scalar, which is no weight: save model.state_dict",
-        ),
-        (lambda: {(1, 2): 3}, "a dict has a key of type tuple$"),
-        (lambda: {2**63: 3}, "an integer of more than 64 bits for a key$"),
-        (lambda: {-(2**63) - 1: 3}, "an integer of more than 64 bits for a key$"),
+        np.arange(6.0).reshape(2, 3),
+        np.asfortranarray(np.arange(6, dtype="f4").reshape(2, 3)),
+        np.arange(24).reshape(2, 3, 4).transpose(2, 0, 1),
+        np.arange(3, dtype=">i2"),
+        np.array([1 + 2j, np.nan]),
+        np.array(["é", "abc"]),
+        np.array([b"x", b"abc"]),
+        np.ones((0, 3), "f2"),
+        np.array(2.5),
+        np.array([True, False]),
+    ],
+    ids=str,
+)
+def test_plain_pickles_of_arrays(path, array, protocol):
+    given = {"a": array, "b": [array, array.copy()], "rate": np.float32(0.5)}
+    write(path, pickle.dumps(given, protocol))
+    ours = load_torch(path)
+    assert_same(ours, {**given, "rate": 0.5})
+    assert ours["a"] is ours["b"][0]
+    assert ours["a"].flags.writeable
+    if array.size:
+        assert ours["a"].strides == pickle.loads(pickle.dumps(given, protocol))["a"].strides
+
+
+def test_arrays_of_python_2(path):
+    """As NumPy 1.16 wrote them under Python 2: text is text or bytes."""
+    head = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0tU\1btR(K\1(K\2t"
+    dtype = b"cnumpy\ndtype\n(U\2f4K\0K\1tR(K\3U\1<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb"
+    for numbers in ([1.5, -2], [0.0, 0.0]):  # bytes that are no text, and that are
+        raw = np.array(numbers, "f4").tobytes()
+        write(path, b"\x80\2}U\1w" + head + dtype + b"\x89U\x08" + raw + b"tbs.")
+        assert load_torch(path)["w"].tolist() == numbers
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_what_else_numpy_pickles_stands_in(path, protocol):
+    record = np.zeros(2, [("a", "f4"), ("b", "i2")])
+    given = [np.array([None, "a"], object), record, record[0], np.datetime64("2026-01-02")]
+    given += [np.ma.array([1, 2]), np.dtype("M8[s]"), np.array(["2026-01-02"], "M8[D]"), slice(3)]
+    write(path, pickle.dumps([*given, np.ones(3)], protocol))
+    *rest, last = load_torch(path)
+    assert last.tolist() == [1, 1, 1]
+    names = [part.name.removeprefix("numpy.") for part in rest]
+    builtins = "builtins" if protocol > 2 else "__builtin__"
+    assert names[:4] == ["ndarray", "ndarray", "generic", "generic"]
+    assert names[5:] == ["dtype", "ndarray", f"{builtins}.slice"]
+
+
+def test_the_repr_says_what_a_stand_in_is(path):
+    torch.save([torch.nn.Linear(2, 3), os.mkdir, Opaque()], path)
+    assert repr(load_torch(path)) == (
+        "[a pickled torch.nn.Linear, not rebuilt, the name posix.mkdir, "
+        f"a pickled {HERE}Opaque, not rebuilt]"
+    )
+    one, other = load_torch(path)[0], load_torch(path)[0]
+    assert one == one
+    assert one != other
+    assert len({one, other}) == 2
+
+
+def test_control_codes_of_a_file_never_reach_the_terminal(path):
+    name = part("\x1b[2J\x1b]0;x\x07\u202e") + part("system")
+    write(path, checkpoint(name + b"\x93"))
+    assert repr(load_torch(path)) == r"the name \x1b[2J\x1b]0;x\x07\u202e.system"
+    refused(path, zipped_again({"\x1b[2J\u202e": b""}), r"a zip without .*\\x1b\[2J\\u202e")
+    refused(path, checkpoint(tensor(more=b"\x89N" + part({"\x1b": 1}))), r"a tensor as \\x1b, w")
+
+
+@pytest.mark.filterwarnings("ignore")
+@CONTAINERS
+def test_tensors_that_numpy_lacks_stand_in_and_give_their_parts(path, zipped):
+    weight = torch.randn(2, 3)
+    quantised = torch.quantize_per_tensor(torch.tensor([0.5, 1]), 0.5, 0, torch.qint8)
+    given = [quantised, torch.eye(3).to_sparse(), torch.ones(2, device="meta"), torch.strided]
+    given = [weight, *given, torch.ones(2, dtype=torch.complex32)]
+    torch.save(given, path, _use_new_zipfile_serialization=zipped)
+    ours, q, sparse, meta, layout, half = load_torch(path)
+    assert_same(ours, weight.numpy())
+    assert (q.name, q.args[0].tolist()) == ("torch._utils._rebuild_qtensor", [1, 2])
+    indices, values, size, *_ = sparse.args[1]
+    assert (indices.tolist(), values.tolist(), size) == ([[0, 1, 2]] * 2, [1, 1, 1], (3, 3))
+    assert (meta.name, meta.args[1]) == ("torch._utils._rebuild_meta_tensor_no_storage", (2,))
+    assert layout.args == ("torch.strided",)
+    assert repr(half) == "a pickled torch.complex32 tensor, not rebuilt"
+    assert (half.args[0].nbytes, half.args[1:]) == (8, (0, (2,), (1,)))
+
+
+@pytest.mark.parametrize("name", torch_file.FLOAT8)
+def test_float8_is_exact(path, name):
+    every = torch.arange(256).to(torch.uint8).view(getattr(torch, name.removeprefix("torch.")))
+    torch.save([every, every.reshape(16, 16).T], path)
+    ours, turned = load_torch(path)
+    np.testing.assert_array_equal(ours, every.float().numpy(), strict=True)
+    np.testing.assert_array_equal(turned, every.float().numpy().reshape(16, 16).T)
+    assert (np.signbit(ours) == np.signbit(every.float().numpy()))[~np.isnan(ours)].all()
+
+
+# A whole model
+
+
+def whole_model():
+    model = torch.nn.Sequential(
+        torch.nn.Conv1d(2, 3, 1, bias=False), torch.nn.BatchNorm1d(3), torch.nn.GRU(3, 2)
+    )
+    model.add_module("none", None)
+    model[1].register_buffer("passing", torch.ones(2), persistent=False)
+    model.add_module("again", model[0])
+    return model
+
+
+@CONTAINERS
+@pytest.mark.parametrize("protocol", [1, 2, 3, 4, 5])
+def test_a_whole_model_gives_its_state_dict_and_classes(path, protocol, zipped):
+    model = whole_model()
+    options = {"pickle_protocol": protocol, "_use_new_zipfile_serialization": zipped}
+    torch.save({"model": model, "epoch": 3}, path, **options)
+    saved = load_torch(path)
+    state, classes = state_dict_of(saved["model"])
+    assert_same(state, dict(as_numpy(model.state_dict())))
+    assert saved["epoch"] == 3
+    modules = model.named_modules(remove_duplicate=False)
+    assert classes == {name: f"torch.nn.{type(module).__name__}" for name, module in modules}
+    assert list(classes) == ["", "0", "1", "2", "again"]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        None,
+        {"_modules": {}},
+        StandIn("a"),
+        StandIn("a", ()),
     ],
 )
-def test_what_is_no_weight_is_refused_by_name(path, make, message):
-    refused(path, saved(make()), message)
+def test_what_is_no_model_has_no_state_dict(model):
+    with pytest.raises(ValueError, match=r"^a .* that is not a pickled torch.nn.Module$"):
+        state_dict_of(model)
+
+
+def module_of(**parts):
+    module = StandIn("torch.nn.modules.container.Sequential", ())
+    module.state = {"_parameters": {}, "_buffers": {}, "_modules": {}} | parts
+    return module
+
+
+@pytest.mark.parametrize(
+    "parts", [{"_parameters": [1]}, {"_modules": {1: None}}, {"_modules": {"a": 3}}]
+)
+def test_a_crafted_model_is_no_model(parts):
+    with pytest.raises(ValueError, match=r"is not a pickled torch.nn.Module$"):
+        state_dict_of(module_of(**parts))
+
+
+def test_models_within_one_another_end():
+    around = module_of()
+    around.state["_modules"]["a"] = around
+    doubled = module_of(_parameters={"w": np.ones(1)})
+    for _ in range(60):
+        doubled = module_of(_modules={"a": doubled, "b": doubled})
+    for model in (around, doubled):
+        begin = time.process_time()
+        with pytest.raises(ValueError, match=r"modules contain one another without end$"):
+            state_dict_of(model)
+        assert time.process_time() - begin < 20
+
+
+def test_a_key_that_is_slow_to_hash_stands_in(path):
+    slow = [(1, (2,)), 2**63, -(2**63) - 1, "x" * 70_000, tuple(range(17)), frozenset([1])]
+    torch.save({"w": torch.ones(2)} | dict.fromkeys(slow, 5) | {"set": set(slow)}, path)
+    ours = load_torch(path)
+    assert ours["w"].tolist() == [1, 1]
+    keys = [key for key in ours if isinstance(key, StandIn)]
+    assert [key.args[0] for key in keys] == slow
+    assert [ours[key] for key in keys] == [5] * 6
+    assert repr(keys[0]) == "a pickled key of type tuple, not rebuilt"
+    assert {key.args[0] for key in ours["set"]} == set(slow)
+    write(path, checkpoint(nested(60)))
+    assert list(load_torch(path).values()) == [1]
+
+
+def test_parameters_were_the_keys_of_old_optimizers(path):
+    body = b"}" + PARAMETER + b"(" + tensor() + b"\x88tR}s"
+    write(path, checkpoint(body))
+    (key,) = load_torch(path)
+    assert key.args[0].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"ca\nb\n)R)R", ["operator.call", (["a.b", (), None, []], ()), None, []]),
+        (b"ca\nb\n)}\x92", ["a.b", ((), {}), None, []]),
+        (b"(ca\nb\nK\1o", ["a.b", (1,), None, []]),
+        (b"(K\1ia\nb\n", ["a.b", (1,), None, []]),
+        (b"\x8c\1a\x8c\1b\x93", ["a.b", None, None, []]),
+        (b"ctorch._utils\n_rebuild_tensor_v2.__globals__\n", None),
+        (b"ccollections\nOrderedDict\n)\x81", {}),
+        (b"ccopyreg\n_reconstructor\n(ca\nb\nctorch\nTensor\nNtR", None),
+        (b"(K\1K\2d", {1: 2}),
+        (b"(K\1K\2l", [1, 2]),
+        (b"]K\1a2\x86", ([1], [1])),
+        (b"K\1K\x020", 1),
+        (b"K\1(K\x0200", 1),
+        (b"K\1(K\2K\x031", 1),
+        (b"(K\1\x91", frozenset([1])),
+        (b"\x8f(K\1\x90", {1}),
+        (b"c__builtin__\nfrozenset\n]K\1a\x85R", frozenset([1])),
+        (b"c_codecs\nencode\nX\2\0\0\0\xc3\xa9X\7\0\0\0latin-1\x86R", b"\xe9"),
+    ],
+)
+def test_every_instruction_has_its_effect(path, body, expected):
+    write(path, checkpoint(body))
+    ours = load_torch(path)
+    if expected is None:
+        assert isinstance(ours, StandIn)
+    else:
+        assert told(ours) == expected
 
 
 @pytest.mark.parametrize("key", [2**63 - 1, -(2**63)])
@@ -358,6 +660,9 @@ def test_programs_are_refused_by_name(path):
     torch.jit.script(layer).save(path)
     with open(path, "rb") as file:
         refused(path, file.read(), "a TorchScript archive, a program")
+    torch.package.PackageExporter(path).close()
+    with open(path, "rb") as file:
+        refused(path, file.read(), "a torch.package, a program")
     for name in ("x/archive_format", "serialized_exported_program.json"):
         refused(path, zipped_again({name: b"", "x/models/model.json": b""}), r"a \.pt2 archive")
 
@@ -365,10 +670,12 @@ def test_programs_are_refused_by_name(path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "cannot mmap an empty file"),
+        (b"", "it is empty$"),
         (b"<html>", r"torch.save did not write this: it begins with b'<html>'$"),
         (b"\0" * 257 + b"ustar", "a tar, as torch.save wrote before PyTorch 0.1.10"),
-        (pickle.dumps({"a": 1}), "torch.save did not write this"),
+        (b"\x80\2}.}.", "a plain pickle that ends at byte 4, and more behind it$"),
+        (b"\x80\2K\1Q.", "a plain pickle that refers to something outside of it$"),
+        (b"(dp0", "it is cut off or damaged$"),
         (b"\2" + bytes(7) + b"{}", r"a .safetensors file: read it with load_safetensors$"),
         (b"\2" + bytes(6) + b"\1{}", "torch.save did not write this"),
         (b"\2" + bytes(7), "torch.save did not write this"),
@@ -379,11 +686,43 @@ def test_programs_are_refused_by_name(path):
         ),
         (zipped_again({"data.pkl": b""}), "a zip without one data.pkl"),
         (zipped_again({"x/data.pkl": b"", "y/data.pkl": b""}), "a zip without one data.pkl"),
-        (b"PK\3\4", "BadZipFile"),
+        (b"PK\3\4", "it is cut off or damaged$"),
     ],
 )
 def test_other_files_are_refused_by_name(path, data, message):
     refused(path, data, message)
+
+
+def test_two_files_in_one(path):
+    """As a .distcp of torch.distributed.checkpoint is, one zip for each tensor."""
+    refused(
+        path, saved(STATE) + saved([1]), r"\d+ bytes stand before its zip: several files in one"
+    )
+    write(path, saved(STATE, zipped=False) + saved([1]))
+    assert_read_as_torch_does(path)
+
+
+def test_folders_are_told_apart(path):
+    os.mkdir(path)
+    for name, told in [
+        ("a", "a folder: load one of the files in it, ['a']"),
+        ("data.pkl", "a folder, a .pt file that was unpacked: pack it again"),
+        ("__0_0.distcp", "a folder of torch.distributed.checkpoint: make one file of it"),
+    ]:
+        with open(f"{path}/{name}", "wb"), pytest.raises(ValueError, match=re.escape(told)):
+            load_torch(path)
+
+
+def test_a_file_that_was_unpacked_can_be_packed_again(path):
+    torch.save(STATE, path)
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall("unpacked")
+    (folder,) = os.listdir("unpacked")
+    with pytest.raises(ValueError, match=r"shutil\.make_archive") as error:
+        load_torch(f"unpacked/{folder}")
+    names = {"shutil": shutil, "folder_above": "unpacked", "folder_name": folder}
+    exec(str(error.value).partition("by ")[2], names)
+    assert_same(load_torch("model.zip"), as_numpy(STATE))
 
 
 def test_a_missing_file_is_a_missing_file(path):
@@ -443,7 +782,11 @@ def test_the_payloads_are_live(kind):
 @pytest.mark.usefixtures("harmless")
 @pytest.mark.parametrize("kind", HARM)
 def test_no_payload_is_executed(path, kind):
-    refused(path, checkpoint(HARM[kind]), "(it needs|torch.save never writes) .")
+    if "extension" in kind:
+        refused(path, checkpoint(HARM[kind]), "its pickle has EXT")
+    else:
+        write(path, checkpoint(HARM[kind]))
+        assert "posix.mkdir" in str(told(load_torch(path)))
 
 
 @pytest.mark.usefixtures("harmless")
@@ -456,7 +799,13 @@ def test_no_payload_is_executed_in_any_pickle_of_a_legacy_file(path, where):
         pickles.append(stream.getvalue()[start : stream.tell()])
         start = stream.tell()
     pickles[where] = b"\x80\2" + HARM["reduce"] + b"."
-    refused(path, b"".join(pickles) + stream.read(), "it needs posix.mkdir")
+    write(path, b"".join(pickles) + stream.read())
+    if where == 2:  # of what system wrote it: not asked
+        assert_same(load_torch(path), as_numpy(STATE))
+        return
+    said = {1: "not of version 1001", 3: "is no tensor's|is not there", 4: DAMAGED}
+    with pytest.raises(ValueError, match=said[where]):
+        load_torch(path)
 
 
 HOOK = b"ctorch._tensor\n_rebuild_from_type_v2\n"
@@ -466,16 +815,10 @@ HOOK = b"ctorch._tensor\n_rebuild_from_type_v2\n"
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"ctorch._utils\n_rebuild_tensor_v2.__globals__\n", "it needs .*__globals__"),
-        (b"ctorch._utils\n_rebuild_tensor_v2.__class__\n.", "it needs .*__class__"),
-        (HOOK + b"(cposix\nmkdir\nctorch\nTensor\n(S'harmed'\nt}tR", "it needs posix.mkdir"),
         (HOOK + b"(" + part("mkdir") + b"ctorch\nTensor\n)}tR", "puts a str where"),
-        (HOOK + b"(ctorch\nTensor\nN)}tR", "puts a type where"),
-        (b"ctorch\nTensor\n)R", "puts a type where"),
         (b"ctorch\nfloat32\n)R", "puts a Float32DType where"),
         (part("a") + b")R", "puts a str where"),
         (b"ccollections\nOrderedDict\n]R", "puts a list where"),
-        (b"ccollections\nOrderedDict\n)\x81", "never writes NEWOBJ"),
         (b"]}b", "puts a list where"),
         (b"}}b", "puts a dict where"),
         (b"ccollections\nOrderedDict\n}b", "puts a function where"),
@@ -483,15 +826,14 @@ HOOK = b"ctorch._tensor\n_rebuild_from_type_v2\n"
         (b")(K\1e", "puts a tuple where"),
         (b"]K\1K\2s", "puts a list where"),
         (b"](K\1K\2u", "puts a list where"),
-        (b"}(K\1u", "zip.. argument 2 is shorter"),
+        (b"}(K\1u", DAMAGED),
         (b"ccollections\nOrderedDict\n(" + part(((1, 2),)) + b"tR", "puts a tuple where"),
         (b"ccollections\nCounter\n(" + part([1]) + b"tR", "puts a list where"),
-        (b"ctorch\ndevice\n(]tR", "TypeError"),
-        (b"P0\n", "never writes PERSID"),
+        (b"ctorch\ndevice\n(]tR", DAMAGED),
+        (b"P0\n", "its pickle has PERSID at byte 2, which weights never need$"),
         (b"(K\1Q", "something outside that is no plain storage"),
-        (b"\x8c\1a", "never writes SHORT_BINUNICODE"),
-        (b"\x80\4", r"never writes PROTO 4 \(byte 2 of its pickle\)"),
-        (b"K\1K\x020", "never writes POP"),
+        (b"\x82\1", "its pickle has EXT1 at byte 2"),
+        (b"\x97", "its pickle has NEXT_BUFFER at byte 2"),
     ],
 )
 def test_instructions_are_kept_to_their_purpose(path, body, message):
@@ -519,10 +861,10 @@ def test_instructions_are_kept_to_their_purpose(path, body, message):
         (tensor(shape=[2, 3]), "not two tuples of one length"),
         (tensor(stride=[3, 1]), "not two tuples of one length"),
         (tensor(shape=(1,) * 65, stride=(1,) * 65), "not two tuples of one length"),
-        (tensor(shape=(2**62,) * 9, stride=(0,) * 9), "big|large|exceed"),
+        (tensor(shape=(2**62,) * 9, stride=(0,) * 9), DAMAGED),
         (tensor(of=part("xx")), "puts a str where"),
         (tensor(of=tensor()), "puts a ndarray where"),
-        (tensor(of=tensor(), kind=b"_rebuild_tensor_v3"), "puts a ndarray where|missing"),
+        (tensor(of=tensor(), kind=b"_rebuild_tensor_v3"), DAMAGED),
         (tensor(more=b"\x89N" + part({"x": True})), "marks a tensor as x, which"),
         (tensor(more=b"\x89N" + part([1])), "puts a list where"),
         (tensor(of=storage(count=5)), "storage '0' has 6 of float32, the pickle says 5 of float32"),
@@ -534,8 +876,8 @@ def test_instructions_are_kept_to_their_purpose(path, body, message):
             "has 6 of int32, the pickle says 6 of float32",
         ),
         (tensor(of=storage("ComplexDoubleStorage")), "24 bytes are no whole number of complex128"),
-        (tensor(of=storage(key="1")), "KeyError"),
-        (tensor(of=storage(key="../version")), "KeyError"),
+        (tensor(of=storage(key="1")), "its pickle needs 'data/1', and there is no such member$"),
+        (tensor(of=storage(key="../version")), r"needs 'data/\.\./version', and"),
         (tensor(of=storage(more=part(("0", 0, 6)))), "no plain storage"),
         (tensor(of=storage(more=b"NN")), "no plain storage"),
     ],
@@ -561,21 +903,19 @@ def nested(count):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"X\xff\xff\xff\x7fabc", "expected 2147483647 bytes"),
-        (b"T\xff\xff\xff\x7fabc", "expected 2147483647 bytes"),
-        (b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7fabc", "expected 9223372036854775807 bytes"),
-        (b"\x8b\xff\xff\xff\x7fabc", "not enough data in stream"),
-        (b"\x95\xff\xff\xff\xff\xff\xff\xff\x7f", "never writes FRAME"),
-        (b"Nr\xff\xff\xff\xffjf\xff\xff\xff", "KeyError"),
-        (b"I" + b"9" * 10000 + b"\n", "Exceeds the limit|never writes INT"),
-        (nested(60), "a dict has a key of type tuple"),
-        (b"ccollections\nOrderedDict\n(](" + nested(60)[1:-1] + b"l", "never writes LIST"),
-        (b"h\0", "KeyError: 0"),
-        (b"R", "IndexError"),
-        (b"t", "IndexError"),
-        (b"u", "IndexError"),
-        (b"q\0", "IndexError"),
-        (b"", "IndexError"),
+        (b"X\xff\xff\xff\x7fabc", DAMAGED),
+        (b"T\xff\xff\xff\x7fabc", DAMAGED),
+        (b"\x8d\xff\xff\xff\xff\xff\xff\xff\x7fabc", DAMAGED),
+        (b"\x8b\xff\xff\xff\x7fabc", DAMAGED),
+        (b"\x95\xff\xff\xff\xff\xff\xff\xff\x7f", DAMAGED),
+        (b"Nr\xff\xff\xff\xffjf\xff\xff\xff", DAMAGED),
+        (b"I" + b"9" * 10000 + b"\n", DAMAGED),
+        (b"h\0", DAMAGED),
+        (b"R", DAMAGED),
+        (b"t", DAMAGED),
+        (b"u", DAMAGED),
+        (b"q\0", DAMAGED),
+        (b"", DAMAGED),
     ],
 )
 def test_pickles_that_lie(path, body, message):
@@ -600,6 +940,43 @@ def test_a_small_pickle_can_not_ask_for_many_copies(path):
     assert (first, second) == (Counter({1: 2}), Counter())
 
 
+def test_a_small_pickle_can_not_ask_for_large_copies(path, monkeypatch):
+    text = part("x" * 10_000) + b"q\x60"
+    encode = b"0c_codecs\nencode\nh\x60\x85R"
+    asked = "asks for more copies than the file has bytes$"
+    refused(path, pickled(text + encode * 3000), asked)
+    raw = text + encode + b"q\x60" + part(np.dtype("S10000")) + b"q\x61"
+    refused(path, pickled(raw + b"0cnumpy._core.multiarray\nscalar\nh\x61h\x60\x86R" * 3000), asked)
+    array = b"0cnumpy._core.numeric\n_frombuffer\n(h\x60h\x61)tR"
+    refused(path, pickled(raw + array * 3000), asked)
+    refused(path, pickled(b"(" + b"N" * 17 + b"tq\0ctorch\nSize\nh\0R"), "a function with 17")
+    refused(path, pickled(text + b"h\0\x93"), "it needs a name of 20001 letters$")
+    monkeypatch.setattr(torch_file, "MAX_STEPS", 50)
+    refused(path, pickled(b"N" * 50), "has more than 50 instructions$")
+
+
+def pickled(body):
+    return b"\x80\2" + body + b"."
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"cnumpy._core.numeric\n_frombuffer\n(C\3abc%b(K\2ttR", "float32 does not fit its 3 b"),
+        (b"cnumpy._core.numeric\n_frombuffer\n(C\4abcd%bK\1tR", "float32 does not fit its 4"),
+        (b"cnumpy._core.numeric\n_frombuffer\n(C\4abcd%b(J\xff\xff\xff\xffttR", "does not fit"),
+        (b"c_codecs\nencode\nX\1\0\0\0aX\3\0\0\0rot\x86R", "an encoding that pickle never"),
+        (b"c_codecs\nencode\nK\1\x85R", "puts a int where"),
+        (b"c__builtin__\nset\nK\1\x85\x85R", "puts a tuple where"),
+        (b"K\1K\2\x93", "puts a int where"),
+        (b"cnumpy.core.multiarray\n_reconstruct\nK\1\x85R", "puts a int where"),
+        (b"ctorch\nSize\n)}\x92", "puts a function where"),
+    ],
+)
+def test_arrays_and_bytes_that_lie(path, body, message):
+    refused(path, pickled(body.replace(b"%b", part(np.dtype("f4")))), message)
+
+
 def test_deep_and_recursive_lists_are_built_without_recursion(path):
     write(path, checkpoint(b"]" * 50_000 + b"a" * 49_999))
     deep = load_torch(path)
@@ -614,10 +991,10 @@ def test_deep_and_recursive_lists_are_built_without_recursion(path):
 
 
 def test_nested_rebuilding_ends(path):
-    refused(path, checkpoint((HOOK + b"(") * 2 + b"N" + b"}tR" * 2), "puts a|TypeError")
+    refused(path, checkpoint((HOOK + b"(") * 2 + b"N" + b"}tR" * 2), f"puts a|{DAMAGED}")
     deep = b"(" + HOOK + b"N"
     body = HOOK + deep * 3000 + b")" + b"}t" * 3000 + b"R"
-    refused(path, checkpoint(body), "puts a|RecursionError")
+    refused(path, checkpoint(body), f"puts a|{DAMAGED}")
 
 
 def test_zip_bombs(path):
@@ -627,6 +1004,12 @@ def test_zip_bombs(path):
     }
     data = zipped_again(members, zipfile.ZIP_DEFLATED)
     refused(path, data, r"16777\d+ bytes are packed into \d+: a zip bomb")
+    empty = {"x/data.pkl": b"\x80\2" + b"}" * 2**17 + b".", "x/pad": os.urandom(90_000)}
+    refused(
+        path,
+        zipped_again(empty, zipfile.ZIP_DEFLATED),
+        "its pickle, unpacked, is longer than the file",
+    )
     liar = data.replace(struct.pack("<I", 2**24), struct.pack("<I", 24))
     refused(path, liar, "'x/data/0' has not the 24 bytes the zip tells of")
 
@@ -635,8 +1018,8 @@ def test_a_pickle_is_read_no_further_than_its_limit(path, monkeypatch):
     monkeypatch.setattr(torch_file, "MAX_PICKLE", 50)
     write(path, checkpoint(b"N" * 47))
     assert load_torch(path) is None
-    refused(path, checkpoint(b"N" * 48), "pickle exhausted before seeing STOP")
-    refused(path, saved(STATE, zipped=False), "pickle exhausted|not enough data|expected")
+    refused(path, checkpoint(b"N" * 48), DAMAGED)
+    refused(path, saved(STATE, zipped=False), DAMAGED)
 
 
 def test_a_message_is_not_as_long_as_its_cause(path):
@@ -664,7 +1047,7 @@ GOOD = checkpoint(tensor())
     [
         (8, b"\1\0", "'x/data/0' is encrypted, or neither"),
         (10, struct.pack("<H", zipfile.ZIP_BZIP2), "'x/data/0' is encrypted, or neither"),
-        (10, struct.pack("<H", zipfile.ZIP_DEFLATED), "zlib.error|error: Error|has not the 24"),
+        (10, struct.pack("<H", zipfile.ZIP_DEFLATED), f"{DAMAGED}|has not the 24"),
         (20, struct.pack("<I", 25), "ends beyond the zip's last member|does not lie where"),
         (20, struct.pack("<I", 23), "'x/data/0' has not the 24 bytes"),
         (20, b"\xfe\xff\xff\xff", "ends beyond|does not lie where"),
@@ -693,7 +1076,9 @@ def test_a_member_that_is_there_twice(path):
 
 
 def test_an_unknown_byte_order(path):
-    refused(path, checkpoint(tensor(), byteorder=b"pdp"), "KeyError: b'pdp'")
+    refused(
+        path, checkpoint(tensor(), byteorder=b"pdp"), "its byte order is neither little nor big$"
+    )
 
 
 LEGACY = saved(STATE["a"], zipped=False)
@@ -714,17 +1099,20 @@ LEGACY = saved(STATE["a"], zipped=False)
             "has not the 6 numbers",
         ),
         (LEGACY[-24:], LEGACY[-24:-1], r"cut off: it needs \d+ bytes and has \d+"),
-        (LEGACY[:2], b"\x80\4", "never writes PROTO 4"),
     ],
 )
 def test_legacy_files_that_lie(path, old, new, message):
-    assert LEGACY.count(old) == 1 or old == LEGACY[:2]
+    assert LEGACY.count(old) == 1
     refused(path, LEGACY.replace(old, new, 1), message)
 
 
 @pytest.mark.parametrize(
     ("keys", "message"),
-    [(part([]), "KeyError"), (part(["a"]), "KeyError"), (part([1]), "a int where")],
+    [
+        (part([]), "storage '.*' is not there$"),
+        (part(["a"]), "storage 'a' is no tensor's$"),
+        (part([1]), "a int where"),
+    ],
 )
 def test_legacy_storages_that_are_not_there(path, keys, message):
     start = LEGACY.rindex(b"\x80\2")
@@ -734,10 +1122,19 @@ def test_legacy_storages_that_are_not_there(path, keys, message):
 
 @CONTAINERS
 def test_cut_off_at_every_byte(path, zipped):
-    data = saved({"a": torch.arange(6.0), "b": torch.ones(2).bfloat16()}, zipped)
+    beside = [np.ones(2), np.float64(3), argparse.Namespace(a={1}, b=b"x"), Opaque]
+    data = saved({"a": torch.arange(6.0), "b": torch.ones(2).bfloat16(), "c": beside}, zipped)
     write(path, data)
     for size in reversed(range(len(data))):
         os.truncate(path, size)
+        with pytest.raises(ValueError, match=r"^saved\.pth: "):
+            load_torch(path)
+
+
+def test_a_plain_pickle_cut_off_at_every_byte(path):
+    data = pickle.dumps({"a": np.arange(6.0), "b": Opaque(np.float32(1), {2})}, 4)
+    for size in range(1, len(data)):
+        write(path, data[:size])
         with pytest.raises(ValueError, match=r"^saved\.pth: "):
             load_torch(path)
 
