@@ -38,7 +38,7 @@ TESTS = [
 ]
 PYTEST = [
     *("-x", "-q", "--import-mode=importlib", "-o", "addopts=", "-p", "no:cacheprovider"),
-    *("-p", "no:unraisableexception"),
+    *("-p", "no:unraisableexception", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
 ]
 OPPOSITES = [
     ("row", "column"), ("rows", "columns"), ("first", "last"), ("before", "after"),
