@@ -1,8 +1,8 @@
 """A notebook as Markdown, so that its page is made as every other page is.
 
-Texts stay as they are, code and printed outputs become fences, plots their SVG. mkdocs-jupyter has
-a page for each notebook and puts the notebook beside it; Jupyter's own HTML would bring 574 kB of
-styles and scripts to each page.
+Texts and tables stay as they are, code and printed outputs become fences, plots their SVG.
+mkdocs-jupyter has a page for each notebook and puts the notebook beside it; Jupyter's own HTML
+would bring 574 kB of styles and scripts to each page.
 
     python -m docs.extensions.notebooks docs/en/notebooks/speed.ipynb    prints it
 """
@@ -41,6 +41,8 @@ def as_markdown(path, word=""):
                 plots += 1
                 drawn = plot(data["image/svg+xml"], f"plot-{plots}-")
                 found.append(f'<figure class="output{train}">{drawn}</figure>')
+            elif "text/markdown" in data:
+                found.append(data["text/markdown"])
             else:
                 found.append(fence(".text .result .output", data["text/plain"]))
     return "\n\n".join(found) + "\n"

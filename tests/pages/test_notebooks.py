@@ -1,7 +1,8 @@
 """Every committed notebook, run again: what its cells print now is what the page shows.
 
-A cell tagged ``train`` trains, times or draws what differs by machine: of its outputs only the
-kinds are compared. A Chinese twin is not run; it has the code and the outputs of its English page.
+A cell tagged ``train`` trains, times or draws what differs by machine: of its outputs the kinds and
+the words are compared, and whether each number lies within a factor. A Chinese twin is not run; it
+has the code and the outputs of its English page.
 
     UPDATE=1 pytest tests/pages/test_notebooks.py    writes the new outputs, into the twins too
 """
@@ -17,9 +18,14 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import v4
 
+from tests.arithmetic import equations, false_equations
+from tests.reading import blocks
+
 ROOT = pathlib.Path(__file__).parents[2]
 ENGLISH = sorted(ROOT.glob("docs/en/**/*.ipynb"))
 CHINESE = sorted(ROOT.glob("docs/zh/**/*.ipynb"))
+TABLE = "text/markdown"
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 UPDATE = bool(os.environ.get("UPDATE"))
 ENV = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": "0"}
 ENV["OMP_NUM_THREADS"] = "1"  # threads wait for one another where another test computes
@@ -55,15 +61,40 @@ def code_cells(nb):
 
 
 def kinds(outputs):
-    return [(o.output_type, o.get("name"), sorted(o.get("data", {}))) for o in outputs]
+    """Return what is the same on every machine: the kinds, the words, what a figure says."""
+    return [
+        (o.output_type, o.get("name"), sorted(o.get("data", {})), NUMBER.sub("", figures(o)), label)
+        for o in outputs
+        for label in [re.findall('aria-label="[^"]*"', o.get("data", {}).get("image/svg+xml", ""))]
+    ]
+
+
+def figures(output):
+    """Return what an output has in words and numbers."""
+    return re.sub(r"[ ,]+", " ", output.get("text") or output.get("data", {}).get(TABLE, ""))
+
+
+def far(old, new):
+    """Return the pairs of numbers that lie more than a factor of 30 apart, stored and now.
+
+    A busy machine takes ten times as long; a slip of the point, or of the unit, is more.
+    """
+    pairs = [
+        (float(a), float(b))
+        for one, other in zip(old, new, strict=True)
+        for a, b in zip(NUMBER.findall(figures(one)), NUMBER.findall(figures(other)), strict=True)
+    ]
+    return [(a, b) for a, b in pairs if not a / 30 <= b <= a * 30]
 
 
 def stale_cells(stored, fresh):
     """Say which stored outputs are not the fresh ones."""
     said = []
     for old, new in zip(code_cells(stored), code_cells(fresh), strict=True):
-        view = kinds if "train" in old.metadata.get("tags", []) else list
-        if view(old.outputs) != view(new.outputs):
+        view = kinds if is_train(old) else list
+        if view(old.outputs) != view(new.outputs) or (
+            view is kinds and far(old.outputs, new.outputs)
+        ):
             said.append(f"cell {old.id}: stored {old.outputs}\nnow {new.outputs}")
     return said
 
@@ -139,20 +170,69 @@ def test_notebook_names_no_machine(path):
     assert read(path).metadata["language_info"] == {"name": "python"}
 
 
+def is_train(cell):
+    return "train" in cell.metadata.get("tags", [])
+
+
+def printed(cell):
+    """Return what a code cell prints or shows as a table, without separators of thousands."""
+    texts = [o.get("text") or o.get("data", {}).get(TABLE, "") for o in cell.outputs]
+    return re.sub(r"(?<=\d),(?=\d{3}\b)", "", "\n".join(texts))
+
+
+def evidence(cells):
+    """Return the code of cells and what they print; a figure measured anew is no evidence."""
+    return "\n".join(c.source + "\n" + ("" if is_train(c) else printed(c)) for c in cells)
+
+
+def around(cells, place):
+    """Return the code cells nearest to a text: each way, up to the first with an output."""
+    found = []
+    for side in (cells[:place][::-1], cells[place + 1 :]):
+        for cell in side:
+            if cell.cell_type == "code":
+                found.append(cell)
+                if cell.outputs:
+                    break
+    return found
+
+
+def unproved(nb):
+    """Return [(cell, number)] of the numbers in texts that no cell near them has.
+
+    The first text is about the whole notebook; a number in inline code stands in any cell.
+    """
+    found, anywhere = [], evidence(code_cells(nb))
+    for place, cell in enumerate(nb.cells):
+        if cell.cell_type != "markdown":
+            continue
+        near = evidence(around(nb.cells, place)) if place else anywhere
+        for block in blocks(cell.source):
+            sums = " ".join(said for said, *_ in equations(block.text))
+            code = [n for piece in block.code for n in re.findall(r"(?<![\w.])\d+(?!\w)", piece)]
+            said = [(n, f"{near} {sums}") for n in block.numbers] + [(n, anywhere) for n in code]
+            found += [
+                (cell.id, number)
+                for number, proof in said
+                if not re.search(rf"(?<![\w.]){re.escape(number)}(?!\w|\.\d)", proof)
+            ]
+            found += [(cell.id, equation) for equation in false_equations(block.text)]
+    return found
+
+
 @pytest.mark.parametrize("path", ENGLISH + CHINESE, ids=name)
-def test_each_number_in_the_text_is_printed(path):
-    """What the text states is tested, because a cell prints it; cells tagged train don't count."""
+def test_each_number_in_the_text_stands_in_a_cell_near_it(path):
+    assert unproved(read(path)) == []
+
+
+@pytest.mark.parametrize("path", ENGLISH + CHINESE, ids=name)
+def test_a_false_number_in_the_first_text_is_found(path):
     nb = read(path)
-    printed = " ".join(
-        output.get("text", "")
-        for cell in code_cells(nb)
-        if "train" not in cell.metadata.get("tags", [])
-        for output in cell.outputs
-    )
-    for cell in nb.cells:
-        if cell.cell_type == "markdown":
-            stated = set(re.findall(r"(?<![a-zA-Z])\d+", cell.source))
-            assert stated <= set(re.findall(r"\d+", printed)), f"cell {cell.id}"
+    text = nb.cells[0].source
+    numbers = list(re.finditer(r"(?<![\w.-])\d+(?:\.\d+)*(?![\w.]*\w|\))", text))
+    for m in numbers:
+        nb.cells[0].source = text[: m.start()] + "7" + text[m.start() :]
+        assert unproved(nb), m[0]
 
 
 # The checker can fail
@@ -162,8 +242,9 @@ def test_each_number_in_the_text_is_printed(path):
 def small(tmp_path):
     """A notebook of two cells; the one tagged train prints something else each time."""
     path = tmp_path / "small.ipynb"
-    tagged = v4.new_code_cell("import time; print(time.time_ns())", metadata={"tags": ["train"]})
-    tagged.outputs = [v4.new_output("stream", name="stdout", text="1\n")]
+    timed = "import time; print(time.time_ns() % 7 + 3)"
+    tagged = v4.new_code_cell(timed, metadata={"tags": ["train"]})
+    tagged.outputs = [v4.new_output("stream", name="stdout", text="5\n")]
     plain = v4.new_code_cell("print(2 + 2)")
     plain.outputs = [v4.new_output("stream", name="stdout", text="4\n")]
     text = v4.new_markdown_cell("Two and two.")
@@ -193,6 +274,28 @@ def test_tagged_cell_must_run_and_keep_its_kinds_of_output(small):
     write(nb, small)
     with pytest.raises(Exception, match="ZeroDivisionError"):
         run(small)
+
+
+@pytest.mark.parametrize("text", ["500\n", "seconds: 5\n", "5 6\n"])
+@pytest.mark.usefixtures("same_each_time")
+def test_a_measured_figure_far_off_is_found(small, text):
+    true, false = run(small), read(small)
+    false.cells[1].outputs[0].text = text
+    assert len(stale_cells(false, true)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "lies"),
+    [("Two and two are 4.", 0), ("Two and two are 5.", 1), ("It takes 5 s.", 1), ("3 * 3 = 8", 1)],
+)
+def test_a_number_that_no_cell_near_prints_is_found(small, text, lies):
+    nb = read(small)
+    nb.cells.append(v4.new_markdown_cell(text))
+    assert len({cell for cell, _ in unproved(nb)}) == lies
+    far_away = v4.new_code_cell("print(9)")
+    far_away.outputs = [v4.new_output("stream", name="stdout", text="9\n")]
+    nb.cells += [far_away, v4.new_markdown_cell("Two and two are 4.")]
+    assert unproved(nb)[-1][1] == "4"
 
 
 @pytest.mark.parametrize("path", ENGLISH, ids=name)
