@@ -1,7 +1,8 @@
 """What lies beside the pages of a built site, and what each page's head says of it.
 
 Whichever builder made the pages, this reads the sources: it writes the downloads, each page as
-Markdown, llms.txt, robots.txt and the sitemap, and gives each page its languages and its policy.
+Markdown, llms.txt, robots.txt and the sitemap, and gives each page its languages, what a screen
+reader is told and its policy.
 
     python -m docs.extensions.beside site    with SITE_URL in the environment, as for mkdocs
 """
@@ -14,6 +15,7 @@ from docs.extensions import downloads, sources
 from docs.extensions.languages import introduce, sitemap
 from docs.extensions.plain import address, listing, plain
 from docs.extensions.policy import with_policy
+from docs.extensions.spoken import spoken
 
 
 def write(site, url="", policy=True):
@@ -35,6 +37,7 @@ def write(site, url="", policy=True):
         )
         if there in pages:
             made = introduce(made, there, pages, url)
+        made = spoken(made)
         if policy:
             made = with_policy(made)
         if made != text:

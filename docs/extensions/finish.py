@@ -10,6 +10,8 @@ DATA = re.compile(r'href="(?!https?:)[^"#]+\.(?:ipynb|npz|pt|zip)"')  # nothing 
 # Names, signs and the space between: ink on paper, as without a span of its own. That is a third of
 # a page's elements, which a phone need not lay out.
 INK = re.compile(r'<span class="(?:n|nb|no|bp|vm|kc|w|p|o)">([^<]*)</span>')
+# A heading is read without the sign that links to it; keys and screen readers have the contents.
+LINK = '<a aria-hidden="true" tabindex="-1" class="headerlink"'
 BLOCK = re.compile(r"<pre><span></span><code>(.*?)</code>", re.S)
 
 
@@ -17,6 +19,7 @@ def finished(html):
     """Return a page's HTML as the site has it; a text in italics below a plot is its caption."""
     html = CAPTION.sub(r"<figcaption>\1</figcaption></figure>", html)
     html = DATA.sub(r"\g<0> download", html)
+    html = html.replace('<a class="headerlink"', LINK)
     return BLOCK.sub(counted, INK.sub(r"\1", html))
 
 
