@@ -51,6 +51,7 @@ from snippets.storage import (
 FENCE = re.compile(r"^```(?P<kind>stored[a-z-]*)\n(?P<source>.*?)^```$", re.M | re.S)
 STACKED = {("q", "k", "v"): "qkv"}  # all others are gates
 WORDS = ("parameter", "in general", "one row is", "buffer")
+EXAMPLE = "This is an example, {model}. A model of your own needs JavaScript."
 CALCULATOR = pathlib.Path(__file__).parents[1] / "theme/assets/calculator.js"
 SAID = re.compile(r'\bsay\("([^"]+)"|new Slip\([^,]+, "([^"]+)"')
 TOTAL = "{numbers} parameters in {tensors} tensors."
@@ -259,10 +260,10 @@ def registry():
     return {"classes": classes, "labels": LABELS, "hues": HUE, "stacked": stacked}
 
 
-def calculator(source, translated=False):
+def calculator(source, translated=False, example=EXAMPLE):
     """Return the form, its example as a table, and the registry as data."""
-    example, _, below = source.strip().partition("\n\n")
-    columns, *lines = example.split("\n")
+    model, _, below = source.strip().partition("\n\n")
+    columns, *lines = model.split("\n")
     _, words = words_below(f"{columns}\n{below}".strip(), said(), translated)
 
     def say(text, **values):
@@ -295,12 +296,14 @@ def calculator(source, translated=False):
     total = say(TOTAL, numbers=f"{numbers:,}", tensors=count)
     title = re.sub("`(.+?)`", r"<code>\1</code>", say(LABEL))
     text = html.escape("\n".join(lines[::2]))
+    made = ", ".join(f"<code>{line}</code>" for line in lines[::2])
     data = registry() | {"words": words}
     return (
         f'<form class="calculator"><label for="model">{title}</label>'
         f'<textarea id="model" rows="3" spellcheck="false" autocomplete="off" autocapitalize="off"'
         f' aria-describedby="total">{text}</textarea></form>\n'
-        f'<div class="calculated"><output id="total" for="model">{total}</output>'
+        f'<div class="calculated"><noscript><p>{example.format(model=made)}</p></noscript>'
+        f'<output id="total" for="model">{total}</output>'
         '<ul aria-live="polite"></ul>'
         f"<table><thead><tr>{heads}</tr></thead>{''.join(bodies)}</table></div>\n"
         f"{data_script('registry', data)}"
@@ -341,16 +344,23 @@ class Expand(Preprocessor):
 
     def expand(self, fence):
         """Return what stands in place of one fence."""
-        if fence["kind"] == "stored":
-            return table(fence["source"], **self.options)
-        return LISTS[fence["kind"]](fence["source"], self.options["translated"])
+        kind, source = fence["kind"], fence["source"]
+        words, translated, example = self.options.values()
+        if kind == "stored":
+            return table(source, words, translated)
+        own = [example] if kind == "stored-calculator" else []
+        return LISTS[kind](source, translated, *own)
 
 
 class Tables(Extension):
     """The Markdown extension; ``words`` are the column titles and what a buffer is called."""
 
     def __init__(self, **kwargs):
-        self.config = {"words": [WORDS, "..."], "translated": [False, "..."]}
+        self.config = {
+            "words": [WORDS, "..."],
+            "translated": [False, "..."],
+            "example": [EXAMPLE, "What the calculator says without JavaScript."],
+        }
         super().__init__(**kwargs)
 
     def extendMarkdown(self, md):  # noqa: N802, the name Markdown calls

@@ -174,8 +174,88 @@ def test_the_language_switch_leads_to_the_same_page(page, base_url, address):
     there = other if other in ADDRESSES else ("zh/" if other.startswith("zh/") else "")
     expect(page).to_have_url(re.compile(re.escape(base_url + there) + "$"))
     expect(page.locator("html")).to_have_attribute(
-        "lang", "zh" if there.startswith("zh/") else "en"
+        "lang", "zh-Hans" if there.startswith("zh/") else "en"
     )
+
+
+@pytest.mark.firefox
+@pytest.mark.parametrize(
+    ("address", "there"),
+    [
+        ("layers/lstm/#numpy", "zh/layers/lstm/#numpy"),
+        ("zh/layers/calculator/#nn.Linear(3,%202)", "layers/calculator/#nn.Linear(3,%202)"),
+    ],
+)
+def test_the_language_switch_keeps_what_is_behind_the_number_sign(page, base_url, address, there):
+    page.goto(base_url + address)
+    page.locator(".language-switch").press("Enter")
+    expect(page).to_have_url(base_url + there)
+
+
+@pytest.mark.parametrize("address", ["layers/lstm/", "zh/port/errors/", "layers/"])
+def test_on_a_phone_a_table_of_words_has_its_last_column_on_the_screen(page, base_url, address):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(base_url + address)
+    tables = page.locator("article table[role]")
+    assert tables.count()
+    for table in tables.all():
+        assert table.evaluate("t => t.closest('.md-typeset__scrollwrap').scrollWidth") <= 390
+        last = table.locator("tbody tr").first.locator("td").last
+        assert last.evaluate("cell => cell.getBoundingClientRect().right") <= 390
+        heads = table.locator("th").all_text_contents()
+        shown = last.evaluate("cell => getComputedStyle(cell, '::before').content")
+        assert shown.startswith(f'"{heads[-1].strip()}"')
+        assert table.get_by_role("columnheader").count() == len(heads)
+        rows = table.locator("tbody tr")
+        assert table.get_by_role("row").count() == rows.count() + 1
+
+
+def test_a_table_that_scrolls_keeps_its_first_column(page, base_url):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{base_url}layers/calculator/")
+    box = page.locator(".md-typeset__scrollwrap").first
+    box.evaluate("box => { box.scrollLeft = 60; }")
+    head = box.locator("th").first
+    left = "e => e.getBoundingClientRect().left"
+    assert box.evaluate("box => box.scrollLeft") == 60
+    assert head.evaluate(left) == box.evaluate(left)
+
+
+def test_without_javascript_the_calculator_says_that_it_shows_an_example(new_context, base_url):
+    page = new_context(java_script_enabled=False).new_page()
+    for address, said in [("", "needs JavaScript"), ("zh/", "需要 JavaScript")]:
+        page.goto(f"{base_url}{address}layers/calculator/")
+        note = page.locator(".calculated noscript p")
+        expect(note).to_be_visible()
+        expect(note).to_contain_text("self.lstm = nn.LSTM(12, 100)")
+        expect(note).to_contain_text(said)
+        expect(page.locator("form.calculator")).to_be_hidden()
+
+
+def test_the_copy_button_leaves_the_edge_of_its_block(page, base_url):
+    page.goto(base_url)
+    for kind in (".wrong", ".right"):
+        button = page.locator(f".sides > {kind} .md-code__nav").first
+        assert button.evaluate("nav => getComputedStyle(nav).backgroundColor") == "rgba(0, 0, 0, 0)"
+
+
+@pytest.mark.parametrize("address", ["", "layers/lstm/", "zh/why/memory-and-strides/"])
+def test_the_text_of_a_figure_is_as_large_as_the_page_s(page, base_url, address):
+    page.goto(base_url + address)
+    drawn = page.locator("figure.figure svg").first.evaluate(
+        "svg => 16 * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width"
+    )
+    text = page.locator("article p").first.evaluate("p => parseFloat(getComputedStyle(p).fontSize)")
+    assert drawn == pytest.approx(text, rel=0.05)
+
+
+@pytest.mark.parametrize("address", ["", "zh/"])
+def test_the_search_field_says_what_it_takes(page, base_url, address):
+    page.goto(base_url + address)
+    field = page.locator(".md-search__input")
+    expect(field).to_have_attribute("placeholder", re.compile("Error|报错"))
+    field.evaluate("f => { f.value = f.placeholder; f.style.fontSize = '.72rem'; }")
+    assert field.evaluate("f => f.scrollWidth <= f.clientWidth")  # to its end
 
 
 def test_on_paper_nothing_is_folded_cut_off_or_there_to_be_clicked(page, base_url):
@@ -185,10 +265,13 @@ def test_on_paper_nothing_is_folded_cut_off_or_there_to_be_clicked(page, base_ur
     page.emulate_media(media="print", color_scheme="dark")
     frame = page.locator("nav:visible, button:visible, header:visible, footer:visible")
     expect(frame).to_have_count(0)
-    folded = page.locator("article details:not([open]) pre")
-    assert folded.count()
-    for block in folded.all():
-        expect(block).to_be_visible()
+    page.goto(f"{base_url}layers/pooling/")
+    for shown, kind in [(False, "summary + .highlight:last-child"), (True, "p")]:
+        folded = page.locator(f"article details > {kind}")
+        assert folded.count()
+        for block in folded.all():
+            expect(block).to_be_visible(visible=shown)  # nobody types in what is code alone
+    page.goto(f"{base_url}port/errors/")
     cut = """() => [...document.querySelectorAll("article pre > code")]
       .filter(code => code.scrollWidth > code.clientWidth).length"""
     assert page.evaluate(cut) == 0

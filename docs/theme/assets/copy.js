@@ -54,6 +54,12 @@ mend();
   label.replaceWith(opener);
 }
 
+// A section has the same id in both languages, and a model is in the calculator's address: the
+// switch keeps what is behind the #, in a new tab, too.
+for (const way of ["click", "auxclick", "contextmenu"]) {
+  document.querySelector(".language-switch").addEventListener(way, ({ target }) => { target.hash = location.hash; });
+}
+
 // Material asks a block at the start whether it scrolls; one that site.css lays out later says so now.
 document.addEventListener("contentvisibilityautostatechange", ({ target }) => {
   if (target.scrollWidth > target.clientWidth) target.setAttribute("tabindex", "0");

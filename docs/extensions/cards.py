@@ -1,0 +1,57 @@
+"""Tables of words become cards on a phone, so that the column with the answer is on its screen.
+
+The style sheet lays them out, docs/theme/assets/site.css. It gets the titles of the columns here,
+and the elements their roles: a cell that is laid out as a block is no cell to some screen readers.
+A table of short cells stays one; it scrolls, and its first column stays.
+"""
+
+from markdown.extensions import Extension
+from markdown.treeprocessors import Treeprocessor
+
+ROLES = {
+    "thead": "rowgroup",
+    "tbody": "rowgroup",
+    "tr": "row",
+    "th": "columnheader",
+    "td": "cell",
+}
+LONG = 24  # characters, more than two columns of a phone hold
+
+
+def words(element):
+    """Return the text of an element."""
+    return "".join(element.itertext()).strip()
+
+
+def quoted(text):
+    """Return a string of CSS."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class Cards(Treeprocessor):
+    """Runs when the cells have their code and links."""
+
+    def run(self, root):
+        """Mark the tables that have a long cell."""
+        for table in root.iter("table"):
+            if max((len(words(cell)) for cell in table.iter("td")), default=0) > LONG:
+                heads = [quoted(words(head)) for head in table.iter("th")]
+                told = "; ".join(f"--head-{i}: {head}" for i, head in enumerate(heads, 1))
+                table.set("role", "table")
+                table.set("style", told)
+                for part in table.iter():
+                    if part.tag in ROLES:
+                        part.set("role", ROLES[part.tag])
+
+
+class TablesAsCards(Extension):
+    """The Markdown extension."""
+
+    def extendMarkdown(self, md):  # noqa: N802, the name Markdown calls
+        """Register behind what is inline."""
+        md.treeprocessors.register(Cards(md), "cards", 5)
+
+
+def makeExtension(**kwargs):  # noqa: N802, the name Markdown calls
+    """Return the extension, as Markdown asks for it."""
+    return TablesAsCards(**kwargs)
