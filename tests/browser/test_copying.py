@@ -15,7 +15,7 @@ def test_the_button_copies_what_has_been_run(page, browser_name, base_url, site,
     copied = []
     for block in page.locator(f"article {CODE}").all():
         for closed in block.locator("xpath=ancestor::details[not(@open)]").all():
-            closed.locator("summary").click()
+            closed.locator("xpath=./summary").click()
         page.evaluate("navigator.clipboard.writeText('')")
         block.locator(".md-clipboard, .md-code__button[data-md-type=copy]").first.click()
         until(page, "navigator.clipboard.readText()")

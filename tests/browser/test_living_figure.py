@@ -226,7 +226,7 @@ def test_the_keys_pick_a_row_and_sizes(home):
 def test_what_comes_of_it_is_announced(home):
     page, labels = home
     page.evaluate(EVERY_SIZE, [(3, 3, 2)])
-    announced = page.get_by_role("status")
+    announced = page.locator("article").get_by_role("status")
     texts = [" ".join(t.inner_text().split()) for t in announced.all() if t.is_visible()]
     assert re.match(r"y\[2\] = W\[2\] · x \+ b\[2\] = .* = \d+$", texts[0])
     assert texts[1:] == [filled(labels["silent"], 3, 3)]
