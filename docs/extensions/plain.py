@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 
 import markdown
 import yaml
-from markdown.extensions.toc import slugify, slugify_unicode
+from markdown.extensions.toc import slugify
 
 from docs.extensions import downloads
 from docs.extensions.figures.rows_are_outputs import counted_in
@@ -131,7 +131,7 @@ def anchor(text, section):
     for heading in HEADING.finditer(FENCE.sub("", text)):
         words = re.sub(r"[`*]", "", heading["words"])
         if section == (heading["id"] or slugify(words, "-")):
-            return slugify_unicode(words, "-")
+            return re.sub(r"[^\w -]", "", words.strip().lower()).replace(" ", "-")  # as GitHub
     return None
 
 
