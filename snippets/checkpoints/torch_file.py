@@ -98,6 +98,11 @@ def load_torch(path: str | PathLike[str]) -> Any:
     ValueError
         The file is broken, or of another kind; the message says what.
     """
+    return opened(path, read)
+
+
+def opened(path, read):
+    """Return what read makes of a file, which it gets open; all that goes wrong has the path."""
     check_file(path)
     with open(path, "rb") as file:
         try:
@@ -185,9 +190,7 @@ def check_file(path):
 
 def read(file):
     """Return the object in an open file."""
-    if not os.fstat(file.fileno()).st_size:
-        raise CheckpointError("it is empty")
-    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    data = mapped(file)
     if data[:4] == b"PK\x03\x04":
         return read_zip(file, data)
     if any(magic in data[:32] for magic in LEGACY):
@@ -195,6 +198,13 @@ def read(file):
     if data[:16].startswith(PICKLES):
         return read_pickle(file, data)
     raise CheckpointError(what_file_this_is(data))
+
+
+def mapped(file):
+    """Return the bytes of an open file, which are read when they are used."""
+    if not os.fstat(file.fileno()).st_size:
+        raise CheckpointError("it is empty")
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
 
 def read_zip(file, data):
@@ -205,26 +215,39 @@ def read_zip(file, data):
     if len(folders) != 1 or is_program(members):
         raise CheckpointError(what_zip_this_is(members))
 
-    def member(name):
-        if f"{folders[0]}/{name}" not in members:
+    member, size = member_of(members, folders[0], data), max(len(data), SMALL)
+    order = member("byteorder") if f"{folders[0]}/byteorder" in members else b"little"
+    storage = storage_of(lambda key: member(f"data/{key}"), order)
+    return unpickle(io.BytesIO(member("data.pkl", size)[:MAX_PICKLE]), BUILDERS, storage, size)
+
+
+def member_of(members, folder, data):
+    """Return the function that gives the bytes of a member of a zip's folder."""
+
+    def member(name, most=math.inf):
+        if f"{folder}/{name}" not in members:
             raise CheckpointError(f"its pickle needs {name!r}, and there is no such member")
-        return zip_member(data, *members[f"{folders[0]}/{name}"])
+        start, entry = members[f"{folder}/{name}"]
+        if entry.file_size > most:
+            raise CheckpointError("its pickle, unpacked, is longer than the file: a zip bomb")
+        return zip_member(data, start, entry)
+
+    return member
+
+
+def storage_of(raw, order):
+    """Return the function that finds what a pickle refers to; raw gives the bytes of a key."""
+    storages, order = {}, ORDERS.get(bytes(order))
+    if not order:
+        raise CheckpointError("its byte order is neither little nor big")
 
     def storage(saved_id):
         dtype, key, count = storage_id(saved_id)
         if key not in storages:
-            storages[key] = as_storage(member(f"data/{key}"), dtype, order)
+            storages[key] = as_storage(raw(key), dtype, order)
         return check_storage(storages[key], dtype, key, count)
 
-    storages, order = {}, "<"
-    if f"{folders[0]}/byteorder" in members:
-        order = ORDERS.get(member("byteorder").tobytes())
-        if not order:
-            raise CheckpointError("its byte order is neither little nor big")
-    size = max(len(data), SMALL)
-    if members[f"{folders[0]}/data.pkl"][1].file_size > size:
-        raise CheckpointError("its pickle, unpacked, is longer than the file: a zip bomb")
-    return unpickle(io.BytesIO(member("data.pkl")[:MAX_PICKLE]), BUILDERS, storage, size)
+    return storage
 
 
 def zip_members(file, data):
