@@ -387,7 +387,9 @@ def test_prelu_says_what_does_not_fit(x, weight, message):
         ("gelu", {"approximate": "erf"}, 'approximate is \'erf\', expected "none" or "tanh"'),
         ("hardtanh", {"min_val": 2, "max_val": 1}, "min_val is 2, max_val 1: were they swapped?"),
         ("softshrink", {"lambd": -1}, "lambd is -1, expected 0 or more: is its sign right?"),
+        ("celu", {"alpha": 0}, "alpha is 0, expected another number: x is divided by it"),
         ("glu", {}, "x has shape (4, 3), its axis -1 an odd size: is dim another axis?"),
+        ("glu", {"dim": 5}, "x has shape (4, 3), without an axis 5: is a batch axis missing?"),
         ("softmax2d", {}, "x has shape (4, 3), expected 3 or 4 axes: use softmax(x, dim)"),
     ],
 )
@@ -396,8 +398,25 @@ def test_what_torch_refuses_is_refused(name, arguments, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         getattr(activation, name)(x, **arguments)
     if arguments.get("approximate") is not True:  # PyTorch has a TypeError there
-        with pytest.raises((RuntimeError, ValueError, AssertionError)):
+        with pytest.raises((RuntimeError, ValueError, AssertionError, IndexError)):
             torchs(name, x, arguments)
+
+
+def test_a_single_number_has_no_halves():
+    with pytest.raises(ValueError, match=r"^x is a single number, expected an axis with two halv"):
+        activation.glu(1.0)
+    with pytest.raises(RuntimeError):
+        torch.nn.functional.glu(torch.tensor(1.0))
+
+
+@pytest.mark.filterwarnings("ignore:Implicit dimension choice")
+@pytest.mark.parametrize("name", ["softmax", "softmin", "log_softmax"])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 3, 4), (2, 3, 4, 5)])
+def test_softmax_without_dim_takes_the_axis_that_torch_takes(name, shape):
+    x = np.random.default_rng(0).normal(size=shape)
+    assert_parity(
+        getattr(activation, name)(x, None), getattr(torch.nn.functional, name)(torch.tensor(x))
+    )
 
 
 def test_hardtanh_may_have_one_value():

@@ -239,6 +239,12 @@ def test_what_does_not_fit_gets_the_likely_slip(recipe, x, changes, message):
         recipe(np.ones(x), weights)
 
 
+def test_weights_are_a_mapping():
+    message = r"^weights are a list, expected a mapping .*: take state_dict\(\) itself$"
+    with pytest.raises(ValueError, match=message):
+        adaptive_log_prob(np.ones((2, 16)), [np.ones((4, 16))])
+
+
 @pytest.mark.parametrize(
     ("given", "missing"),
     [

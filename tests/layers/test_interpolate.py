@@ -342,6 +342,12 @@ def test_area_is_another_recipe():
     assert torch.equal(area, torch.nn.functional.adaptive_avg_pool1d(x, 7))
 
 
+def test_what_holds_no_numbers_is_refused():
+    message = "dict of dtype object given, expected an array of real numbers: was one of its entrie"
+    with pytest.raises(ValueError, match=f"^{message}s meant"):
+        interpolate({"x": np.ones((2, 3, 5))}, 7)
+
+
 def test_antialias_is_refused_by_its_name():
     message = "antialias is True, but this recipe has only False: it does not smooth what it makes "
     with pytest.raises(ValueError, match=f"^{message}smaller$"):
