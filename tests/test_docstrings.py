@@ -21,13 +21,18 @@ docscrape = pytest.importorskip("numpydoc.docscrape")
 CODES = {"GL06", "GL07", "GL08", "SS01", "SS03", "PR01", "PR02", "PR03", "PR10", "RT01"}
 PROGRAMS = {
     "checkpoints": ["load"],
+    "checkpoints.distributed_folder": ["load_distributed"],
+    "checkpoints.exported_file": ["load_exported"],
     "checkpoints.npz": ["load_npz", "save_npz"],
+    "checkpoints.package_file": ["load_package"],
     "checkpoints.safetensors_file": [
         "load_safetensors",
         "safetensors_header",
         "save_safetensors",
     ],
     "checkpoints.torch_file": ["load_torch", "state_dict_of"],
+    "checkpoints.torchscript_file": ["load_torchscript"],
+    "checkpoints.unpacked_folder": ["load_unpacked"],
     "describe": ["describe"],
     "parity": ["compare", "record"],
     "state_dict": ["under"],

@@ -1,20 +1,31 @@
 """Read checkpoints without torch: ``load`` tells the format by what is in the file."""
 
+import os
 import re
 import zipfile
 from os import PathLike
 from typing import Any
 
+from .distributed_folder import load_distributed
+from .exported_file import load_exported
 from .npz import load_npz, save_npz
+from .package_file import load_package
 from .safetensors_file import load_safetensors, safetensors_header, save_safetensors
 from .torch_file import LEGACY, PICKLES, StandIn, check_file, load_torch, state_dict_of
+from .torchscript_file import load_torchscript
+from .unpacked_folder import load_unpacked
 
 __all__ = [
     "StandIn",
     "load",
+    "load_distributed",
+    "load_exported",
     "load_npz",
+    "load_package",
     "load_safetensors",
     "load_torch",
+    "load_torchscript",
+    "load_unpacked",
     "safetensors_header",
     "save_npz",
     "save_safetensors",
@@ -69,6 +80,8 @@ def load(path: str | PathLike[str]) -> Any:
     ValueError
         The file is damaged, or of another format, which the message names.
     """
+    if os.path.isdir(path):
+        return load_folder(path)
     check_file(path)
     with open(path, "rb") as file:
         head = file.read(2**16)
@@ -82,21 +95,39 @@ def load(path: str | PathLike[str]) -> Any:
     raise ValueError(f"{path}: this is {what}: {cure}")
 
 
+def load_folder(path):
+    """Tell apart the folders that hold one checkpoint."""
+    names = set(os.listdir(path))
+    if ".metadata" in names:
+        return load_distributed(path)
+    if "data.pkl" in names:
+        return load_unpacked(path)
+    return check_file(path)
+
+
 def load_zip(path):
     """Tell apart what is kept in zip archives: a torch file, .npz, or something else."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            begin = min((entry.header_offset for entry in archive.infolist()), default=0)
     except Exception as error:  # whatever damaged bytes lead to
         what = "a zip archive, of torch or NumPy, cut off or damaged"
         raise ValueError(f"{path}: this is {what}") from error
-    if any(name.endswith(("/data.pkl", "/.data/extern_modules")) for name in names):
+    if begin and os.fspath(path).endswith(".distcp"):  # the last of several zips
+        return load_distributed(path)
+    ends = {name.rpartition("/")[2] for name in names}
+    if "extern_modules" in ends:
+        return load_package(path)
+    if "constants.pkl" in ends:
+        return load_torchscript(path)
+    if "archive_format" in ends or "serialized_exported_program.json" in ends:
+        return load_exported(path)
+    if any(name.endswith("/data.pkl") for name in names):
         return load_torch(path)
     if all(name.endswith(".npy") for name in names):
         return load_npz(path)
-    if any(name.endswith("archive_format") for name in names):
-        what = "a program written by torch.export"
-    elif any(name.endswith(".weights.h5") for name in names):
+    if any(name.endswith(".weights.h5") for name in names):
         what = "a Keras model: unpack it, and read model.weights.h5 with h5py"
     else:
         what = "a zip archive of something else: unpack it"

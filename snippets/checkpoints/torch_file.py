@@ -15,6 +15,7 @@ import types
 import zipfile
 import zlib
 from collections import Counter, OrderedDict
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any
 
@@ -38,6 +39,7 @@ BFLOAT16 = np.dtype([("bfloat16", np.uint16)])  # NumPy has none; its numbers co
 MAX_PICKLE = 2**30  # bytes that a pickle may have; ten thousand tensors need 2**20
 MAX_STEPS = 2**23  # instructions that it may have; ten thousand tensors need 2**18
 SMALL = 2**16  # bytes that a compressed pickle may have, however small its file is
+LOAD = "load, of snippets.checkpoints, gives its weights"
 MAX_INFLATION = 100  # the bytes that one byte of a compressed file may become
 
 
@@ -102,15 +104,21 @@ def load_torch(path: str | PathLike[str]) -> Any:
 
 
 def opened(path, read):
-    """Return what read makes of a file, which it gets open; all that goes wrong has the path."""
+    """Return what read makes of a file, which it gets open."""
     check_file(path)
-    with open(path, "rb") as file:
-        try:
-            return read(file)
-        except CheckpointError as error:
-            raise ValueError(f"{path}: {escaped(str(error))[:500]}") from error
-        except Exception as error:  # whatever broken bytes lead to
-            raise ValueError(f"{path}: it is cut off or damaged") from error
+    with open(path, "rb") as file, told_of(path):
+        return read(file)
+
+
+@contextmanager
+def told_of(path):
+    """Turn whatever goes wrong with a file into a sentence that names it."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise ValueError(f"{path}: {escaped(str(error))[:500]}") from error
+    except Exception as error:  # whatever broken bytes lead to
+        raise ValueError(f"{path}: it is cut off or damaged") from error
 
 
 def state_dict_of(model: StandIn) -> tuple[dict[str, Any], dict[str, str]]:
@@ -313,26 +321,20 @@ def what_zip_this_is(names):
     if all(name.endswith(".npy") for name in names):
         return "an .npz file, of np.savez: read it with np.load"
     if any(name.endswith("/.data/extern_modules") for name in names):
-        return "a torch.package, a program: save the state_dict() of its model instead"
+        return f"a torch.package, a program: {LOAD}"
     if any(name.endswith("/constants.pkl") for name in names):
-        return "a TorchScript archive, a program: save the state_dict() of the module instead"
+        return f"a TorchScript archive, a program: {LOAD}"
     if is_program(names):
-        return "a .pt2 archive of torch.export, a program: save a state_dict() instead"
+        return f"a .pt2 archive of torch.export, a program: {LOAD}"
     return f"a zip without one data.pkl, so not of torch.save; it has {sorted(names)[:5]}"
 
 
 def what_folder_this_is(names):
     """Say what a folder is, to follow the words "a folder"."""
     if ".metadata" in names or any(name.endswith(".distcp") for name in names):
-        return (
-            " of torch.distributed.checkpoint: make one file of it with torch, by "
-            "torch.distributed.checkpoint.format_utils.dcp_to_torch_save(folder, path)"
-        )
+        return f" of torch.distributed.checkpoint: {LOAD}"
     if "data.pkl" in names:
-        return (
-            ", a .pt file that was unpacked: pack it again, by "
-            'shutil.make_archive("model", "zip", folder_above, folder_name)'
-        )
+        return f", a .pt file that was unpacked: {LOAD}"
     return f": load one of the files in it, {names[:5]}"
 
 

@@ -61,3 +61,23 @@ def mutants(original, head=None):
                     length = rng.choice([1, 4, 8])
                     data[at : at + length] = data[other : other + length]
         yield bytes(data)
+
+
+def assert_cut_off_anywhere_is_refused(reader, path, step=1):
+    """Fail if a reader takes the beginning of a file for the whole."""
+    whole = path.read_bytes()
+    for length in range(0, len(whole), step):
+        path.write_bytes(whole[:length])
+        assert refusal(reader, path), length
+    path.write_bytes(whole)
+
+
+def assert_broken_ones_are_refused_or_read(reader, path, head=None):
+    """Fail if damage leads to anything but a result or a reason."""
+    whole = path.read_bytes()
+    read = 0
+    for data in mutants(whole, head):
+        path.write_bytes(data)
+        read += not refusal(reader, path)
+    path.write_bytes(whole)
+    assert read < FUZZ
