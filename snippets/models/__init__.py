@@ -1,0 +1,1 @@
+"""Published architectures in NumPy, inference only, weights as their checkpoints store them."""

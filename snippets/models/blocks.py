@@ -1,0 +1,228 @@
+"""What the models have in common: tokens and padding in, parts of the file, heads, a cache."""
+
+import re
+from reprlib import repr as short
+
+import numpy as np
+
+from ..layers.activation import gelu, relu, sigmoid, silu
+from ..layers.linear import linear
+
+# What config.json calls them. The two "gelu" differ by up to 0.0005.
+ACTIVATIONS = {
+    "gelu": gelu,
+    "gelu_new": lambda x: gelu(x, "tanh"),
+    "gelu_pytorch_tanh": lambda x: gelu(x, "tanh"),
+    "quick_gelu": lambda x: x * sigmoid(1.702 * x),
+    "relu": relu,
+    "silu": silu,
+    "swish": silu,
+}
+
+
+def project(x, weight, bias=None):
+    """Return linear of all positions in one product: NumPy would make one for each sequence."""
+    rows = linear(x.reshape(-1, x.shape[-1]), weight, bias)  # (rows, out_features)
+    return rows.reshape(*x.shape[:-1], rows.shape[-1])  # (batch, time, out_features)
+
+
+def cut_heads(x, head_dim):
+    """Return neighbouring features as heads, each with all of its positions."""
+    batch, time, features = x.shape
+    heads = x.reshape(batch, time, features // head_dim, head_dim)
+    return heads.swapaxes(1, 2)  # (batch, num_heads, time, head_dim)
+
+
+def join_heads(x):
+    """Return the heads side by side, as they were cut."""
+    batch, heads, time, head_dim = x.shape
+    return x.swapaxes(1, 2).reshape(batch, time, heads * head_dim)
+
+
+def token_positions(mask, time):
+    """Return the position of each of the last tokens: padding does not count."""
+    counted = np.cumsum(mask, axis=1) - 1  # (batch, source)
+    return np.maximum(counted, 0)[:, mask.shape[1] - time :]
+
+
+def keys_seen(mask, time, window=None):
+    """Return which keys each query sees: no padding, none to come, at most window of them."""
+    source = mask.shape[1]
+    causal = np.tri(time, source, source - time, dtype=bool)  # (time, source)
+    seen = causal & mask[:, None]  # (batch, time, source)
+    if window is not None:
+        at = token_positions(mask, source)  # (batch, source)
+        seen &= at[:, None] > at[:, source - time :, None] - window
+    return seen[:, None]  # (batch, 1, time, source)
+
+
+def remember(cache, layer, k, v):
+    """Return keys and values of all tokens so far, and keep them if there is a cache."""
+    if cache is None:
+        return k, v
+    if layer == len(cache):
+        cache.append((k, v))
+    else:
+        pairs = zip(cache[layer], (k, v), strict=True)
+        cache[layer] = tuple(np.concatenate(pair, axis=2) for pair in pairs)
+    return cache[layer]  # (batch, num_heads, source, head_dim)
+
+
+def last_tokens(x, mask):
+    """Return what belongs to the last token of each sequence, wherever its padding is."""
+    batch, time = x.shape[:2]
+    last = time - 1 - np.argmax(mask[:, ::-1][:, :time], axis=1)  # (batch,)
+    return x[np.arange(batch), last][:, None]  # (batch, 1, hidden_size)
+
+
+def generate_tokens(forward, ids, weights, config, steps, attention_mask, temperature, rng):
+    """Return the next ids, each chosen from the logits of all before: (batch, steps)."""
+    ids, mask = read_tokens(ids, attention_mask)
+    check_sampling(steps, temperature)
+    rng = np.random.default_rng() if rng is None else rng
+    cache, chosen = [], np.empty((len(ids), 0), int)
+    for _ in range(steps):
+        logits = forward(ids, weights, config, attention_mask=mask, cache=cache, last=True)[:, 0]
+        if temperature:  # the largest of logits with Gumbel noise is a draw from their softmax
+            logits = logits / temperature + rng.gumbel(size=logits.shape)
+        ids = logits.argmax(axis=-1)[:, None]  # (batch, 1)
+        mask = np.pad(mask, [(0, 0), (0, 1)], constant_values=True)  # (batch, source)
+        chosen = np.concatenate([chosen, ids], axis=1)
+    return chosen  # (batch, steps)
+
+
+def parts_of(weights, shapes, start="", optional=(), computed="$."):
+    """Return a function: the name of a module to its arrays, as keyword arguments of a recipe.
+
+    Only what is asked for is read, so that a mapping may read its entries late.
+
+    Parameters
+    ----------
+    weights : mapping of str to array
+    shapes : dict of str to tuple
+        All that the model has, by its own names.
+    start : str
+        What may stand before them in the file.
+    optional : collection of str
+        Names that may be missing: the matrix of a tied head.
+    computed : str
+        A pattern of names that some files have, which are no weights.
+    """
+    names = check_stored(weights, shapes, start, optional, computed)
+    below = {}
+    for name, stored in names.items():
+        module, _, leaf = name.rpartition(".")
+        below.setdefault(module, {})[leaf] = stored, shapes[name]
+
+    def part(module):
+        entries = below.get(module, {}).items()
+        return {leaf: read_shape(weights, *entry) for leaf, entry in entries}
+
+    return part
+
+
+# What refuses wrong input
+
+
+def read_config(config, model_type, required, defaults):
+    """Return config.json's dict with what its library takes for missing, or say what is wrong."""
+    if not hasattr(config, "keys"):
+        raise ValueError(
+            f"config is a {type(config).__name__}, expected the dict of config.json: "
+            "json.loads(text), or config.to_dict()"
+        )
+    if config.get("model_type") not in model_type:
+        raise ValueError(
+            f"model_type is {config.get('model_type')!r}, expected {' or '.join(model_type)}: "
+            "is config.json another model's?"
+        )
+    if missing := [name for name in required if config.get(name) is None]:
+        raise ValueError(
+            f"config lacks {missing}, which nothing stored tells: take config.json as it is"
+        )
+    return defaults | config
+
+
+def activation_of(name):
+    """Return the function that config.json calls by this name."""
+    if name not in ACTIVATIONS:
+        raise ValueError(f"the activation is {name!r}, expected one of {list(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
+
+
+def read_tokens(ids, attention_mask=None, cache=None, vocab_size=None):
+    """Return ids (batch, time) and which tokens are none of padding, (batch, source)."""
+    ids = np.asarray(ids)
+    if ids.ndim != 2 or ids.dtype.kind not in "iu":
+        slip = "is it one sequence, ids[None]?" if ids.ndim == 1 else "are they token ids?"
+        raise ValueError(
+            f"ids are {ids.dtype} of shape {ids.shape}, expected integers (batch, time): {slip}"
+        )
+    batch, time = ids.shape
+    past = 0
+    if cache:
+        kept, past = cache[0][0].shape[0], cache[0][0].shape[2]
+        if kept != batch:
+            raise ValueError(
+                f"ids have {batch} sequences, but the cache {kept}: begin each batch with cache=[]"
+            )
+    if attention_mask is None:
+        return ids, np.ones((batch, past + time), bool)
+    mask = np.asarray(attention_mask)
+    if mask.shape != (batch, past + time):
+        slip = f"with {past} tokens in the cache, it covers them too" if past else "as ids"
+        raise ValueError(
+            f"attention_mask has shape {mask.shape}, expected {(batch, past + time)}: {slip}"
+        )
+    if mask.dtype.kind not in "biuf" or not ((mask == 0) | (mask == 1)).all():
+        raise ValueError(
+            f"attention_mask holds {short(mask.tolist())}, expected 1 for tokens and 0 for "
+            "padding: is it one to be added to the scores?"
+        )
+    return ids, mask.astype(bool)
+
+
+def check_sampling(steps, temperature):
+    """Raise unless tokens can be chosen in this way."""
+    if not isinstance(steps, int | np.integer) or steps < 0:
+        raise ValueError(f"steps is {steps!r}, expected how many tokens to generate")
+    if not temperature >= 0:
+        raise ValueError(f"temperature is {temperature!r}, expected 0, the likeliest, or more")
+
+
+def check_stored(weights, shapes, start, optional, computed):
+    """Return {own name: name in the file}, or say which names are missing or too many."""
+    if not hasattr(weights, "keys"):
+        raise ValueError(
+            f"weights are a {type(weights).__name__}, expected a mapping from names to arrays: "
+            "load_safetensors(path)"
+        )
+    names = {name: name if name in weights else start + name for name in shapes}
+    missing = [name for name, stored in names.items() if stored not in weights]
+    names = {name: stored for name, stored in names.items() if stored in weights}
+    if missing := [name for name in missing if name not in optional]:
+        found = [name for name in weights if name.endswith(f".{missing[0]}")]
+        slip = "is config.json of this checkpoint, and are all of its files read?"
+        if found:
+            before = found[0].removesuffix(f".{missing[0]}")
+            slip = f"it is there as {found[0]!r}: take under(weights, {before!r})"
+        raise ValueError(f"weights lack {short(missing)}: {slip}")
+    own = set(names.values())
+    surplus = [name for name in weights if name not in own and not re.search(computed, name)]
+    if surplus:
+        raise ValueError(
+            f"weights have {short(surplus)}, which config.json does not speak of: "
+            "is it of another model or task?"
+        )
+    return names
+
+
+def read_shape(weights, name, shape):
+    """Return one array, or say that its shape is wrong and why."""
+    array = np.asarray(weights[name])
+    if array.shape != shape:
+        slip = "is config.json another checkpoint's?"
+        if array.shape == shape[::-1]:
+            slip = "was it transposed? Take it as it is stored"
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape}: {slip}")
+    return array

@@ -1,0 +1,147 @@
+"""The library's own models: made tiny, run in float64 all the way, written down as golden arrays.
+
+    python -m tests.models.library gpt2
+
+writes tests/models/golden/gpt2.npz anew, in the environment of the extra `models`.
+"""
+
+import contextlib
+import importlib
+import json
+import sys
+import tempfile
+import types
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snippets.checkpoints import load_safetensors
+
+GOLDEN = Path(__file__).parent / "golden"
+NEEDED = pytest.mark.skipif(
+    not find_spec("transformers"), reason="needs what pip install -e '.[models]' installs"
+)
+
+
+def load(name="transformers"):
+    """Return a library, imported with torchvision's compiled part or without it.
+
+    That part of the wheel wants the torch of CUDA; no model here calls it.
+    """
+    if find_spec("torchvision") and "torchvision" not in sys.modules:
+        sys.modules["torchvision._meta_registrations"] = types.ModuleType("none")
+    with warnings.catch_warnings(action="ignore"):
+        return importlib.import_module(name)
+
+
+def made(model_class, config, *, spread, seed=0):
+    """Return a model in eval() and float64, its weights exact in float32.
+
+    With the library's own initialisation a wrong RoPE base moves the logits by less than rounding
+    does in float32; where all weights are spread, a small mistake is a large difference.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    with warnings.catch_warnings(action="ignore"):
+        model = model_class(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if spread and parameter.ndim > 1:
+                parameter.normal_(std=0.3)
+            elif spread:
+                parameter.uniform_(0.5, 1.5)
+    return model.double()
+
+
+@contextlib.contextmanager
+def in_float64(monkeypatch):
+    """Let what the library computes in float32, whatever the weights are, be float64."""
+    import torch
+
+    importlib.import_module("safetensors.torch")  # which has a table of the real dtypes
+    with monkeypatch.context() as patch:
+        for name in ("float32", "float"):
+            patch.setattr(torch, name, torch.float64)
+        patch.setattr(torch.Tensor, "float", torch.Tensor.double)
+        yield
+
+
+def called(function, **inputs):
+    """Return what a model or a method of it returns for arrays, without gradients."""
+    import torch
+
+    tensors = {k: torch.tensor(v) if isinstance(v, np.ndarray) else v for k, v in inputs.items()}
+    with torch.no_grad():
+        return function(**tensors)
+
+
+def stored(model):
+    """Return config.json's dict and the arrays of the file that save_pretrained writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        config = json.loads(Path(folder, "config.json").read_text("utf-8"))
+        weights = load_safetensors(Path(folder, "model.safetensors"))
+        return config, {name: np.array(weights[name]) for name in weights}
+
+
+def cases_of(family, monkeypatch):
+    """Return a family's cases as the library makes them now."""
+    with in_float64(monkeypatch):
+        return importlib.import_module(f"tests.models.test_{family}").golden_cases()
+
+
+def golden_is_live(family, monkeypatch):
+    """Fail unless the golden arrays are what the library makes of the cases now."""
+    golden, live = read_golden(family), cases_of(family, monkeypatch)
+    assert golden.keys() == live.keys()
+    for case, (config, weights, arrays) in live.items():
+        held, stored_weights, stored_arrays = golden[case]
+        assert held | {"transformers_version": ""} == config | {"transformers_version": ""}
+        for ours, its in ((stored_weights, weights), (stored_arrays, arrays)):
+            assert ours.keys() == its.keys()
+            for name, array in its.items():
+                np.testing.assert_allclose(ours[name], array, 1e-11, 1e-11)
+
+
+def write_golden(family):
+    """Write what the library computes for each of a family's cases."""
+    found = {}
+    for name, (config, weights, arrays) in cases_of(family, pytest.MonkeyPatch()).items():
+        found[f"{name}/config"] = np.array(json.dumps(config))
+        for key, array in weights.items():
+            small = array.astype(np.float32)
+            assert (small == array).all()
+            found[f"{name}/weights/{key}"] = small
+        found |= {f"{name}/{key}": array for key, array in arrays.items()}
+    version = load().__version__
+    found["made"] = np.array(f"transformers {version}: python -m tests.models.library {family}")
+    np.savez_compressed(GOLDEN / f"{family}.npz", **found)
+
+
+def read_golden(family):
+    """Return {case: (config, weights in float64, {name: array})}."""
+    found = {}
+    path = GOLDEN / f"{family}.npz"
+    if not path.exists():  # it is about to be written
+        return found
+    with np.load(path) as file:
+        for name in file.files:
+            case, _, key = name.partition("/")
+            if not key:
+                continue
+            config, weights, arrays = found.setdefault(case, ({}, {}, {}))
+            if key == "config":
+                config |= json.loads(str(file[name]))
+            elif key.startswith("weights/"):
+                weights[key.removeprefix("weights/")] = file[name].astype(np.float64)
+            else:
+                arrays[key] = file[name]
+    return found
+
+
+if __name__ == "__main__":
+    write_golden(sys.argv[1])

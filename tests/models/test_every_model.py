@@ -1,0 +1,86 @@
+"""What holds of each published model here, whichever family it is."""
+
+import ast
+import importlib
+import operator
+
+import numpy as np
+import pytest
+
+from tests import SNIPPETS_DIR
+from tests.models.decoders import MODELS
+from tests.models.library import GOLDEN, NEEDED, load
+from tests.test_docstrings import CHECKS, faults, twins
+from tests.test_house import clashes
+
+STEMS = sorted(path.stem for path in MODELS.glob("[!_]*.py") if path.stem != "blocks")
+FUNCTIONS = [
+    getattr(module, name)
+    for module in (importlib.import_module(f"snippets.models.{stem}") for stem in STEMS)
+    for name in ("forward", "generate")
+    if hasattr(module, name)
+]
+
+
+def files_of(path, found=None):
+    """Return the paths of a snippet and of all that it imports from beside it."""
+    found = {} if found is None else found
+    found[path] = path.read_text("utf-8")
+    for node in ast.parse(found[path]).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.parents[node.level - 1]
+            imported = folder.joinpath(*node.module.split(".")).with_suffix(".py")
+            if imported not in found:
+                files_of(imported, found)
+    return found
+
+
+def computing(code):
+    """Return the lines that compute: no imports, docstrings, comments, constants or checks."""
+    lines = set()
+    for node in ast.parse(code.partition(CHECKS)[0]).body:
+        if isinstance(node, ast.FunctionDef):
+            body = [part for part in node.body if not isinstance(part, ast.Expr)]
+            for part in [node.args, *body]:
+                told = [n for n in ast.walk(part) if hasattr(n, "lineno")]
+                lines |= {n for one in told for n in range(one.lineno, one.end_lineno + 1)}
+            lines.add(node.lineno)
+    return len(lines)
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_model_and_what_it_imports_can_be_pasted_into_one_file(stem):
+    assert clashes(files_of(MODELS / f"{stem}.py").values()) == set()
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_model_computes_in_few_lines(stem):
+    assert 20 < computing((MODELS / f"{stem}.py").read_text("utf-8")) <= 120
+
+
+def test_lines_that_compute_are_counted():
+    code = '"""Doc."""\nimport numpy\n\nA = 1\n\n\ndef f(\n    x,\n):\n    """Doc."""\n'
+    assert computing(code + "    y = (\n        x\n    )  # why\n    return y\n") == 6
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f"{f.__module__}.{f.__name__}")
+def test_a_docstring_is_complete(function):
+    assert faults(function) == []
+
+
+@NEEDED
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f"{f.__module__}.{f.__name__}")
+def test_a_model_names_what_it_equals(function):
+    assert twins(function)
+    for name in twins(function):
+        package, _, rest = name.partition(".")
+        assert operator.attrgetter(rest)(load(package))
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_golden_arrays_say_what_made_them(stem):
+    with np.load(GOLDEN / f"{stem}.npz") as file:
+        package, version, *command = str(file["made"]).split()
+    assert f"{' '.join(command)}" == f"python -m tests.models.library {stem}"
+    constraints = (SNIPPETS_DIR.parent / ".ci/constraints.txt").read_text("utf-8").split()
+    assert f"{package}=={version.removesuffix(':')}" in constraints
