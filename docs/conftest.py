@@ -86,11 +86,13 @@ class Examples:
 
 
 def enter_folder(namespace):
-    """Give a page an empty folder with the files that the notebooks offer for download."""
+    """Give a page an empty folder with what the notebooks and models offer for download."""
     namespace["__folder__"] = os.getcwd(), tempfile.TemporaryDirectory()
     os.chdir(namespace["__folder__"][1].name)
     for file in ROOT.glob("docs/en/notebooks/*.npz"):
         shutil.copy(file, ".")
+    for folder in ROOT.glob("docs/en/models/*/"):
+        shutil.copytree(folder, folder.name)
 
 
 def leave_folder(namespace):

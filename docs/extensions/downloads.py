@@ -1,4 +1,4 @@
-"""What can be downloaded: each snippet, all of them as a zip, and the data beside the notebooks."""
+"""What can be downloaded: each snippet, all of them as a zip, the data of notebooks and models."""
 
 import functools
 import io
@@ -9,7 +9,7 @@ import zipfile
 
 ROOT = pathlib.Path(__file__).parents[2]
 SNIPPETS = sorted(ROOT.glob("snippets/**/*.py"))
-DATA = {".npz", ".pt", ".json", ".txt"}
+DATA = {".npz", ".pt", ".json", ".txt", ".safetensors"}
 ARCHIVE = "snippets.zip"
 TITLE = re.compile(r'<span class="filename">([\w.]+)</span>')
 
@@ -17,9 +17,10 @@ TITLE = re.compile(r'<span class="filename">([\w.]+)</span>')
 def offered():
     """Return {address: path} of the files that both sites offer beside their pages."""
     files = {path.relative_to(ROOT).as_posix(): path for path in SNIPPETS}
-    for path in sorted(ROOT.glob("docs/en/notebooks/*")):
+    docs = ROOT / "docs/en"
+    for path in sorted([*docs.glob("notebooks/*"), *docs.glob("models/*/*")]):
         if path.suffix in DATA | {".py"}:
-            files[f"notebooks/{path.name}"] = path
+            files[path.relative_to(docs).as_posix()] = path
     return files
 
 

@@ -14,7 +14,7 @@ import textwrap
 
 from pymdownx import snippets
 
-RELATIVE = re.compile(r"^from \.+[\w.]* import .+\n", re.M)
+RELATIVE = re.compile(r"^from \.+[\w.]* import (?:\([^)]*\)|.+)\n", re.M)
 COMMAND = re.compile(r'(?<=\n)\n+if __name__ == "__main__":\n(?:    .+\n?)+')
 NAMED = re.compile(r"(.+\.py):([A-Za-z_][\w.,]*)")
 

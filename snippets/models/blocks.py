@@ -65,7 +65,7 @@ def remember(cache, layer, k, v):
     else:
         pairs = zip(cache[layer], (k, v), strict=True)
         cache[layer] = tuple(np.concatenate(pair, axis=2) for pair in pairs)
-    return cache[layer]  # (batch, num_heads, source, head_dim)
+    return cache[layer]
 
 
 def last_tokens(x, mask):
@@ -86,7 +86,7 @@ def generate_tokens(forward, ids, weights, config, steps, attention_mask, temper
         if temperature:  # the largest of logits with Gumbel noise is a draw from their softmax
             logits = logits / temperature + rng.gumbel(size=logits.shape)
         ids = logits.argmax(axis=-1)[:, None]  # (batch, 1)
-        mask = np.pad(mask, [(0, 0), (0, 1)], constant_values=True)  # (batch, source)
+        mask = np.pad(mask, [(0, 0), (0, 1)], constant_values=True)
         chosen = np.concatenate([chosen, ids], axis=1)
     return chosen  # (batch, steps)
 

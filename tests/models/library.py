@@ -2,7 +2,8 @@
 
     python -m tests.models.library gpt2
 
-writes tests/models/golden/gpt2.npz anew, in the environment of the extra `models`.
+writes tests/models/golden/gpt2.npz anew, and the folder docs/en/models/gpt2 that its page offers,
+in the environment of the extra `models`.
 """
 
 import contextlib
@@ -18,9 +19,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snippets.checkpoints import load_safetensors
+from snippets.checkpoints import load_safetensors, save_safetensors
+from tests import ROOT
 
 GOLDEN = Path(__file__).parent / "golden"
+FOLDERS = ROOT / "docs/en/models"
 NEEDED = pytest.mark.skipif(
     not find_spec("transformers"), reason="needs what pip install -e '.[models]' installs"
 )
@@ -120,6 +123,20 @@ def write_golden(family):
     version = load().__version__
     found["made"] = np.array(f"transformers {version}: python -m tests.models.library {family}")
     np.savez_compressed(GOLDEN / f"{family}.npz", **found)
+    config, weights, _ = read_golden(family)["spread"]
+    folder = FOLDERS / family
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(config | {"dtype": "float32"}, indent=2, sort_keys=True) + "\n"
+    (folder / "config.json").write_text(text, "utf-8")
+    small = {name: array.astype(np.float32) for name, array in weights.items()}
+    save_safetensors(folder / "model.safetensors", small, metadata={"format": "pt"})
+
+
+def read_folder(family):
+    """Return config.json's dict and the weights of the folder that a family's page offers."""
+    folder = FOLDERS / family
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    return config, load_safetensors(folder / "model.safetensors")
 
 
 def read_golden(family):

@@ -91,8 +91,8 @@ def test_shape_comments():
         cache = [(np.ones((2, 8, 2, 9)),) * 2]
         module.remember(cache, 0, *[np.ones((2, 8, 3, 9))] * 2)
         module.last_tokens(np.ones((2, 3, 10)), MASK)
-    chosen = generate_tokens(counting, [[1, 2, 3]], {}, {}, 4, None, 0, None)
-    assert chosen.tolist() == [[4, 5, 6, 7]]
+        chosen = module.generate_tokens(counting, [[1, 2], [2, 3]], {}, {}, 4, None, 0, None)
+    assert chosen.tolist() == [[3, 4, 5, 6], [4, 5, 6, 7]]
 
 
 def counting(ids, weights, config, *, attention_mask, cache, last):

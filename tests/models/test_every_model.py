@@ -3,17 +3,20 @@
 import ast
 import importlib
 import operator
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests import SNIPPETS_DIR
+from tests import ROOT
 from tests.models.decoders import MODELS
-from tests.models.library import GOLDEN, NEEDED, load
+from tests.models.library import GOLDEN, NEEDED, load, read_golden
 from tests.test_docstrings import CHECKS, faults, twins
 from tests.test_house import clashes
 
 STEMS = sorted(path.stem for path in MODELS.glob("[!_]*.py") if path.stem != "blocks")
+PAGES = [folder for folder in (ROOT / "docs/en/models", ROOT / "docs/zh/models") if folder.exists()]
 FUNCTIONS = [
     getattr(module, name)
     for module in (importlib.import_module(f"snippets.models.{stem}") for stem in STEMS)
@@ -82,5 +85,46 @@ def test_golden_arrays_say_what_made_them(stem):
     with np.load(GOLDEN / f"{stem}.npz") as file:
         package, version, *command = str(file["made"]).split()
     assert f"{' '.join(command)}" == f"python -m tests.models.library {stem}"
-    constraints = (SNIPPETS_DIR.parent / ".ci/constraints.txt").read_text("utf-8").split()
+    constraints = (ROOT / ".ci/constraints.txt").read_text("utf-8").split()
     assert f"{package}=={version.removesuffix(':')}" in constraints
+
+
+def test_the_index_names_each_page_and_what_it_takes():
+    """Those of docs/en/models/index.md are the types of the golden configurations."""
+    pages = {}
+    for page in PAGES:
+        text = (page / "index.md").read_text("utf-8")
+        for types, stem in re.findall(r"^\| (`.+`) \| \[.+\]\((\w+)\.md\) \|", text, re.M):
+            pages.setdefault(page, {})[stem] = set(re.findall(r"`(\w+)`", types))
+    golden = {
+        stem: {config["model_type"] for config, _, _ in read_golden(stem).values()}
+        for stem in STEMS
+    }
+    assert pages == dict.fromkeys(PAGES, golden)
+
+
+@NEEDED
+def test_the_pages_read_tokens_as_they_say(tmp_path, monkeypatch):
+    tokenizers = load("tokenizers")
+    monkeypatch.chdir(tmp_path)
+    lines = re.compile(r"^tokenizer = tokenizers\.Tokenizer\.from_file\(.*\)\nids = .*$", re.M)
+    words = dict.fromkeys(["Hello", "I", "am", ",", "[UNK]"])
+    for n, name in enumerate(words):
+        words[name] = n
+    model = tokenizers.models.WordLevel(words, "[UNK]")
+    tokenizer = tokenizers.Tokenizer(model)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    shown = [
+        code
+        for page in PAGES
+        for path in page.glob("*.md")
+        for code in lines.findall(path.read_text("utf-8"))
+    ]
+    assert shown
+    for code in shown:
+        path = Path(re.search(r'"(.+?\.json)"', code)[1])
+        path.parent.mkdir(exist_ok=True)
+        tokenizer.save(str(path))
+        namespace = {"tokenizers": tokenizers, "np": np}
+        exec(code, namespace)
+        assert namespace["ids"].shape == (1, 4)

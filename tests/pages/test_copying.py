@@ -61,6 +61,8 @@ def run(tmp_path_factory):
         folder = tmp_path_factory.mktemp("page")
         for file in ROOT.glob("docs/en/notebooks/*.npz"):
             shutil.copy(file, folder)
+        for model in ROOT.glob("docs/en/models/*/"):
+            shutil.copytree(model, folder / model.name)
         print(json.dumps([str(folder), blocks]), file=process.stdin, flush=True)
         return json.loads(process.stdout.readline())
 

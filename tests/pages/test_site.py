@@ -139,7 +139,7 @@ def source_of(target):
     if path.endswith(".ipynb"):
         folder, name = posixpath.split(path)
         return ROOT / "docs" / language / posixpath.dirname(folder) / name
-    return ROOT / ("docs/en" if path.startswith("notebooks/") else "") / path
+    return ROOT / ("docs/en" if path.startswith(("notebooks/", "models/")) else "") / path
 
 
 def downloads(site, address):
