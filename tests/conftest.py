@@ -1,4 +1,7 @@
-"""Nothing that REQUIRE names may be missing; the built site, made once for all tests."""
+"""Nothing that REQUIRE names may be missing; the built site, made once for all tests.
+
+A whole run leaves out what is marked thorough, and says how much: `.ci/run` has it, too.
+"""
 
 import importlib.util
 import os
@@ -37,8 +40,10 @@ def pytest_configure(config):
     # A part of the tests covers a part of the snippets; without torch, parity is not tried.
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     selected = config.option.keyword or config.option.markexpr
-    if whole and not selected and importlib.util.find_spec("torch"):
-        config.option.cov_fail_under = 100
+    if whole and not selected:
+        config.option.markexpr = "not thorough"
+        if importlib.util.find_spec("torch"):
+            config.option.cov_fail_under = 100
     # In each process that runs tests, before coverage starts there, which slows the import. In one
     # thread: products this small wait longer than they take. tests.mutation has no plugins.
     runs = hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None)

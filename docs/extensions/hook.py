@@ -9,7 +9,7 @@ from mkdocs.structure.files import File
 
 from docs.extensions import beside, downloads
 from docs.extensions.languages import ENGLISH
-from docs.extensions.memory import index_once, render_once
+from docs.extensions.memory import color_once, index_once, render_once
 from docs.extensions.notebooks import as_markdown, linked, title_of
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -38,6 +38,7 @@ class Notebook(File):
 def on_startup(command, **_):
     """Remember `mkdocs serve`, which reloads its pages by inline scripts that no hash foresees."""
     OPTIONS["policy"] = OPTIONS["policy"] and command != "serve"
+    color_once()
 
 
 def on_pre_build(config):

@@ -10,6 +10,8 @@ import functools
 import pathlib
 import re
 
+import pygments
+import pymdownx.highlight
 from mkdocs.structure.pages import Page
 
 from docs.extensions import filled
@@ -21,6 +23,20 @@ END = re.compile(
 )
 PAGES = {}
 ENTRIES = {}
+COLORED = {}
+
+
+def color_once():
+    """Make SuperFences remember how it colored a piece of code: a twin has that of its page."""
+    pymdownx.highlight.highlight = color
+
+
+def color(code, lexer, formatter):
+    """Return what Pygments makes of the code, from memory if it was asked before."""
+    given = code, type(lexer), repr(lexer.options), type(formatter), repr(formatter.options)
+    if given not in COLORED:
+        COLORED[given] = pygments.highlight(code, lexer, formatter)
+    return COLORED[given]
 
 
 def render_once(page, snippets):

@@ -1,5 +1,7 @@
 """The built site in a real browser."""
 
+import pytest
+
 from tests import ROOT, address_of
 
 ADDRESSES = [
@@ -9,11 +11,11 @@ ADDRESSES = [
     if p.suffix in {".md", ".ipynb"}
 ]
 # Between them these have every kind of element that the site has: what depends on the kind alone is
-# tried on them, what depends on the text on every page.
+# tried on them, what depends on the text on every page. A whole run takes the first of them alone.
+FIRST = ["", "layers/bilinear/", "zh/notebooks/speakers/"]
 CHOSEN = [
-    "",
+    *FIRST,
     "layers/",
-    "layers/bilinear/",
     "layers/calculator/",
     "layers/local-response-norm/",
     "notebooks/speakers/",
@@ -22,8 +24,17 @@ CHOSEN = [
     "port/find-your-way/",
     "why/memory-and-strides/",
     "zh/",
-    "zh/notebooks/speakers/",
 ]
+
+
+def each(addresses, first=FIRST):
+    """Parametrize a test by address; a whole run leaves out those that are not among the first."""
+    rest = pytest.mark.thorough
+    given = [pytest.param(a, marks=[] if a in first else rest) for a in addresses]
+    return pytest.mark.parametrize("address", given)
+
+
+chosen = each(CHOSEN)
 
 
 def until(page, expression):

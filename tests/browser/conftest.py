@@ -34,6 +34,17 @@ def pytest_generate_tests(metafunc):
     metafunc.config.option.browser = ["chromium", "firefox"] if both else ["chromium"]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Leave the second browser to the thorough run."""
+    for item in items:
+        if (
+            getattr(item, "callspec", None)
+            and item.callspec.params.get("browser_name") == "firefox"
+        ):
+            item.add_marker("thorough")
+
+
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args, browser_name):
     """Start the browser that is installed; Playwright's own would be a download."""

@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser import ADDRESSES, CHOSEN
+from tests.browser import ADDRESSES, CHOSEN, chosen, each
 
 FAULTS = {"resultTypes": ["violations"]}  # to report what is well takes as long as to find it
 # What the schemes change is colours: all rules in one of them, contrast in the other.
@@ -28,7 +28,7 @@ THIN = """() => {
 }"""
 
 
-@pytest.mark.parametrize("address", CHOSEN)
+@chosen
 def test_axe_finds_nothing(page, base_url, address):
     page.goto(base_url + address)
     page.evaluate(THIN)
@@ -48,7 +48,7 @@ def reader(browser):
 
 
 # A Chinese twin is built alike, by a test of its own.
-@pytest.mark.parametrize("address", [a for a in ADDRESSES if a not in CHOSEN and a[:3] != "zh/"])
+@each([a for a in ADDRESSES if a not in CHOSEN and a[:3] != "zh/"])
 def test_axe_finds_nothing_in_the_text(reader, base_url, address):
     reader.goto(base_url + address)
     results = Axe().run(reader, context={"exclude": PROVED}, options=FAULTS)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.browser import CHOSEN, until
+from tests.browser import CHOSEN, each, until
 from tests.pages.test_copying import CODE, blocks_of
 
 
 @pytest.mark.firefox
-@pytest.mark.parametrize("address", [a for a in CHOSEN if "notebooks" not in a])
+@each([a for a in CHOSEN if "notebooks" not in a])
 def test_the_button_copies_what_has_been_run(page, browser_name, base_url, site, address):
     if browser_name == "chromium":  # Firefox has a preference, in conftest.py
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])

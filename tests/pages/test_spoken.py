@@ -5,10 +5,8 @@ import re
 import pytest
 
 from docs.extensions.spoken import spoken
-from tests.browser import CHOSEN
+from tests.browser import chosen
 from tests.built import parsed
-
-chosen = pytest.mark.parametrize("address", CHOSEN)
 
 
 @chosen
