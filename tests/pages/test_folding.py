@@ -57,3 +57,13 @@ def test_both_parts_together_are_the_file(site, page):
     blocks = [checks.find_parent(class_="highlight") for checks in soup.select(".checks")]
     assert [whole(block) for block in blocks] == list(shown_whole(page))
     assert all(MARK not in block.code.get_text() for block in blocks)
+
+
+LONGEST = 80  # lines of one file that a page shows unasked
+
+
+@pytest.mark.parametrize("page", PAGES, ids=address_of)
+def test_no_page_shows_a_file_for_screens(site, page):
+    soup = parsed(site / address_of(page) / "index.html")
+    shown = [pre for pre in soup.select("article pre") if not pre.find_parent("details", open=None)]
+    assert [pre.get_text()[:60] for pre in shown if pre.get_text().count("\n") > LONGEST] == []
