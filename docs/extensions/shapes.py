@@ -32,6 +32,7 @@ AXES = {
         "gate_size", "num_chunks", "embed_dim", "div_value", "cluster", "h_out", "num_layers",
         "gates", "qkv", "embed", "proj", "d_model", "dim_feedforward", "feedforward",
         "num_groups", "num_heads", "head_dim", "value_dim", "n_embd", "n_inner", "n_head",
+        "intermediate_size", "num_attention_heads", "num_key_value_heads",
     ],
     "kernel": ["kernel", "kernel_size", "kh", "kw", "r"],
 }  # fmt: skip

@@ -21,6 +21,7 @@ import pytest
 
 from snippets.checkpoints import load_safetensors, save_safetensors
 from tests import ROOT
+from tests.models.decoders import padding, positions
 
 GOLDEN = Path(__file__).parent / "golden"
 FOLDERS = ROOT / "docs/en/models"
@@ -108,6 +109,21 @@ def golden_is_live(family, monkeypatch):
             assert ours.keys() == its.keys()
             for name, array in its.items():
                 np.testing.assert_allclose(ours[name], array, 1e-11, 1e-11)
+
+
+def arrays_of(model, side, batch=5, time=7, steps=64):
+    """Return what goes into a decoder, padded on a side, and what comes out."""
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, model.config.vocab_size, (batch, time))
+    mask = padding(batch, time, side)
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    logits = called(model, position_ids=positions(mask), **inputs).logits.numpy()
+    found = {"ids": ids, "mask": mask, "logits": logits}
+    if steps:
+        new = {"max_new_tokens": steps, "do_sample": False, "eos_token_id": None}
+        longer = called(model.generate, **inputs, **new, pad_token_id=0)
+        found["generated"] = longer.numpy()[:, time:]
+    return found
 
 
 def write_golden(family):

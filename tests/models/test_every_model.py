@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from tests import ROOT
-from tests.models.decoders import MODELS
+from tests.models.decoders import MODELS, files_of
 from tests.models.library import GOLDEN, NEEDED, load, read_golden
 from tests.test_docstrings import CHECKS, faults, twins
 from tests.test_house import clashes
 
-STEMS = sorted(path.stem for path in MODELS.glob("[!_]*.py") if path.stem != "blocks")
+STEMS = sorted(p.stem for p in MODELS.glob("*.py") if "\ndef forward(" in p.read_text("utf-8"))
 PAGES = [folder for folder in (ROOT / "docs/en/models", ROOT / "docs/zh/models") if folder.exists()]
 FUNCTIONS = [
     getattr(module, name)
@@ -23,19 +23,6 @@ FUNCTIONS = [
     for name in ("forward", "generate")
     if hasattr(module, name)
 ]
-
-
-def files_of(path, found=None):
-    """Return the paths of a snippet and of all that it imports from beside it."""
-    found = {} if found is None else found
-    found[path] = path.read_text("utf-8")
-    for node in ast.parse(found[path]).body:
-        if isinstance(node, ast.ImportFrom) and node.level:
-            folder = path.parents[node.level - 1]
-            imported = folder.joinpath(*node.module.split(".")).with_suffix(".py")
-            if imported not in found:
-                files_of(imported, found)
-    return found
 
 
 def computing(code):

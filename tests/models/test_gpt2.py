@@ -18,7 +18,6 @@ from tests.models.decoders import (
     near,
     padding,
     padding_changes_nothing,
-    positions,
 )
 from tests.models.library import NEEDED, in_float64, read_folder, read_golden
 from tests.shape_comments import executed
@@ -38,21 +37,6 @@ def model_of(spread=True, **options):
     return library.made(transformers.GPT2LMHeadModel, config, spread=spread)
 
 
-def arrays_of(model, side, batch=5, time=7, steps=64):
-    """Return what goes into a model and what comes out."""
-    rng = np.random.default_rng(0)
-    ids = rng.integers(0, model.config.vocab_size, (batch, time))
-    mask = padding(batch, time, side)
-    inputs = {"input_ids": ids, "attention_mask": mask}
-    logits = library.called(model, position_ids=positions(mask), **inputs).logits.numpy()
-    found = {"ids": ids, "mask": mask, "logits": logits}
-    if steps:
-        new = {"max_new_tokens": steps, "do_sample": False, "eos_token_id": None}
-        longer = library.called(model.generate, **inputs, **new, pad_token_id=0)
-        found["generated"] = longer.numpy()[:, time:]
-    return found
-
-
 def golden_cases():
     """Return {case: (config, weights, arrays)} as the library makes them."""
     scaled = {"scale_attn_weights": False, "scale_attn_by_inverse_layer_idx": True}
@@ -62,7 +46,7 @@ def golden_cases():
         "untied": (model_of(tie_word_embeddings=False, activation_function="gelu", **scaled), None),
     }
     return {
-        name: (*library.stored(model), arrays_of(model, side))
+        name: (*library.stored(model), library.arrays_of(model, side))
         for name, (model, side) in models.items()
     }
 
@@ -269,7 +253,7 @@ def test_equals_the_library(case, monkeypatch):
     with in_float64(monkeypatch):
         model = model_of(**options)
         config, weights = library.stored(model)
-        arrays = arrays_of(model, side, batch, time, steps=0)
+        arrays = library.arrays_of(model, side, batch, time, steps=0)
     logits = gpt2.forward(arrays["ids"], weights, config, attention_mask=arrays["mask"])
     real = arrays["mask"] > 0
     near(logits[real], arrays["logits"][real])
@@ -280,7 +264,7 @@ def test_equals_the_library(case, monkeypatch):
 def test_equals_the_library_in_float32(spread):
     model = model_of(spread)
     config, weights = library.stored(model.float())
-    arrays = arrays_of(model, "left", steps=0)
+    arrays = library.arrays_of(model, "left", steps=0)
     assert {array.dtype for array in weights.values()} == {np.dtype(np.float32)}
     logits = gpt2.forward(arrays["ids"], weights, config, attention_mask=arrays["mask"])
     real = arrays["mask"] > 0

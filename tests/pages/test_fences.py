@@ -23,8 +23,11 @@ from tests.fences import (
 # What no test can run, each with its reason: {page: {first line of the fence: reason}}.
 TOKENS = "the package tokenizers is not installed here; tests/models/test_every_model.py runs it"
 NOT_RUN = {
-    "models/gpt2.md": {
-        'tokenizer = tokenizers.Tokenizer.from_file("gpt2/tokenizer.json")': TOKENS,
+    **{
+        f"models/{name}.md": {
+            f'tokenizer = tokenizers.Tokenizer.from_file("{name}/tokenizer.json")': TOKENS
+        }
+        for name in ("gpt2", "llama")
     },
     "why/memory-and-strides.md": {
         "OPENBLAS_NUM_THREADS=1 python -m tests.benchmarks.transpose": "takes half a minute",
