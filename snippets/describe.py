@@ -14,6 +14,7 @@ from .storage import candidates
 from .which_layer import CONV1D, MODULES, modules_of
 
 FUSED = re.compile(r"(?:^|[._])(?:c_attn|in_proj|query_key_value|\w*qkv)(?:_proj)?$", re.I)
+SAMPLE = 2**12  # numbers of an array that are compared with another's
 NO_LAYER = "no layer of torch.nn stores exactly these tensors"
 HELP = "Print what a checkpoint holds: names, shapes, dtypes, and the layers that store them."
 
@@ -68,6 +69,7 @@ def table(state):
 
 def described(state):
     """Return ([Row], [note]) of a state_dict."""
+    state = entries(state)
     arrays = {name: values for name, values in state.items() if is_array(values)}
     clean = unwrapped(arrays)
     shapes = {clean[name]: tuple(values.shape) for name, values in arrays.items()}
@@ -219,13 +221,19 @@ def is_array(value):
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
 
+def entries(mapping):
+    """Return the entries as a dict. What a large file keeps unread stays so."""
+    get = getattr(mapping, "stored", mapping.__getitem__)
+    return {name: get(name) for name in mapping}
+
+
 def state_dicts(state):
     """Return [(path, state_dict)] and [(path, value)] of what lies outside of them."""
     found, others, seen = [], [], set()
     todo = [("state", state)]
     while todo:
         path, value = todo.pop()
-        inner = value if isinstance(value, Mapping) else {}
+        inner = entries(value) if isinstance(value, Mapping) else {}
         if isinstance(value, list | tuple):
             inner = {i: entry for i, entry in enumerate(value) if isinstance(entry, Mapping)}
         if id(value) in seen or "param_groups" in inner or not inner:
@@ -244,7 +252,7 @@ def is_state_dict(mapping):
     """Return whether names have arrays. A checkpoint may keep its loss beside its state_dict."""
     arrays = [name for name, value in mapping.items() if is_array(value)]
     maps = [value for value in mapping.values() if isinstance(value, Mapping)]
-    beside = any(map(is_array, chain.from_iterable(inner.values() for inner in maps)))
+    beside = any(map(is_array, chain.from_iterable(entries(inner).values() for inner in maps)))
     dotted = any("." in str(name) for name in arrays)
     return bool(arrays) and all(isinstance(k, str) for k in mapping) and (dotted or not beside)
 
@@ -312,24 +320,25 @@ def norm_notes(pairs):
 def tied_notes(arrays):
     """Return notes on arrays that are one array under several names, or equal."""
     places, alike = {}, {}
-    for name, a in arrays.items():
+    for name, values in arrays.items():
         # A file without sharing shows ties as equal entries; one value everywhere shows nothing.
-        if isinstance(a, np.ndarray) and a.size > 1:
-            address = a.__array_interface__["data"][0], a.shape, a.strides, a.dtype.str
+        bits = getattr(values, "raw", values)
+        if isinstance(bits, np.ndarray) and bits.size > 1:
+            address = bits.__array_interface__["data"][0], bits.shape, bits.strides, bits.dtype.str
             places.setdefault(address, []).append(name)
     notes = [shared(names, "are one array: tied") for names in places.values() if names[1:]]
-    for first, *_ in places.values():
-        a = arrays[first]
-        start = a[(0,) * (a.ndim - 1)][:64]
-        alike.setdefault((a.shape, a.dtype.str, start.tobytes()), []).append(first)
-    for names in alike.values():
-        while names[1:]:
-            first = arrays[names[0]]
-            equal = [name for name in names if np.array_equal(arrays[name], first)]
-            if equal[1:] and (first != first.flat[0]).any():
-                notes.append(shared(equal, "hold the same numbers: tied, or a copy"))
-            names = [name for name in names[1:] if name not in equal]
-    return notes
+    for (_, shape, _, dtype), (first, *_) in places.items():
+        some = sample(arrays[first])
+        if some.tobytes() != some[:1].tobytes() * some.size:
+            alike.setdefault((shape, dtype, some.tobytes()), []).append(first)
+    same = "hold the same numbers: tied, or a copy"
+    return notes + [shared(names, same) for names in alike.values() if names[1:]]
+
+
+def sample(values):
+    """Return numbers from all over an array, all of a small one: a large file is not read."""
+    bits = getattr(values, "raw", values)
+    return bits.flat[:: bits.size // SAMPLE | 1]
 
 
 def shared(names, what):

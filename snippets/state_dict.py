@@ -29,9 +29,11 @@ def under(state: Mapping[str, Array], prefix: str) -> dict[str, Array]:
         state has nothing below prefix.
     """
     start = f"{prefix}."
-    found = {name.removeprefix(start): state[name] for name in state if name.startswith(start)}
-    if not found:
+    names = {name.removeprefix(start): name for name in state if name.startswith(start)}
+    if not names:
         parents = {name[:i] for name in state for i, c in enumerate(name) if c == "."}
         close = difflib.get_close_matches(prefix, sorted(parents))
         raise KeyError(f"nothing lies below {prefix!r}; close are {close or sorted(parents)}")
-    return found
+    if renamed := getattr(state, "renamed", None):  # of load: what is unread stays so
+        return renamed(names)
+    return {short: state[name] for short, name in names.items()}

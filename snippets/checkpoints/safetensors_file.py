@@ -5,15 +5,15 @@ import math
 import mmap
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
+from functools import partial
 from os import PathLike
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# What NumPy reads the bytes as, in the order in which the library ranks them
-# when it writes. NumPy has no bfloat16: its bits are the upper half of a float32.
+# What NumPy reads the bytes as, in the order in which the library ranks them when it writes
 DTYPES = {
     "BOOL": "?",
     "U8": "u1",
@@ -31,6 +31,14 @@ DTYPES = {
     "U64": "<u8",
 }
 NAMES = {np.dtype(code): name for name, code in DTYPES.items() if name != "BF16"}
+# What NumPy has not: it becomes float32 when it is read.
+LATER = {
+    "BF16": "bfloat16",
+    "F8_E5M2": "float8_e5m2",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E8M0": "float8_e8m0fnu",
+}
+PACKED = "F4", "F6_E2M3", "F6_E3M2"  # several numbers in a byte: told, but not read
 MAX_HEADER = 100_000_000  # bytes, the library's own limit
 
 
@@ -39,7 +47,8 @@ def load_safetensors(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
 
     The arrays are views of one copy-on-write map of the file: opening it reads
     nothing, and what you write into an array never reaches the file. bfloat16
-    comes as float32, exactly, in memory of its own.
+    and float8 become float32, exactly, each time you ask for the entry: a
+    read-only array of its own.
 
     Parameters
     ----------
@@ -48,11 +57,13 @@ def load_safetensors(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
     Returns
     -------
     dict of str to array
+        ``.stored(name)`` has the shape and the file's dtype of an entry, unread.
 
     Raises
     ------
     ValueError
-        The file is damaged, or holds a dtype that NumPy has not.
+        The file is damaged. An entry that has several numbers in a byte, F4 or
+        F6, raises it when you read it.
     """
     header = safetensors_header(path)
     header.pop("__metadata__", None)
@@ -60,20 +71,27 @@ def load_safetensors(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     start = 8 + int.from_bytes(data[:8], "little")
 
-    arrays = {}
+    arrays = LazyDict()
     for name, entry in header.items():
-        dtype, shape, (begin, _) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        known = dtype in DTYPES or dtype in LATER
+        code = DTYPES.get(dtype, "u1")
         try:
-            array = np.ndarray(shape, DTYPES[dtype], data, start + begin)
-        except KeyError:
-            cure = "convert it where torch is, with .float()"
-            raise ValueError(f"{path}: {name!r} is {dtype}, NumPy has none: {cure}") from None
+            array = np.ndarray(shape if known else end - begin, code, data, start + begin)
         except (ValueError, OverflowError) as error:  # more axes or elements than NumPy has
             raise ValueError(f"{path}: {name!r}, shape {shape}: {error}") from error
-        if dtype == "BF16":
-            array = from_bfloat16(array)
-        arrays[name] = array if array.flags.aligned else array.copy()
+        if dtype in LATER:
+            arrays[name] = as_stored(array, LATER[dtype])
+        elif known:
+            arrays[name] = array if array.flags.aligned else array.copy()
+        else:  # the others can be read all the same
+            arrays[name] = Stored(tuple(shape), dtype, array, partial(refuse, path, name, dtype))
     return arrays
+
+
+def refuse(path, name, dtype, _raw):
+    """Refuse to read one entry."""
+    raise ValueError(f"{path}: {name!r} is {dtype}: convert it with PyTorch, by .float()")
 
 
 def safetensors_header(path: str | PathLike[str]) -> dict[str, dict[str, Any]]:
@@ -162,8 +180,11 @@ def check_layout(header, size):
         if begin != end:
             fault = "overlaps what is before it" if begin < end else "leaves a hole before it"
             raise ValueError(f"{name!r}, data_offsets [{begin}, {stop}], {fault}")
-        if entry["dtype"] in DTYPES:  # the others are refused by name
-            wanted = math.prod(entry["shape"]) * np.dtype(DTYPES[entry["dtype"]]).itemsize
+        if entry["dtype"] not in (*DTYPES, *LATER, *PACKED):
+            raise ValueError(f"{name!r} is of an unknown dtype, {entry['dtype']!r}")
+        if entry["dtype"] not in PACKED:
+            code = DTYPES.get(entry["dtype"], "u1")
+            wanted = math.prod(entry["shape"]) * np.dtype(code).itemsize
             if stop - begin != wanted:
                 what = f"{entry['dtype']} of shape {entry['shape']}"
                 raise ValueError(f"{name!r}, {what}, needs {wanted} bytes, not {stop - begin}")
@@ -245,13 +266,6 @@ def stored_as(name, dtype, bfloat16):
     return "BF16" if bfloat16 else found
 
 
-def from_bfloat16(bits):
-    """Return the float32 whose upper halves the bits are."""
-    wide = bits.astype(np.uint32)
-    wide <<= np.uint32(16)  # in place: a scalar stays an array
-    return wide.view(np.float32)
-
-
 def to_bfloat16(array):
     """Return the bits of the nearest bfloat16, ties to even; a scalar gets an axis."""
     with np.errstate(over="ignore", invalid="ignore"):  # infinite where float32 ends
@@ -260,3 +274,170 @@ def to_bfloat16(array):
     # Rounding up would carry some NaNs into the sign: they keep their upper half.
     quiet = bits >> 16 | ((bits & 0xFFFF) > 0) * np.uint32(0x40)
     return np.where(np.isnan(bits.view(np.float32)), quiet, rounded).astype("<u2")
+
+
+# Tensors that are read when you ask for them: the same text as in lazy.py
+
+
+class Stored:
+    """A tensor as a file keeps it: ``read()`` makes an array of it.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the array that it becomes.
+    dtype : str
+        What the file calls its numbers: ``"bfloat16"``.
+    raw : array
+        Its bits, a window on the file.
+    make : callable
+        The function that makes an array of raw.
+    """
+
+    __slots__ = "dtype", "make", "raw", "shape"
+
+    def __init__(self, shape, dtype, raw, make):
+        self.shape, self.dtype, self.raw, self.make = shape, dtype, raw, make
+
+    def __repr__(self):
+        return f"{self.dtype} {self.shape}, not read yet"
+
+    def read(self):
+        """Return the array. It is read-only: the next one that is read would not have a change."""
+        array = self.make(self.raw)
+        array.flags.writeable = False
+        return array
+
+
+READING: Any = MutableMapping  # all its methods that hand out values go through []
+
+
+class LazyDict(dict):
+    """A dict whose tensors become arrays when you ask for them, each time anew."""
+
+    __slots__ = ()
+    get, items, values = READING.get, READING.items, READING.values
+    pop, setdefault, update = READING.pop, READING.setdefault, READING.update
+    __eq__ = READING.__eq__
+
+    def __iter__(self):  # its own: dict(self) would not ask for the values otherwise
+        return dict.__iter__(self)
+
+    def __getitem__(self, key):
+        return with_arrays(dict.__getitem__(self, key))
+
+    def popitem(self):
+        """Remove the last entry and return it."""
+        key, value = dict.popitem(self)
+        return key, with_arrays(value)
+
+    def stored(self, key):
+        """Return a value as it is kept: an unread tensor has a shape and a dtype."""
+        return dict.__getitem__(self, key)
+
+    def renamed(self, names):
+        """Return the entries of ``{new name: name}`` under their new names, unread."""
+        return LazyDict({new: self.stored(name) for new, name in names.items()})
+
+    def copy(self):
+        """Return the same entries, unread."""
+        return self.renamed({name: name for name in self})
+
+    def __or__(self, other):
+        found = self.copy()
+        found.update(other)
+        return found
+
+
+def with_arrays(value):
+    """Return a value with all tensors of it read: in lists in their place, in tuples anew."""
+    if isinstance(value, Stored):
+        return value.read()
+    if type(value) not in (list, tuple):
+        return value
+    became, todo = {}, [(value, False)]  # {id: (part, what it becomes)}: each is done once
+    while todo:
+        part, inner_done = todo.pop()
+        inner = part if type(part) in (list, tuple) else ()
+        if inner_done:
+            arrays = [became[id(one)][1] for one in inner]
+            if any(new is not old for new, old in zip(arrays, inner, strict=True)):
+                if type(part) is list:
+                    part[:] = arrays
+                else:
+                    became[id(part)] = part, tuple(arrays)
+        elif id(part) not in became:
+            became[id(part)] = part, part.read() if isinstance(part, Stored) else part
+            todo += [(part, True), *((one, False) for one in inner)]
+    return became[id(value)][1]
+
+
+# Numbers that NumPy has not, as float32, exactly
+
+
+def from_bfloat16(bits):
+    """Return the float32 whose upper halves the bits are."""
+    wide = bits.astype(np.uint32)
+    wide <<= np.uint32(16)  # in place: a scalar stays an array
+    return wide.view(np.float32)
+
+
+def from_float8(name, bits):
+    """Return the float32 of the bits of a float8."""
+    table = float8(name)
+    flags = [["readonly"], ["writeonly", "allocate"]]
+    options = ["external_loop", "buffered", "zerosize_ok"]  # some thousand numbers at a time
+    with np.nditer([bits, None], options, flags, [bits.dtype, np.float32]) as parts:
+        for some, numbers in parts:
+            numbers[...] = table[some]
+        return parts.operands[1]
+
+
+def float8(name):
+    """Return the float32 of each of the 256 numbers of a float8 of torch."""
+    bits = np.arange(256)
+    if name == "float8_e8m0fnu":
+        values, nan = np.ldexp(1.0, bits - 127), [255]
+    else:
+        exponent_bits, bias, nan = FLOAT8_BITS[name]
+        mantissa_bits = 7 - exponent_bits
+        exponent = bits % 128 >> mantissa_bits
+        mantissa = bits % 2**mantissa_bits + 2**mantissa_bits * (exponent > 0)
+        values = np.ldexp(mantissa.astype(float), np.maximum(exponent, 1) - bias - mantissa_bits)
+        values = np.where(bits < 128, values, -values)
+        if name == "float8_e5m2":
+            values[[0x7C, 0xFC]] = np.inf, -np.inf
+    values[nan] = np.nan
+    return values.astype(np.float32)
+
+
+# Bits of the exponent, its bias, and which numbers are NaN
+FLOAT8_BITS = {
+    "float8_e4m3fn": (4, 7, [0x7F, 0xFF]),
+    "float8_e4m3fnuz": (4, 8, [0x80]),
+    "float8_e5m2": (5, 15, [0x7D, 0x7E, 0x7F, 0xFD, 0xFE, 0xFF]),
+    "float8_e5m2fnuz": (5, 16, [0x80]),
+}
+CONVERT = {"bfloat16": from_bfloat16} | {
+    name: partial(from_float8, name) for name in [*FLOAT8_BITS, "float8_e8m0fnu"]
+}
+
+
+def as_stored(bits, dtype):
+    """Return a tensor of these bits, to be converted when it is read."""
+    return Stored(bits.shape, dtype, bits, partial(converted, CONVERT[dtype]))
+
+
+def converted(convert, bits):
+    """Return convert(bits). An expanded tensor has more numbers than there are bits: once each."""
+    if bits.size <= span(bits):
+        return convert(bits)
+    numbers = convert(np.lib.stride_tricks.as_strided(bits, [span(bits)], [bits.itemsize]))
+    steps = [numbers.itemsize * step // bits.itemsize for step in bits.strides]
+    return np.ndarray(bits.shape, numbers.dtype, numbers, 0, steps)
+
+
+def span(bits):
+    """Return how many numbers lie from the first of bits to the last."""
+    last = sum((n - 1) * step for n, step in zip(bits.shape, bits.strides, strict=True))
+    return 1 + last // bits.itemsize if bits.size else 0

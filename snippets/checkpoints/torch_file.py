@@ -14,8 +14,10 @@ import stat
 import types
 import zipfile
 import zlib
-from collections import Counter, OrderedDict
+from collections import Counter
+from collections.abc import MutableMapping
 from contextlib import contextmanager
+from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -35,7 +37,6 @@ PICKLES = (
     b"]q",
     b"ccollections\n",
 )
-BFLOAT16 = np.dtype([("bfloat16", np.uint16)])  # NumPy has none; its numbers come as float32
 MAX_PICKLE = 2**30  # bytes that a pickle may have; ten thousand tensors need 2**20
 MAX_STEPS = 2**23  # instructions that it may have; ten thousand tensors need 2**18
 SMALL = 2**16  # bytes that a compressed pickle may have, however small its file is
@@ -58,15 +59,19 @@ class StandIn:
         What was to be put into it: items of a list, (key, value) of a dict.
     """
 
-    __slots__ = "args", "built", "items", "name", "state"
+    __slots__ = "built", "kept_args", "kept_items", "kept_state", "name"
 
     def __init__(self, name, args=None):
-        self.name, self.args, self.state, self.items = name, args, None, []
+        self.name, self.kept_args, self.kept_state, self.kept_items = name, args, None, []
         self.built = None  # the array or dtype of NumPy that came of its state
+
+    args = property(lambda self: with_arrays(self.kept_args))
+    state = property(lambda self: with_arrays(self.kept_state))
+    items = property(lambda self: with_arrays(self.kept_items))
 
     def __repr__(self):
         name = escaped(public(self.name))
-        return f"the name {name}" if self.args is None else f"a pickled {name}, not rebuilt"
+        return f"the name {name}" if self.kept_args is None else f"a pickled {name}, not rebuilt"
 
 
 class CheckpointError(ValueError):
@@ -77,12 +82,14 @@ def load_torch(path: str | PathLike[str]) -> Any:
     """Return what ``torch.load(path, "cpu", weights_only=False)`` does, in NumPy; execute nothing.
 
     Dicts, lists, tuples, sets and plain values stay as they are nested. Tensors, Parameters and
-    NumPy's arrays become arrays, which share memory as they did; bfloat16 and float8 become
-    float32, exactly. A torch.device becomes a string, a torch.dtype NumPy's dtype, a torch.Size a
-    tuple, a number of NumPy's one of Python's. Anything else becomes a StandIn: it has the name
-    that the file gives, and what the file puts into it. No name is looked up or imported.
+    NumPy's arrays become arrays, which share memory as they did. bfloat16 and float8 become
+    float32, exactly, when they are read: by ``[]``, ``get``, ``values``, ``items`` or ``**`` of
+    the dict that holds them. Such an array is a copy, read-only. A torch.device becomes a string,
+    a torch.dtype NumPy's dtype, a torch.Size a tuple, a number of NumPy's one of Python's. Anything
+    else becomes a StandIn: it has the name that the file gives, and what the file puts into it. No
+    name is looked up or imported.
 
-    Where the file allows, the arrays are windows on it that load when they are read and never
+    Where the file allows, all others are windows on it that load when they are read and never
     write to it: a large file opens at once. Don't change the file while they are in use.
 
     Parameters
@@ -107,7 +114,7 @@ def opened(path, read):
     """Return what read makes of a file, which it gets open."""
     check_file(path)
     with open(path, "rb") as file, told_of(path):
-        return read(file)
+        return with_arrays(read(file))
 
 
 @contextmanager
@@ -145,7 +152,7 @@ def state_dict_of(model: StandIn) -> tuple[dict[str, Any], dict[str, str]]:
     --------
     torch.nn.Module.state_dict : the same for a live model.
     """
-    state, classes, todo, left = {}, {}, [("", model)], MAX_STEPS
+    state, classes, todo, left = LazyDict(), {}, [("", model)], MAX_STEPS
     while todo:
         prefix, module = todo.pop()
         parameters, buffers, modules = parts_of_module(module)
@@ -153,9 +160,10 @@ def state_dict_of(model: StandIn) -> tuple[dict[str, Any], dict[str, str]]:
         left -= sum(len(prefix) + len(name) + 1 for name in [*parameters, *buffers, *modules])
         if left < 0:
             raise ValueError("this model's modules contain one another without end")
-        for name, value in [*parameters.items(), *buffers.items()]:
-            if value is not None:
-                state[prefix + name] = value
+        for own in parameters, buffers:
+            for name in own:
+                if own.stored(name) is not None:
+                    state[prefix + name] = own.stored(name)
         inner = [(f"{prefix}{name}.", part) for name, part in modules.items() if part is not None]
         todo += reversed(inner)
     return state, classes
@@ -164,13 +172,13 @@ def state_dict_of(model: StandIn) -> tuple[dict[str, Any], dict[str, str]]:
 def parts_of_module(module):
     """Return the parameters, the buffers that are saved, and the modules of a pickled module."""
     state = module.state if isinstance(module, StandIn) else None
-    state = state if isinstance(state, dict) else {}
+    state = state if isinstance(state, LazyDict) else LazyDict()
     parts = [state.get(kind) for kind in ("_parameters", "_buffers", "_modules")]
-    if not all(isinstance(part, dict) and all(type(n) is str for n in part) for part in parts):
+    if not all(isinstance(part, LazyDict) and all(type(n) is str for n in part) for part in parts):
         raise ValueError(f"a {type(module).__name__} that is not a pickled torch.nn.Module")
     passing = state.get("_non_persistent_buffers_set")
     passing = passing if isinstance(passing, set) else ()
-    parts[1] = {name: value for name, value in parts[1].items() if name not in passing}
+    parts[1] = parts[1].renamed({name: name for name in parts[1] if name not in passing})
     return parts
 
 
@@ -191,6 +199,102 @@ def check_file(path):
         raise ValueError(f"{path}: a folder{what_folder_this_is(sorted(os.listdir(path)))}")
     if not stat.S_ISREG(mode):
         raise ValueError(f"{path}: this is a pipe or a device: copy what it gives into a file")
+
+
+# Tensors that are read when you ask for them: the same text as in lazy.py
+
+
+class Stored:
+    """A tensor as a file keeps it: ``read()`` makes an array of it.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the array that it becomes.
+    dtype : str
+        What the file calls its numbers: ``"bfloat16"``.
+    raw : array
+        Its bits, a window on the file.
+    make : callable
+        The function that makes an array of raw.
+    """
+
+    __slots__ = "dtype", "make", "raw", "shape"
+
+    def __init__(self, shape, dtype, raw, make):
+        self.shape, self.dtype, self.raw, self.make = shape, dtype, raw, make
+
+    def __repr__(self):
+        return f"{self.dtype} {self.shape}, not read yet"
+
+    def read(self):
+        """Return the array. It is read-only: the next one that is read would not have a change."""
+        array = self.make(self.raw)
+        array.flags.writeable = False
+        return array
+
+
+READING: Any = MutableMapping  # all its methods that hand out values go through []
+
+
+class LazyDict(dict):
+    """A dict whose tensors become arrays when you ask for them, each time anew."""
+
+    __slots__ = ()
+    get, items, values = READING.get, READING.items, READING.values
+    pop, setdefault, update = READING.pop, READING.setdefault, READING.update
+    __eq__ = READING.__eq__
+
+    def __iter__(self):  # its own: dict(self) would not ask for the values otherwise
+        return dict.__iter__(self)
+
+    def __getitem__(self, key):
+        return with_arrays(dict.__getitem__(self, key))
+
+    def popitem(self):
+        """Remove the last entry and return it."""
+        key, value = dict.popitem(self)
+        return key, with_arrays(value)
+
+    def stored(self, key):
+        """Return a value as it is kept: an unread tensor has a shape and a dtype."""
+        return dict.__getitem__(self, key)
+
+    def renamed(self, names):
+        """Return the entries of ``{new name: name}`` under their new names, unread."""
+        return LazyDict({new: self.stored(name) for new, name in names.items()})
+
+    def copy(self):
+        """Return the same entries, unread."""
+        return self.renamed({name: name for name in self})
+
+    def __or__(self, other):
+        found = self.copy()
+        found.update(other)
+        return found
+
+
+def with_arrays(value):
+    """Return a value with all tensors of it read: in lists in their place, in tuples anew."""
+    if isinstance(value, Stored):
+        return value.read()
+    if type(value) not in (list, tuple):
+        return value
+    became, todo = {}, [(value, False)]  # {id: (part, what it becomes)}: each is done once
+    while todo:
+        part, inner_done = todo.pop()
+        inner = part if type(part) in (list, tuple) else ()
+        if inner_done:
+            arrays = [became[id(one)][1] for one in inner]
+            if any(new is not old for new, old in zip(arrays, inner, strict=True)):
+                if type(part) is list:
+                    part[:] = arrays
+                else:
+                    became[id(part)] = part, tuple(arrays)
+        elif id(part) not in became:
+            became[id(part)] = part, part.read() if isinstance(part, Stored) else part
+            todo += [(part, True), *((one, False) for one in inner)]
+    return became[id(value)][1]
 
 
 # The containers
@@ -252,7 +356,7 @@ def storage_of(raw, order):
     def storage(saved_id):
         dtype, key, count = storage_id(saved_id)
         if key not in storages:
-            storages[key] = as_storage(raw(key), dtype, order)
+            storages[key] = Storage(raw(key), dtype, order)
         return check_storage(storages[key], dtype, key, count)
 
     return storage
@@ -389,7 +493,7 @@ def read_legacy(file, data):
         if window(data, position, 8).tobytes() != count.to_bytes(8, "little"):
             raise CheckpointError(f"storage {key!r} has not the {count} numbers it should")
         raw = window(data, position + 8, count * dtype.itemsize)
-        storages[key] = as_storage(raw, dtype, "<")
+        storages[key] = Storage(raw, dtype, "<")
         position += 8 + raw.size
     stream.seek(begin)
     return unpickle(stream, BUILDERS, storage, len(data))
@@ -413,8 +517,19 @@ def window(data, start, size):
 # Storages and the tensors that look at them
 
 
-class Storage(np.ndarray):
+class Storage(Stored):
     """The numbers of one storage, flat: what a pickle can only get from the file, not forge."""
+
+    __slots__ = "made", "numbers", "order", "told"
+
+    def __init__(self, raw, dtype, order):
+        self.told, self.order, self.made = dtype, order, {}
+        self.numbers = as_numbers(raw, dtype, order)
+        super().__init__(self.numbers.shape, (dtype.names or [dtype.name])[0], raw, None)
+
+    def read(self):
+        """Return the numbers of a storage that was saved by itself."""
+        return with_arrays(as_tensor(self.numbers, self.told))
 
 
 def storage_id(saved_id):
@@ -426,31 +541,27 @@ def storage_id(saved_id):
     raise CheckpointError("it refers to something outside that is no plain storage")
 
 
-def as_storage(raw, dtype, order):
-    """Return the bytes of a storage as numbers of this machine's byte order."""
-    found = as_numbers(raw, dtype, order).view(Storage)
-    found.told, found.raw, found.order, found.made = dtype, raw, order, {}
-    return found
-
-
 def as_numbers(raw, dtype, order):
     """Return bytes as numbers, without a copy where they lie as NumPy wants them."""
     if raw.size % dtype.itemsize:
         raise CheckpointError(f"{raw.size} bytes are no whole number of {dtype}")
-    if dtype == BFLOAT16:  # the upper half of a float32
-        return (raw.view(f"{order}u2").astype(np.uint32) << 16).view(np.float32)
-    if dtype in FLOAT8.values():
-        return float8(dtype.names[0])[raw]
+    if dtype.names:  # bits, which as_tensor knows how to convert
+        return raw.view(dtype[0].newbyteorder(order))
     found = raw.view(dtype.newbyteorder(order))
     if not found.flags.aligned:
         found = raw.copy().view(found.dtype)
     return found.astype(dtype, copy=False)
 
 
+def as_tensor(numbers, dtype):
+    """Return numbers as they are, bits of a dtype that NumPy has not as an unread tensor."""
+    return as_stored(numbers, dtype.names[0]) if dtype.names else numbers
+
+
 def check_storage(storage, dtype, key, count):
     """Return the storage, if it is what the pickle says."""
-    if (storage.told, storage.size) != (dtype, count):
-        given = f"{storage.size} of {storage.told}"
+    if (storage.told, *storage.shape) != (dtype, count):
+        given = f"{storage.shape[0]} of {storage.told}"
         raise CheckpointError(f"storage {key!r} has {given}, the pickle says {count} of {dtype}")
     return storage
 
@@ -459,10 +570,12 @@ def rebuild_tensor(storage, offset, shape, stride, _grad=None, _hooks=None, flag
     """Return a tensor: a window on its storage, begun at offset, stepping by stride."""
     check_is(Storage, storage)
     conj, neg = check_flags(flags or {})
+    if (conj or neg) and storage.told.names:
+        raise CheckpointError(f"it marks a tensor of {storage.dtype} as conj or neg")
     if (conj, neg) not in storage.made:
-        numbers = np.conj(storage) if conj else storage
+        numbers = np.conj(storage.numbers) if conj else storage.numbers
         storage.made[conj, neg] = -numbers if neg else numbers
-    return view(storage.made[conj, neg], offset, shape, stride)
+    return as_tensor(view(storage.made[conj, neg], offset, shape, stride), storage.told)
 
 
 def check_flags(flags):
@@ -483,22 +596,22 @@ def rebuild_tensor_v3(storage, offset, shape, stride, _grad, _hooks, dtype):
     check_is(np.dtype, dtype)
     if dtype not in storage.made:
         storage.made[dtype] = as_numbers(storage.raw, dtype, storage.order)
-    return view(storage.made[dtype], offset, shape, stride)
+    return as_tensor(view(storage.made[dtype], offset, shape, stride), dtype)
 
 
-def view(storage, offset, shape, stride):
-    """Return the window on a storage, if it lies inside."""
+def view(numbers, offset, shape, stride):
+    """Return the window on the numbers of a storage, if it lies inside."""
     if not type(shape) is type(stride) is tuple or not len(shape) == len(stride) <= 64:
         raise CheckpointError("a tensor's shape and stride are not two tuples of one length")
     if any(type(n) is not int or n < 0 for n in (offset, *shape, *stride)):
         raise CheckpointError("a tensor's offset, shape and stride are not all counts")
     if 0 in shape:
-        return np.empty(shape, storage.dtype)
+        return np.empty(shape, numbers.dtype)
     last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
-    if last >= storage.size:
-        raise CheckpointError(f"a tensor reads number {last} of a storage of {storage.size}")
-    size = storage.itemsize
-    return np.ndarray(shape, storage.dtype, storage, offset * size, [size * n for n in stride])
+    if last >= numbers.size:
+        raise CheckpointError(f"a tensor reads number {last} of a storage of {numbers.size}")
+    size = numbers.itemsize
+    return np.ndarray(shape, numbers.dtype, numbers, offset * size, [size * n for n in stride])
 
 
 # The pickle
@@ -510,7 +623,7 @@ def unpickle(stream, allowed, storage, size):
     allowed maps the names of functions and types to what stands for them here; storage returns
     what a reference to a storage refers to.
     """
-    stack, marks, memo, names, made = [], [], {}, {}, 0
+    stack, marks, memo, names, made, counted = [], [], {}, {}, 0, {}
 
     def since_mark():
         start = marks.pop()
@@ -552,7 +665,7 @@ def unpickle(stream, allowed, storage, size):
             case "EMPTY_LIST":
                 stack.append([])
             case "EMPTY_DICT":
-                stack.append({})
+                stack.append(LazyDict())
             case "EMPTY_SET":
                 stack.append(set())
             case "MARK":
@@ -567,23 +680,28 @@ def unpickle(stream, allowed, storage, size):
                 stack.append(stack[-1])
             case "TUPLE":
                 stack.append(tuple(since_mark()))
+                made += together(stack[-1], counted)
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
                 count = int(opcode.name[-1])
                 stack[-count:] = [tuple(stack[-count:])]
+                made += together(stack[-1], counted)
             case "LIST":
                 stack.append(since_mark())
+                made += together(stack[-1], counted)
             case "FROZENSET":
                 stack.append(frozenset(map(as_key, since_mark())))
             case "DICT":
                 items = since_mark()
-                stack.append({})
+                stack.append(LazyDict())
                 set_items(stack[-1], zip(items[::2], items[1::2], strict=True))
             case "APPEND":
                 item = stack.pop()
                 add_items(stack[-1], [item])
+                made += together([item], counted)
             case "APPENDS":
                 items = since_mark()
                 add_items(stack[-1], items)
+                made += together(items, counted)
             case "ADDITEMS":
                 items = since_mark()
                 check_is(set, stack[-1])
@@ -643,6 +761,13 @@ def copied(value):
     return len(value) if isinstance(value, str | bytes | bytearray) else 0
 
 
+def together(items, counted):
+    """Return the bytes that are read at once when a list or a tuple of these is read."""
+    new = {id(one): one for one in items if type(one) is Stored and id(one) not in counted}
+    counted |= new
+    return sum(min(one.raw.size, span(one.raw)) * one.raw.itemsize for one in new.values())
+
+
 def python_2(raw):
     """Return a string of Python 2, which may be text or bytes."""
     try:
@@ -661,7 +786,7 @@ def call(function, args):
     """Return function(*args), a stand-in of it if it is not one of BUILDERS."""
     check_is(tuple, args)
     if isinstance(function, StandIn):
-        bare = function.args is None
+        bare = function.kept_args is None
         return StandIn(function.name, args) if bare else StandIn("operator.call", (function, args))
     check_is(types.FunctionType, function)
     if len(args) > 16:
@@ -671,11 +796,11 @@ def call(function, args):
 
 def build(target, state):
     """Return target with its state: where NumPy pickles a dtype or an array, that."""
-    if isinstance(target, OrderedDict | np.ndarray):  # _metadata, requires_grad: not weights
+    if isinstance(target, dict | np.ndarray | Stored):  # _metadata, requires_grad: not weights
         return target
     check_is(StandIn, target)
-    target.state = state
-    match target.name, target.args, state:
+    target.kept_state = state
+    match target.name, target.kept_args, state:
         case "numpy.dtype", (str(code), *_), (_, str(order), None, None, None, *_):
             if re.fullmatch("[biufcSU][0-9]{1,9}", code) and re.fullmatch("[<>|=]", order):
                 target.built = np.dtype(code).newbyteorder(order)
@@ -705,7 +830,7 @@ def set_items(target, pairs):
     """Put pairs into a dict, or by a stand-in."""
     check_is((dict, StandIn), target)
     if isinstance(target, StandIn):
-        target.items.extend(pairs)
+        target.kept_items.extend(pairs)
         return
     for key, value in pairs:
         target[as_key(key)] = value
@@ -714,15 +839,15 @@ def set_items(target, pairs):
 def add_items(target, items):
     """Append items to a list, or put them by a stand-in."""
     check_is((list, StandIn), target)
-    (target.items if isinstance(target, StandIn) else target).extend(items)
+    (target.kept_items if isinstance(target, StandIn) else target).extend(items)
 
 
 # What a pickle may name, and what stands for it here
 
 
 def ordered_dict(pairs=()):
-    """Return an OrderedDict; pairs are there if Python 2 wrote the file."""
-    found = OrderedDict()
+    """Return a dict for an OrderedDict; pairs are there if Python 2 wrote the file."""
+    found = LazyDict()
     if pairs:
         check_is(list, pairs)
         set_items(found, pairs)
@@ -733,6 +858,8 @@ def ordered_dict(pairs=()):
 def counter(counts):
     """Return a Counter, as learning rate schedulers store."""
     check_is(dict, counts)
+    for number in dict.values(counts):
+        check_is(int, number)
     found = Counter(counts)
     counts.clear()
     return found
@@ -740,7 +867,7 @@ def counter(counts):
 
 def a_dict(_default_factory=None):
     """Return a dict, as protocol 2 begins a defaultdict."""
-    return {}
+    return LazyDict()
 
 
 def a_set(items=()):
@@ -801,6 +928,24 @@ def numpy_scalar(dtype, raw=None):
     return StandIn("numpy.generic", (dtype, raw)) if found is None else found.item()
 
 
+def from_bfloat16(bits):
+    """Return the float32 whose upper halves the bits are."""
+    wide = bits.astype(np.uint32)
+    wide <<= np.uint32(16)  # in place: a scalar stays an array
+    return wide.view(np.float32)
+
+
+def from_float8(name, bits):
+    """Return the float32 of the bits of a float8."""
+    table = float8(name)
+    flags = [["readonly"], ["writeonly", "allocate"]]
+    options = ["external_loop", "buffered", "zerosize_ok"]  # some thousand numbers at a time
+    with np.nditer([bits, None], options, flags, [bits.dtype, np.float32]) as parts:
+        for some, numbers in parts:
+            numbers[...] = table[some]
+        return parts.operands[1]
+
+
 def float8(name):
     """Return the float32 of each of the 256 numbers of a float8 of torch."""
     bits = np.arange(256)
@@ -826,8 +971,35 @@ FLOAT8_BITS = {
     "float8_e5m2": (5, 15, [0x7D, 0x7E, 0x7F, 0xFD, 0xFE, 0xFF]),
     "float8_e5m2fnuz": (5, 16, [0x80]),
 }
-FLOAT8 = {
-    f"torch.{name}": np.dtype([(name, np.uint8)]) for name in [*FLOAT8_BITS, "float8_e8m0fnu"]
+CONVERT = {"bfloat16": from_bfloat16} | {
+    name: partial(from_float8, name) for name in [*FLOAT8_BITS, "float8_e8m0fnu"]
+}
+
+
+def as_stored(bits, dtype):
+    """Return a tensor of these bits, to be converted when it is read."""
+    return Stored(bits.shape, dtype, bits, partial(converted, CONVERT[dtype]))
+
+
+def converted(convert, bits):
+    """Return convert(bits). An expanded tensor has more numbers than there are bits: once each."""
+    if bits.size <= span(bits):
+        return convert(bits)
+    numbers = convert(np.lib.stride_tricks.as_strided(bits, [span(bits)], [bits.itemsize]))
+    steps = [numbers.itemsize * step // bits.itemsize for step in bits.strides]
+    return np.ndarray(bits.shape, numbers.dtype, numbers, 0, steps)
+
+
+def span(bits):
+    """Return how many numbers lie from the first of bits to the last."""
+    last = sum((n - 1) * step for n, step in zip(bits.shape, bits.strides, strict=True))
+    return 1 + last // bits.itemsize if bits.size else 0
+
+
+# What NumPy has not, as its bits: one number is a field, which has the name
+LATER = {
+    f"torch.{name}": np.dtype([(name, np.uint16 if name == "bfloat16" else np.uint8)])
+    for name in CONVERT
 }
 ORDERS = {b"little": "<", b"big": ">"}
 TENSORS = {
@@ -869,10 +1041,9 @@ BUILDERS = (
         for name in PYTHON
         for module in ("builtins", "__builtin__")
     }
-    | FLOAT8
+    | LATER
     | {
-        "torch.BFloat16Storage": BFLOAT16,
-        "torch.bfloat16": BFLOAT16,
+        "torch.BFloat16Storage": LATER["torch.bfloat16"],
         "torch.storage.UntypedStorage": np.dtype(np.uint8),
         "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
         "torch._utils._rebuild_parameter_with_state": lambda tensor, *_: tensor,
