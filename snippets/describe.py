@@ -14,7 +14,7 @@ from .storage import candidates
 from .which_layer import CONV1D, MODULES, modules_of
 
 FUSED = re.compile(r"(?:^|[._])(?:c_attn|in_proj|query_key_value|\w*qkv)(?:_proj)?$", re.I)
-SAMPLE = 2**12  # numbers of an array that are compared with another's
+SAMPLE = 2**9  # numbers of a piece of an array that is compared with another's
 NO_LAYER = "no layer of torch.nn stores exactly these tensors"
 HELP = "Print what a checkpoint holds: names, shapes, dtypes, and the layers that store them."
 
@@ -328,17 +328,20 @@ def tied_notes(arrays):
             places.setdefault(address, []).append(name)
     notes = [shared(names, "are one array: tied") for names in places.values() if names[1:]]
     for (_, shape, _, dtype), (first, *_) in places.items():
-        some = sample(arrays[first])
-        if some.tobytes() != some[:1].tobytes() * some.size:
-            alike.setdefault((shape, dtype, some.tobytes()), []).append(first)
+        if some := sample(arrays[first]):
+            alike.setdefault((shape, dtype, some), []).append(first)
     same = "hold the same numbers: tied, or a copy"
     return notes + [shared(names, same) for names in alike.values() if names[1:]]
 
 
 def sample(values):
-    """Return numbers from all over an array, all of a small one: a large file is not read."""
+    """Return the bytes of a small array, of a large one three pieces; b"" if all are one number."""
     bits = getattr(values, "raw", values)
-    return bits.flat[:: bits.size // SAMPLE | 1]
+    starts = (0, bits.size // 2, bits.size - SAMPLE) if bits.size > 3 * SAMPLE else (0,)
+    length = SAMPLE if starts[1:] else bits.size
+    some = np.concatenate([bits.flat[start : start + length] for start in starts])
+    alike = some.tobytes() == some[:1].tobytes() * some.size
+    return b"" if alike else some.tobytes()
 
 
 def shared(names, what):
