@@ -69,7 +69,7 @@ def table(state):
 
 def described(state):
     """Return ([Row], [note]) of a state_dict."""
-    state = entries(state)
+    state = unread(state)
     arrays = {name: values for name, values in state.items() if is_array(values)}
     clean = unwrapped(arrays)
     shapes = {clean[name]: tuple(values.shape) for name, values in arrays.items()}
@@ -221,7 +221,7 @@ def is_array(value):
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
 
-def entries(mapping):
+def unread(mapping):
     """Return the entries as a dict. What a large file keeps unread stays so."""
     get = getattr(mapping, "stored", mapping.__getitem__)
     return {name: get(name) for name in mapping}
@@ -233,7 +233,7 @@ def state_dicts(state):
     todo = [("state", state)]
     while todo:
         path, value = todo.pop()
-        inner = entries(value) if isinstance(value, Mapping) else {}
+        inner = unread(value) if isinstance(value, Mapping) else {}
         if isinstance(value, list | tuple):
             inner = {i: entry for i, entry in enumerate(value) if isinstance(entry, Mapping)}
         if id(value) in seen or "param_groups" in inner or not inner:
@@ -252,7 +252,7 @@ def is_state_dict(mapping):
     """Return whether names have arrays. A checkpoint may keep its loss beside its state_dict."""
     arrays = [name for name, value in mapping.items() if is_array(value)]
     maps = [value for value in mapping.values() if isinstance(value, Mapping)]
-    beside = any(map(is_array, chain.from_iterable(entries(inner).values() for inner in maps)))
+    beside = any(map(is_array, chain.from_iterable(unread(inner).values() for inner in maps)))
     dotted = any("." in str(name) for name in arrays)
     return bool(arrays) and all(isinstance(k, str) for k in mapping) and (dotted or not beside)
 

@@ -11,12 +11,14 @@ import numpy as np
 from .inside import Inside, inside, read_inside
 from .torch_file import (
     CheckpointError,
+    LazyDict,
     StandIn,
     load_torch,
     mapped,
     opened,
     told_of,
     window,
+    with_arrays,
 )
 
 
@@ -50,7 +52,7 @@ def load_distributed(path: str | PathLike[str]) -> Any:
             return opened(path, read_pieces)
     index = load_torch(os.path.join(folder, ".metadata"))
     with told_of(path):
-        return read_distributed(folder, attributes(index, "Metadata"))
+        return with_arrays(read_distributed(folder, attributes(index, "Metadata")))
 
 
 def read_distributed(folder, index):
@@ -87,12 +89,14 @@ class Node(dict):
 
 def plain(found):
     """Return nested dicts, or lists where the keys count."""
-    parts = {key: plain(part) if type(part) is Node else part for key, part in found.items()}
+    parts = LazyDict()
+    for key, part in found.items():
+        parts[key] = plain(part) if type(part) is Node else part
     if not parts or not all(type(key) is int for key in parts):
         return parts
     if sorted(parts) != list(range(len(parts))):
         raise CheckpointError(f"a list has the items {sorted(parts)[:9]}")
-    return [parts[number] for number in range(len(parts))]
+    return [parts.stored(number) for number in range(len(parts))]
 
 
 def whole(name, told, pieces):
@@ -103,6 +107,7 @@ def whole(name, told, pieces):
     arrays = [(offset, read_inside(raw)) for offset, raw in pieces]
     if len(arrays) == 1 and arrays[0][1].shape == shape:
         return arrays[0][1]
+    arrays = [(offset, with_arrays(array)) for offset, array in arrays]
     count, stored = math.prod(shape), sum(raw.size for _, raw in pieces)
     if count > stored or sum(array.size for _, array in arrays) != count:
         raise CheckpointError(f"{name!r} of shape {shape} is not whole: a piece is missing")

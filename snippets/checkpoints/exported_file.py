@@ -10,7 +10,8 @@ from .torch_file import (
     ORDERS,
     SMALL,
     CheckpointError,
-    as_storage,
+    LazyDict,
+    Storage,
     mapped,
     member_of,
     opened,
@@ -99,7 +100,7 @@ def read_exported(file):
 def read_weights(member, config, size):
     """Return the state_dict that the JSON of one model tells of."""
     order = ORDERS[bytes(member("byteorder"))]
-    storages, state = {}, {}
+    storages, state = {}, LazyDict()
     for name, told in json.loads(bytes(member(WEIGHTS + config, size)))["config"].items():
         key, meta = told["path_name"], told["tensor_meta"]
         if told["use_pickle"]:
@@ -109,7 +110,7 @@ def read_weights(member, config, size):
         if dtype is None:
             raise CheckpointError(f"{name!r} has the dtype {meta['dtype']}, which is not known")
         if (key, dtype) not in storages:
-            storages[key, dtype] = as_storage(member(WEIGHTS + key), dtype, order)
+            storages[key, dtype] = Storage(member(WEIGHTS + key), dtype, order)
         shape, stride = (tuple(n["as_int"] for n in meta[which]) for which in ("sizes", "strides"))
         offset = meta["storage_offset"]["as_int"]
         state[name] = rebuild_tensor(storages[key, dtype], offset, shape, stride)

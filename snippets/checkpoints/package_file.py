@@ -9,6 +9,7 @@ from .torch_file import (
     MAX_PICKLE,
     SMALL,
     CheckpointError,
+    LazyDict,
     StandIn,
     mapped,
     member_of,
@@ -76,7 +77,7 @@ def read_package(file):
             return found
 
     names = [name.removeprefix(f"{folder}/") for name in members if name.endswith(".pkl")]
-    found = {name: unpickled(name) for name in names if not name.startswith(".data/")}
+    found = LazyDict({name: unpickled(name) for name in names if not name.startswith(".data/")})
     return found.popitem()[1] if len(found) == 1 else found
 
 

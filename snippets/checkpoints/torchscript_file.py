@@ -13,7 +13,9 @@ from .torch_file import (
     MAX_STEPS,
     SMALL,
     CheckpointError,
+    LazyDict,
     StandIn,
+    Stored,
     mapped,
     member_of,
     opened,
@@ -79,7 +81,7 @@ def script_state(
     if state:
         return state
     made = unpickled(f"{pickles}constants.pkl", constants)
-    return {f"CONSTANTS.c{number}": value for number, value in enumerate(made)}
+    return LazyDict({f"CONSTANTS.c{number}": value for number, value in enumerate(made)})
 
 
 def names_kept(member, folder):
@@ -106,7 +108,7 @@ def state_dict_of_script(model, kept):
     """Return the parameters and the buffers of a pickled module, and of all that are in it."""
     if not is_module(model):
         raise CheckpointError("its pickle holds no module")
-    state, todo, left = {}, [("", model)], MAX_STEPS
+    state, todo, left = LazyDict(), [("", model)], MAX_STEPS
     while todo:
         prefix, module = todo.pop()
         names, inner = kept(module.name), []
@@ -117,8 +119,8 @@ def state_dict_of_script(model, kept):
             if is_module(value):
                 inner.append((f"{prefix}{name}.", value))
             elif isinstance(value, StandIn) and value.name.startswith(PACKED):
-                state[f"{prefix}{name}"] = value.state
-            elif isinstance(value, np.ndarray) and (names is None or name in names):
+                state[f"{prefix}{name}"] = value.kept_state
+            elif isinstance(value, np.ndarray | Stored) and (names is None or name in names):
                 state[f"{prefix}{name}"] = value
         todo += reversed(inner)
     return state

@@ -7,7 +7,7 @@ from os import PathLike
 from typing import Any
 
 from .inside import inside
-from .torch_file import BUILDERS, MAX_PICKLE, SMALL, storage_of, told_of, unpickle
+from .torch_file import BUILDERS, MAX_PICKLE, SMALL, storage_of, told_of, unpickle, with_arrays
 from .torchscript_file import script_state
 
 
@@ -30,7 +30,7 @@ def load_unpacked(path: str | PathLike[str]) -> Any:
         A file of the folder is missing or broken.
     """
     with told_of(path):
-        return read_unpacked(path, set(os.listdir(path)))
+        return with_arrays(read_unpacked(path, set(os.listdir(path))))
 
 
 def read_unpacked(path, names):

@@ -105,7 +105,7 @@ def test_tensors_in_pieces_become_whole(folder):
         ("result[where]", "result[: len(array)]"),
         ('where["offset"]', "0"),
         ("node[last]", "found[last]"),
-        ("return [parts[number]", "return [parts[0]"),
+        ("return [parts.stored(number)", "return [parts[0]"),
     ],
 )
 def test_a_reader_that_is_wrong_is_found_out(folder, old, new):
