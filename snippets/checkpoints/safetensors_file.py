@@ -47,8 +47,7 @@ def load_safetensors(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
 
     The arrays are views of one copy-on-write map of the file: opening it reads
     nothing, and what you write into an array never reaches the file. bfloat16
-    and float8 become float32, exactly, each time you ask for the entry: a
-    read-only array of its own.
+    and float8 become float32, exactly, each time you ask: a read-only array.
 
     Parameters
     ----------
@@ -62,8 +61,7 @@ def load_safetensors(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
     Raises
     ------
     ValueError
-        The file is damaged. An entry that has several numbers in a byte, F4 or
-        F6, raises it when you read it.
+        The file is damaged; or you read an entry that is F4 or F6.
     """
     header = safetensors_header(path)
     header.pop("__metadata__", None)
@@ -74,18 +72,17 @@ def load_safetensors(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
     arrays = LazyDict()
     for name, entry in header.items():
         dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
-        known = dtype in DTYPES or dtype in LATER
-        code = DTYPES.get(dtype, "u1")
+        size = end - begin if dtype in PACKED else shape
         try:
-            array = np.ndarray(shape if known else end - begin, code, data, start + begin)
+            array = np.ndarray(size, DTYPES.get(dtype, "u1"), data, start + begin)
         except (ValueError, OverflowError) as error:  # more axes or elements than NumPy has
             raise ValueError(f"{path}: {name!r}, shape {shape}: {error}") from error
-        if dtype in LATER:
-            arrays[name] = as_stored(array, LATER[dtype])
-        elif known:
-            arrays[name] = array if array.flags.aligned else array.copy()
-        else:  # the others can be read all the same
+        if dtype in PACKED:  # the others can be read all the same
             arrays[name] = Stored(tuple(shape), dtype, array, partial(refuse, path, name, dtype))
+        elif dtype in LATER:
+            arrays[name] = as_stored(array, LATER[dtype])
+        else:
+            arrays[name] = array if array.flags.aligned else array.copy()
     return arrays
 
 
