@@ -29,7 +29,7 @@ settings.load_profile("same")
 
 
 def pytest_configure(config):
-    # REQUIRE="torch chromium": a library or a program whose absence fails instead of skipping.
+    # REQUIRE="torch firefox-esr": a library or a program whose absence fails instead of skipping.
     missing = [
         name
         for name in os.environ.get("REQUIRE", "").split()

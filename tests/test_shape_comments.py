@@ -1,6 +1,7 @@
 """The checker of shape comments, on snippets with deliberate breaks."""
 
 import ast
+import re
 from itertools import chain
 
 import numpy as np
@@ -15,7 +16,7 @@ COMMENTED = [path for path in SNIPPETS if shape_comments(path.read_text("utf-8")
 
 @pytest.mark.parametrize("path", COMMENTED, ids=lambda path: path.name)
 def test_the_proof_of_a_snippet_executes_its_shape_comments(path):
-    assert f'executed(SNIPPETS_DIR / "{path.parent.name}/{path.name}")' in proof_of(path)
+    assert re.search(rf'executed\(\w+ / "({path.parent.name}/)?{path.name}"\)', proof_of(path))
 
 
 @pytest.mark.parametrize("path", COMMENTED, ids=lambda path: path.name)

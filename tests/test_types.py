@@ -61,6 +61,7 @@ WRONG = {
 }
 
 
+@pytest.mark.thorough
 def test_a_wrong_type_is_found(tmp_path):
     """All are planted into one copy; each is told where its function is used."""
     shutil.copytree(ROOT / "snippets", tmp_path / "snippets")

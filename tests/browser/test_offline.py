@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 
 from tests.conftest import built_once
 
+pytestmark = pytest.mark.thorough  # a second build of the site
+
 LINK = re.compile(r'(?:href|src)="([^"#]+)')
 
 

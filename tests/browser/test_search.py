@@ -139,9 +139,9 @@ FIRST = {
     "port/find-your-way/": [
         "_orig_mod",
         "module. prefix",
-        "hugging face conv1d",
         "weight_norm weight_g",
     ],
+    "models/gpt2/": ["gpt2 numpy", "hugging face conv1d", "GPT2LMHeadModel"],
     "port/prove-parity/": [
         "compare numpy and torch outputs",
         "np.allclose tolerance",

@@ -56,6 +56,7 @@ def test_the_command_writes_all_of_it(site, bare):
     assert [name for name in wanted if made[name] != wanted[name]] == []
 
 
+@pytest.mark.thorough
 def test_a_second_run_changes_nothing(site, tmp_path):
     again = shutil.copytree(site, tmp_path / "again")
     run(again)
