@@ -103,10 +103,11 @@ def leave_folder(namespace):
 
 
 # A Chinese twin has the same code, by a test of its own.
-pytest_collect_file = Sybil(
+PAGES = Sybil(
     parsers=[Examples()],
     patterns=["*.md"],
     excludes=["zh/*.md", "zh/*/*.md"],
     setup=enter_folder,
     teardown=leave_folder,
-).pytest()
+)
+pytest_collect_file = PAGES.pytest()

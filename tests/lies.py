@@ -2,44 +2,43 @@
 
     python -m tests.mutation docs [seed [lies [page ...]]]
 
-Each round plants one lie in one page, in a process of its own that reads the page with it, and
-runs all that is said of that page but what needs the built site. No hash counts. Prints the share
+Each round plants one lie in one page or notebook, in a process of its own that reads the page with
+it, and runs all that is said of that page but what needs the built site. No hash counts, nor does a
+stored copy: the code of a twin is held against its page, that of a page is run. Prints the share
 noticed, by kind and by where it stood, and each survivor.
 """
 
 import collections
+import contextlib
+import copy
 import io
+import json
 import multiprocessing
 import os
 import random
 import re
 import sys
+import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import sybil.document
 
-from tests import ROOT, fences
-from tests.fences import FENCE, PAGES
-from tests.reading import ANCHOR, CODE, FRONT, LINK
+from docs import conftest
+from docs.extensions.filled import known
+from tests import ROOT
+from tests.arithmetic import equations
+from tests.fences import FENCE
+from tests.pages import test_fences, test_notebooks, test_reading, test_tables
+from tests.pages import test_twins
+from tests.reading import ANCHOR, CODE, FILLED, FRONT, LINK
 
 CHILDREN = 2
-TIMEOUT = 120
-TESTS = [
-    "test_reading.py::test_what_is_read_is_proved",
-    "test_reading.py::test_arithmetic_holds",
-    "test_fences.py::test_every_fence_is_proved",
-    "test_fences.py::test_wrong_code_goes_wrong_as_shown",
-    "test_fences.py::test_the_fix_has_been_run",
-    "test_tables.py::test_shapes_in_tables_are_torchs",
-    "test_twins.py::test_page_and_twin_say_the_same_block_by_block[{}]",
-]
-PYTEST = [
-    *("-x", "-q", "--import-mode=importlib", "-o", "addopts=", "-p", "no:cacheprovider"),
-    *("-p", "no:unraisableexception", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
-]
+TIMEOUT = 300
+PAGES = [*test_reading.PAGES, *test_notebooks.ENGLISH, *test_notebooks.CHINESE]
 OPPOSITES = [
     ("row", "column"), ("rows", "columns"), ("first", "last"), ("before", "after"),
     ("input", "output"), ("inputs", "outputs"), ("larger", "smaller"), ("more", "less"),
@@ -58,19 +57,63 @@ NAMES = [
 
 
 class Lie(NamedTuple):
-    """One falsification: the page, what it is, where it stands, and the text before and after."""
+    """One falsification: the file, what it is, its line, the text before and after, the file."""
 
     path: Path
     kind: str
-    place: str
     line: int
     old: str
     new: str
     source: str
 
 
-def places(text):
-    """Yield (place, start, end) of all that is read or run of a page's source."""
+def pieces(path):
+    """Yield (what it is, its text, the function that gives the file with another text there)."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".md":
+        yield "page", text, lambda new: new
+        return
+    notebook = json.loads(text)
+
+    def piece(kind, *keys):
+        held = notebook
+        for key in keys:
+            held = held[key]
+
+        def changed(new):
+            other = copy.deepcopy(notebook)
+            holder = other
+            for key in keys[:-1]:
+                holder = holder[key]
+            holder[keys[-1]] = new
+            return json.dumps(other)
+
+        return kind, "".join(held), changed
+
+    yield piece("front", "metadata", "description")
+    for i, cell in enumerate(notebook["cells"]):
+        yield piece("page" if cell["cell_type"] == "markdown" else "code", "cells", i, "source")
+        # What is timed or trained is compared within a factor.
+        outputs = [] if "train" in cell["metadata"].get("tags", []) else cell.get("outputs", [])
+        for j, output in enumerate(outputs):
+            if "text" in output:
+                yield piece("output", "cells", i, "outputs", j, "text")
+            elif "text/markdown" in output.get("data", {}):
+                yield piece("output", "cells", i, "outputs", j, "data", "text/markdown")
+
+
+def places(text, kind="page"):
+    """Yield (place, start, end) of all that is read or run of a piece."""
+    if kind == "page":
+        yield from page_places(text)
+    for m in re.finditer(r".+", text if kind != "page" else ""):
+        comment = re.search(r"(?:^|  )# ", m[0]) if kind == "code" else None
+        middle = m.start() + comment.start() if comment else m.end()
+        yield from ((kind, m.start(), middle), ("comment", middle, m.end()))
+
+
+def page_places(text):
+    """Yield the places of a page's source."""
     end = 0
     if front := FRONT.match(text):
         for m in re.finditer(r"^(?:title|description): .*", front[0], re.M):
@@ -94,6 +137,8 @@ def places(text):
             if comment >= 0:
                 yield "code", span[0], span[0] + comment
                 yield "comment", span[0] + comment, span[1]
+            elif fence["info"].startswith("stored"):
+                yield ("label" if re.match(r"[^(|]+(?:: | = )", line) else "code"), *span
             else:
                 yield ("code" if runs else "output"), *span
     yield from prose_places(text, end, len(text))
@@ -105,53 +150,111 @@ def prose_places(text, start, end):
     for m in re.finditer(r".+", text[start:end]):
         if any(a <= m.start() < b for a, b in hidden) or ANCHOR.fullmatch(m[0]):
             continue
-        kind = {"#": "heading", "|": "table"}.get(m[0].strip()[0], "prose")
+        kind = {"#": "heading", "|": "table"}.get(m[0].strip()[:1], "prose")
         stop = ANCHOR.search(m[0]) if kind == "heading" else None
         yield kind, start + m.start(), start + (m.start() + stop.start() if stop else m.end())
 
 
+def swaps(part, place, path, targets):
+    """Yield (kind, start, end, new) of the lies in a part of a text, as prose would have them."""
+    read = place not in ("code", "output", "comment")
+    links = [m.span("target") for m in LINK.finditer(part)] if read else []
+    codes = [m.span("code") for m in CODE.finditer(part)] if read else []
+    fills = [m.span() for m in FILLED.finditer(part)] if read else []
+    sums = [said for said, *_ in equations(part.replace("`", ""))] if read else []
+
+    def inside(at, spans):
+        return any(a <= at < b for a, b in spans)
+
+    for m in re.finditer(r"(?<![\w.#-])\d+(?:\.\d+)*(?![\w.]*\w)", part):
+        if not inside(m.start(), links + fills):
+            digit = str((int(m[0][-1]) + 1) % 10)
+            coded = inside(m.start(), codes)
+            shape = coded and re.search(r"\([^()`]*$", part[: m.start()])
+            kind = "shape" if shape else "number in code" if coded else "number"
+            if any(re.search(rf"(?<![\w.]){re.escape(m[0])}(?![\w.]*\w)", said) for said in sums):
+                kind = "arithmetic"
+            yield kind, *m.span(), m[0][:-1] + digit
+    for m in re.finditer(r"\((\d+(?: \w+)?), (\d+(?: \w+)?)\)", part):
+        if m[1] != m[2] and place != "code":
+            yield "shape", *m.span(), f"({m[2]}, {m[1]})"
+    for pair in OPPOSITES if read else []:
+        for old, new in (pair, pair[::-1]):
+            for m in re.finditer(rf"\b{old}\b" if old.isascii() else old, part):
+                if not inside(m.start(), links + codes + fills):
+                    yield "word", *m.span(), new
+    for pair in NAMES:
+        for old, new in (pair, pair[::-1]):
+            for m in re.finditer(rf"(?<![\w.]){re.escape(old)}(?!\w)", part) if old else []:
+                if inside(m.start(), codes) or not read:
+                    yield "name", *m.span(), new
+    for a, b in links:
+        to, _, anchor = part[a:b].partition("#")
+        for other in targets:
+            there, _, section = other.partition("#")
+            if (there, bool(section)) != (to, bool(anchor)) or (to == "" and section != anchor):
+                yield "link", a, b, other
+                break
+    names = sorted(known())
+    for a, b in fills:
+        name = re.search(r"[a-z]\w*", part[a:b].replace("format", "      "))
+        if name and name[0] in names:
+            other = names[names.index(name[0]) - 1]
+            yield "filled", a, b, part[a:b].replace(name[0], other, 1)
+
+
 def lies(path):
-    """Yield every lie of a page."""
-    text = path.read_text("utf-8")
-    others = sorted({m["target"] for m in LINK.finditer(text) if m["target"].endswith(".md")})
-    for place, start, end in places(text):
-        part = text[start:end]
-        read = place not in ("code", "output", "comment")
-        links = [m.span("target") for m in LINK.finditer(part)] if read else []
-        codes = [m.span("code") for m in CODE.finditer(part)] if read else []
+    """Yield every lie of a file."""
+    for what, text, changed in pieces(path):
+        targets = sorted({m["target"] for m in LINK.finditer(text) if ":" not in m["target"]})
+        first = re.search(r"^## ", text, re.M)
+        for place, start, end in places(text, what):
+            for kind, a, b, new in swaps(text[start:end], place, path, targets):
+                begin, finish = start + a, start + b
+                if place in ("code", "output", "comment"):
+                    kind = place
+                elif place in ("table", "label") and kind != "word":
+                    kind = place
+                elif place == "front":
+                    kind = "description"
+                elif kind == "word" and place == "table":
+                    kind = "word in a table"
+                elif kind == "word" and path.suffix == ".md":
+                    kind += " on a first screen" if first and begin < first.start() else ""
+                line = text.count("\n", 0, begin) + 1
+                source = changed(text[:begin] + new + text[finish:])
+                yield Lie(path, kind, line, text[begin:finish], new, source)
 
-        def inside(at, spans):
-            return any(a <= at < b for a, b in spans)
 
-        def lie(kind, a, b, new, place=place, start=start):
-            begin, finish = start + a, start + b
-            line = text.count("\n", 0, begin) + 1
-            source = text[:begin] + new + text[finish:]
-            return Lie(path, kind, place, line, text[begin:finish], new, source)
-
-        for m in re.finditer(r"(?<![\w.#-])\d+(?:\.\d+)*(?![\w.]*\w)", part):
-            if not inside(m.start(), links):
-                digit = str((int(m[0][-1]) + 1) % 10)
-                kind = "number in code" if inside(m.start(), codes) else "number"
-                yield lie(kind, *m.span(), m[0][:-1] + digit)
-        for m in re.finditer(r"\((\d+(?: \w+)?), (\d+(?: \w+)?)\)", part):
-            if m[1] != m[2] and place != "code":
-                yield lie("swapped sizes", *m.span(), f"({m[2]}, {m[1]})")
-        for pair in OPPOSITES if read else []:
-            for old, new in (pair, pair[::-1]):
-                pattern = rf"\b{old}\b" if old.isascii() else old
-                for m in re.finditer(pattern, part):
-                    if not inside(m.start(), links + codes):
-                        yield lie("word", *m.span(), new)
-        for pair in NAMES:
-            for old, new in (pair, pair[::-1]):
-                for m in re.finditer(rf"(?<![\w.]){re.escape(old)}(?!\w)", part) if old else []:
-                    if inside(m.start(), codes) or not read:
-                        yield lie("name", *m.span(), new)
-        for a, b in links:
-            to = part[a:b].partition("#")[0]
-            for other in [o for o in others if o.partition("#")[0] != to][:1]:
-                yield lie("link", a, b, other)
+def judge(path, kind):
+    """Run all that is said of a page; what fails, raises."""
+    language, *_ = path.relative_to(ROOT / "docs").parts
+    source = path.relative_to(ROOT / "docs" / language)
+    for check in test_reading.CHECKS:
+        test_reading.test_what_is_read_is_proved(path, check)
+    test_twins.test_page_and_twin_say_the_same_block_by_block(source)
+    if path.suffix == ".ipynb":
+        test_notebooks.test_each_number_in_the_text_stands_in_a_cell_near_it(path)
+        if language == "zh":
+            test_notebooks.test_twin_has_the_code_and_outputs_of_its_english_page(path)
+        elif kind in ("code", "output", "comment"):
+            os.environ.update(test_notebooks.ENV)
+            test_notebooks.test_stored_outputs_are_true(path)
+        return
+    test_reading.test_arithmetic_holds(path)
+    test_fences.test_every_fence_is_proved(path)
+    test_fences.test_the_fix_has_been_run(path)
+    test_tables.test_shapes_in_tables_are_torchs(path)
+    if language == "zh":
+        test_twins.test_a_twin_has_the_fences_of_its_page(source)
+        return
+    document = conftest.PAGES.parse(path)
+    conftest.PAGES.setup(document.namespace)
+    for example in document.examples():
+        example.evaluate()
+    conftest.PAGES.teardown(document.namespace)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
+        test_fences.test_wrong_code_goes_wrong_as_shown(path, folder, monkeypatch)
 
 
 def run(lie):
@@ -166,18 +269,18 @@ def run(lie):
 
     Path.read_text = read_text
     sybil.document.open = lambda path, **_: io.StringIO(read_text(Path(path), "utf-8"))
-    language, *_ = lie.path.relative_to(ROOT / "docs").parts
-    fences.PAGES = [lie.path]
-    fences.ENGLISH = [lie.path] if language == "en" else []
-    source = lie.path.relative_to(ROOT / "docs" / language).as_posix()
-    said = [f"tests/pages/{test.format(source)}" for test in TESTS]
-    os._exit(pytest.main([*PYTEST, *said, *([str(lie.path)] if language == "en" else [])]))
+    warnings.simplefilter("error")
+    code = 1
+    with contextlib.suppress(Exception):
+        judge(lie.path, lie.kind)
+        code = 0
+    os._exit(code)
 
 
 def noticed(chosen):
     """Yield (lie, whether a test noticed it), each tried in a process of its own."""
     fork = multiprocessing.get_context("fork")
-    waiting, running = list(chosen), []
+    waiting, running = list(chosen)[::-1], []
     while waiting or running:
         while waiting and len(running) < CHILDREN:
             lie = waiting.pop()
@@ -196,7 +299,7 @@ def noticed(chosen):
 
 def truth(path):
     """Return a page as it is, as a lie that changes nothing: no test may notice it."""
-    return Lie(path, "none", "none", 0, "", "", path.read_text("utf-8"))
+    return Lie(path, "none", 0, "", "", path.read_text("utf-8"))
 
 
 def main(seed=0, count=200, *names):
@@ -206,21 +309,21 @@ def main(seed=0, count=200, *names):
     chosen = []
     while len(chosen) < int(count):
         for path in chance.sample(list(pages), len(pages)):
-            kinds = sorted({(lie.kind, lie.place) for lie in pages[path]})
+            kinds = sorted({lie.kind for lie in pages[path]})
             if kinds and len(chosen) < int(count):
                 kind = chance.choice(kinds)  # else most would be numbers in outputs
-                chosen.append(chance.choice([x for x in pages[path] if (x.kind, x.place) == kind]))
-    untrue = [truth(path) for path in sorted({lie.path for lie in chosen})]
-    for lie, found in noticed(untrue):
+                chosen.append(chance.choice([x for x in pages[path] if x.kind == kind]))
+    for lie, found in noticed(map(truth, sorted({lie.path for lie in chosen}))):
         if found:
             sys.exit(f"{lie.path.relative_to(ROOT)}: its tests fail without a lie")
     told = collections.defaultdict(list)
     for lie, found in noticed(chosen):
-        for group in (lie.kind, lie.place, lie.path.relative_to(ROOT / "docs").parts[0], "all"):
+        language, *_ = lie.path.relative_to(ROOT / "docs").parts
+        for group in (lie.kind, f"{lie.kind}, {language}", language, "all"):
             told[group].append(found)
         if not found:
             name = lie.path.relative_to(ROOT)
-            print(f"{name}:{lie.line}: {lie.kind} in {lie.place}: {lie.old!r} -> {lie.new!r}")
+            print(f"{name}:{lie.line}: {lie.kind}: {lie.old!r} -> {lie.new!r}")
     for group, results in sorted(told.items()):
-        print(f"{group:16} {sum(results):4} of {len(results):4} noticed")
+        print(f"{group:28} {sum(results):4} of {len(results):4} noticed")
     return not all(told["all"])

@@ -30,6 +30,7 @@ HIDDEN_TABLE = re.compile(
     r"^[ \t]*<!--[ \t]*\n[ \t]*>>> .*?^[ \t]*-->\n\n?(?P<rows>(?:^[ \t]*\|[^\n]*(?:\n|\Z))+)",
     re.M | re.S,
 )
+TABLE = re.compile(r"(?P<rows>(?:^[ \t]*\|[^\n]*(?:\n|\Z))+)", re.M)
 CELLS = re.compile(r"(?<!\\)\|")
 NUMBER = re.compile(r"(?<![\w.\-#])[-−]?\d+(?:\.\d+)*(?:e-?\d+)?(?![\w.]*\d)")
 # Numbers as words.
@@ -83,12 +84,23 @@ def masked(code):
 
 
 def text_of(path):
-    """Return what is read of a page's source: of a notebook, its cells of Markdown."""
+    """Return what is read of a page's source: of a notebook, its description and Markdown."""
     text = path.read_text("utf-8")
     if path.suffix == ".md":
         return text
-    cells = json.loads(text)["cells"]
-    return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    notebook = json.loads(text)
+    cells = [c["source"] for c in notebook["cells"] if c["cell_type"] == "markdown"]
+    front = f"---\ndescription: {json.dumps(notebook['metadata']['description'])}\n---\n"
+    return "\n\n".join([front, *map("".join, cells)])
+
+
+def cells_of(path):
+    """Return the code of a notebook and what it prints; nothing of a page."""
+    text = path.read_text("utf-8")
+    cells = json.loads(text)["cells"] if path.suffix == ".ipynb" else []
+    outputs = [o for c in cells for o in c.get("outputs", ())]
+    printed = [o.get("text", o.get("data", {}).get("text/markdown", "")) for o in outputs]
+    return "\n".join(map("".join, [*(c["source"] for c in cells if "outputs" in c), *printed]))
 
 
 def blocks(text):
@@ -133,9 +145,14 @@ def blocks(text):
 
 def rows_below(text):
     """Return [(line, rows)] of the tables below hidden examples, a row as the list of its cells."""
+    return tables_of(text, HIDDEN_TABLE)
+
+
+def tables_of(text, which=TABLE):
+    """Return [(line, rows)] of the tables of a page, a row as the list of its cells."""
     text = FENCE.sub(blank, text)
     found = []
-    for m in HIDDEN_TABLE.finditer(text):
+    for m in which.finditer(text):
         lines = fill(m["rows"]).strip("\n").split("\n")
         cells = [[c.strip() for c in CELLS.split(line.strip()[1:-1])] for line in lines]
         line = text.count("\n", 0, m.start("rows")) + 1

@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 from nbformat import v4
 
 from tests.arithmetic import equations, false_equations
-from tests.reading import blocks
+from tests.reading import blocks, tables_of, text_of
 
 ROOT = pathlib.Path(__file__).parents[2]
 ENGLISH = sorted(ROOT.glob("docs/en/**/*.ipynb"))
@@ -36,7 +36,7 @@ def name(path):
 
 
 def read(path):
-    return nbformat.read(path, as_version=4)
+    return nbformat.reads(path.read_text("utf-8"), as_version=4)
 
 
 def write(nb, path):
@@ -233,6 +233,29 @@ def test_a_false_number_in_the_first_text_is_found(path):
     for m in numbers:
         nb.cells[0].source = text[: m.start()] + "7" + text[m.start() :]
         assert unproved(nb), m[0]
+
+
+STORED = {
+    2: "weight, bias 权重、偏置",
+    1: "one slope a channel 每个通道一个斜率",
+    0: "nothing 没有",
+}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_table_of_the_port_is_what_the_class_and_the_port_have(language):
+    nn = pytest.importorskip("torch.nn")
+    path = ROOT / f"docs/{language}/notebooks/port-a-model.ipynb"
+    source = "\n".join(cell.source for cell in code_cells(read(path)))
+    port = source.partition("def pnet")[2].partition("\n\n")[0]
+    ((_, *rows),) = (rows for _, rows in tables_of(text_of(path)))
+    for made, stored, written in rows:
+        layer = eval(made.strip("`"), {"nn": nn})
+        function, *arguments = re.findall("`(.+?)`", written)
+        assert f"= {made.strip('`')}\n" in source
+        assert stored in STORED[len(layer.state_dict())]
+        assert all(re.search(rf"\b{function}\(.*{text}", port) for text in ["", *arguments])
+    assert len(rows) == 4
 
 
 # The checker can fail

@@ -21,8 +21,9 @@ from docs.extensions.tables import table
 from tests import ROOT, SNIPPETS, address_of
 from tests.arithmetic import equations, false_equations
 from tests.fences import FENCE, PAGES, fences, included
-from tests.reading import FRONT, blocks, rows_below, text_of
+from tests.reading import FRONT, blocks, cells_of, rows_below, text_of
 
+NOTEBOOKS = sorted((ROOT / "docs").glob("*/notebooks/*.ipynb"))
 TESTS = ROOT  # what a lie's page is judged by, wherever that page lies
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 INTEGERS = re.compile(r"\((?:\d+(?: \w+)?, ?)*\d*(?: \w+)?,?\)")
@@ -55,6 +56,7 @@ def evidence(path):
             add(m.start(), shown(fence))
     for m in re.finditer(r"^<!--\n.*?-->|^[ \t]*\|.*\|$", text, re.S | re.M):
         add(m.start(), m[0])
+    found[""] += cells_of(path)
     return found
 
 
@@ -246,6 +248,8 @@ def odd_links(path):
             to, _, anchor = target.partition("#")
             if re.match(r"\w+:", target) or (to and not to.endswith((".md", ".ipynb"))):
                 continue
+            if to == path.name and not anchor:  # a notebook to download
+                continue
             there = path
             if to:
                 there = ROOT / posixpath.normpath((path.parent / to).relative_to(ROOT).as_posix())
@@ -266,7 +270,7 @@ CHECKS = [unproved_numbers, unknown_names, unproved_shapes, unproved_tables, odd
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("path", PAGES, ids=address_of)
+@pytest.mark.parametrize("path", PAGES + NOTEBOOKS, ids=address_of)
 def test_what_is_read_is_proved(path, check):
     assert check(path) == []
 

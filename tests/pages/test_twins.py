@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+from itertools import zip_longest
 from urllib.parse import urljoin
 
 import nbformat
@@ -17,6 +18,7 @@ from bs4 import BeautifulSoup
 from tests import ROOT, address_of
 from tests.built import article
 from tests.deciding import undecided
+from tests.fences import TABLES, Fence, fences, hidden
 from tests.reading import FILLED, SPELLED, blocks, text_of
 
 EN, ZH = ROOT / "docs/en", ROOT / "docs/zh"
@@ -192,6 +194,41 @@ def test_page_and_twin_say_the_same_block_by_block(source):
     if not (ZH / source).exists():
         pytest.skip(f"no Chinese twin yet: {source}")
     assert differences(text_of(EN / source), text_of(ZH / source)) == []
+
+
+DIRECTIVE = re.compile(r"<!-- .*? -->")
+
+
+def told(fence):
+    """Return what a fence has in every language: all of it, but for words of a table or figure."""
+    text = fence.text
+    if fence.language == "stored":
+        text = text.split("\n")[0]
+    elif fence.language in TABLES:  # without the column titles, and the words of another language
+        lines = text.strip().partition("\n\n")[0].split("\n")[1:]
+        text = lines if fence.language == "stored-calculator" else []
+    elif fence.language == "figure":
+        text = re.findall(r"^\w[\w.]*:|(?<=^draw: ).*|(?<=^norm: ).*|(?<=^gates: ).*", text, re.M)
+    return fence._replace(line=0, text=text)
+
+
+def unlike_fences(page, twin):
+    """Return the lines of a twin's fences and comments that are not those of its page, in order."""
+    twin = twin.replace("docs/zh/", "docs/en/")  # a proof that reads its own page
+    found = []
+    for part in (fences, hidden):
+        ours, theirs = part(page), part(twin)
+        pairs = zip_longest(ours, theirs, fillvalue=Fence(0, "none", frozenset(), ""))
+        found += [b.line for a, b in pairs if told(a) != told(b)]
+    if DIRECTIVE.findall(page) != DIRECTIVE.findall(twin):
+        found.append(0)
+    return found
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_a_twin_has_the_fences_of_its_page(source):
+    if source.suffix == ".md" and (ZH / source).exists():
+        assert unlike_fences(text_of(EN / source), text_of(ZH / source)) == []
 
 
 ENGLISH = """# The first axis, in 3 rows { #axis }
