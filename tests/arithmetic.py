@@ -153,6 +153,20 @@ def values(comment):
     return found
 
 
+def singles(comment):
+    """Return the numbers in a comment that stand alone: in no sum, and set equal to none."""
+    found, part, left = [], [], []
+    unnamed = re.sub(r"[A-Za-z_]\w*\d\w*", "_", comment)  # no number of float64
+    for kind, token in [*tokens(unnamed), ("other", "")]:
+        if kind not in ("other", "equals"):
+            part.append((kind, token))
+            continue
+        numbers = [t for k, t in part if k == "number"]
+        found += [] if summed(part) or left else numbers
+        left, part = (numbers if kind == "equals" else []), []
+    return found
+
+
 def summed(side):
     """Return whether tokens have a sign between two numbers."""
     text = "".join(token for kind, token in side if kind in ("number", "sign"))

@@ -1,6 +1,7 @@
 """The comments behind a page's examples are executed: shapes, and sums against what is printed."""
 
 import builtins
+import collections
 import io
 import math
 import re
@@ -8,21 +9,25 @@ import tokenize
 
 import numpy as np
 
-from tests.arithmetic import UnreadableError, values
+from tests.arithmetic import UnreadableError, singles, values
 
 ASSIGNED = re.compile(r"^(\w+(?:, ?\w+)*) = ")
 NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:e[-+]?\d+)?")
 AXIS = r"(?:\.\.\.|\d+|(?:\d+ \* )?[a-zA-Z_]\w*(?: \* [a-zA-Z_]\w*)*)"
 SHAPE = re.compile(rf"\((?:{AXIS}, ?)*(?:{AXIS})?,?\)")
 SHAPES = re.compile(rf"{SHAPE.pattern}(?:, {SHAPE.pattern})*(?=$|[,:;] | gives )")
-COUNT = r"(?:[a-z_]+ )?\d+(?: \* \d+)*(?: [a-z_]+)?"
+COUNT = r"(?:[a-z_]+ (?:= )?)?\d+(?: \* \d+)*(?: [a-z_]+)?"
 COUNTED = re.compile(rf"{COUNT}(?:, {COUNT})*")
 
 
 def comments(source):
     """Return the comments of an example, without their signs."""
-    found = tokenize.generate_tokens(io.StringIO(source).readline)
-    return [t.string.lstrip("# ") for t in found if t.type == tokenize.COMMENT]
+    return [t.string.lstrip("# ") for t in tokens_of(source) if t.type == tokenize.COMMENT]
+
+
+def tokens_of(source):
+    """Return the tokens of an example."""
+    return list(tokenize.generate_tokens(io.StringIO(source).readline))
 
 
 def check(source, want, namespace, sizes):
@@ -44,6 +49,7 @@ def check(source, want, namespace, sizes):
                 assert np.shape(value) == told, f"{np.shape(value)}: the comment says {comment}"
         else:
             check_sums(comment, want)
+            check_singles(comment, source, want, namespace)
 
 
 def made(source, namespace, shapes):
@@ -63,13 +69,12 @@ def check_shapes(shapes, results, sizes, comment):
         if "..." in shape:
             given, shape = given[len(given) - len(shape) + 1 :], shape[1:]
         assert len(given) == len(shape), f"{given}: the comment says {comment}"
-        named = dict(zip(shape, given, strict=True))
-        numbers = {axis: n for axis, n in named.items() if axis.isdecimal()}
-        assert all(int(axis) == n for axis, n in numbers.items()), f"{given}: {comment}"
-        axes = {axis: n for axis, n in named.items() if axis not in numbers}
-        assert len(set(axes.values())) == len(axes), f"{axes}: equal sizes hide a swap"
-        for axis, size in axes.items():
-            assert sizes.setdefault(axis, size) == size, f"{axis} is {size}, was {sizes[axis]}"
+        for axis, size in zip(shape, given, strict=True):
+            if axis.isdecimal():
+                assert int(axis) == size, f"{given}: {comment}"
+            else:
+                assert sizes.setdefault(axis, size) == size, f"{axis} is {size}, was {sizes[axis]}"
+    assert len(set(sizes.values())) == len(sizes), f"{sizes}: equal sizes hide a swap"
 
 
 def shape_of(result):
@@ -92,3 +97,14 @@ def check_sums(comment, want):
     for value in sums:
         there = any(abs(value - n) <= near for n in left)
         assert there, f"{comment}: {value} is not in {want}, or in another order"
+
+
+def check_singles(comment, source, want, namespace):
+    """Fail unless each other number is one of the code's, of what came out, or of its shape."""
+    names = [name for m in [ASSIGNED.match(source)] if m for name in m[1].split(", ")]
+    code = "".join(t.string + " " for t in tokens_of(source) if t.type != tokenize.COMMENT)
+    shapes = [np.shape(namespace[name]) for name in names]
+    left = collections.Counter(abs(float(n)) for n in NUMBER.findall(f"{code} {want} {shapes}"))
+    for number in singles(comment):
+        left[float(number)] -= 1
+        assert left[float(number)] >= 0, f"{number} of {comment!r} is neither code nor result"

@@ -32,8 +32,7 @@ from docs.extensions.filled import known
 from tests import ROOT
 from tests.arithmetic import equations
 from tests.fences import FENCE
-from tests.pages import test_fences, test_notebooks, test_reading, test_tables
-from tests.pages import test_twins
+from tests.pages import test_fences, test_notebooks, test_reading, test_tables, test_twins
 from tests.reading import ANCHOR, CODE, FILLED, FRONT, LINK
 
 CHILDREN = 2
@@ -211,9 +210,9 @@ def lies(path):
         for place, start, end in places(text, what):
             for kind, a, b, new in swaps(text[start:end], place, path, targets):
                 begin, finish = start + a, start + b
-                if place in ("code", "output", "comment"):
-                    kind = place
-                elif place in ("table", "label") and kind != "word":
+                if place in ("code", "output", "comment") or (
+                    place in ("table", "label") and kind != "word"
+                ):
                     kind = place
                 elif place == "front":
                     kind = "description"

@@ -4,14 +4,15 @@ A page and its twin have the same blocks, so what holds of one (a number, a name
 that decides) can be asked of the other, wherever the sentence puts it.
 """
 
-import calendar
 import json
 import re
+import textwrap
 from typing import NamedTuple
 
 import yaml
 
 from docs.extensions.filled import fill
+from docs.extensions.tables import table
 from tests.fences import FENCE
 
 FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.S)
@@ -33,15 +34,6 @@ HIDDEN_TABLE = re.compile(
 TABLE = re.compile(r"(?P<rows>(?:^[ \t]*\|[^\n]*(?:\n|\Z))+)", re.M)
 CELLS = re.compile(r"(?<!\\)\|")
 NUMBER = re.compile(r"(?<![\w.\-#])[-−]?\d+(?:\.\d+)*(?:e-?\d+)?(?![\w.]*\d)")
-# Numbers as words.
-DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
-SPELLED = {word: str(n) for n, word in enumerate(DIGITS)} | {"once": "1", "twice": "2", "half": "2"}
-SPELLED |= {
-    sign: str(n)
-    for n, signs in enumerate(["零", "一单", "两二双", "三", "四", "五", "六", "七", "八", "九"])
-    for sign in signs
-}
-SPELLED |= {calendar.month_name[n]: str(n) for n in range(1, 13)}
 
 
 class Block(NamedTuple):
@@ -62,6 +54,11 @@ class Block(NamedTuple):
         """The links, as (text, target), in order."""
         found = LINK.finditer(CODE.sub(masked, self.text))
         return [(self.text[slice(*m.span("text"))], m["target"]) for m in found]
+
+    @property
+    def formulas(self):
+        """The formulas, in order."""
+        return MATH.findall(self.text)
 
     @property
     def prose(self):
@@ -113,6 +110,11 @@ def blocks(text):
         found += [Block(1, kind, t, "") for kind, t in told if t]
         text = "\n" * front[0].count("\n") + text[front.end() :]
     text = COMMENT.sub(lambda m: re.sub(r"[^\n]", "", m[0]), text)
+    for fence in FENCE.finditer(text):
+        if fence["info"] == "stored":
+            line = text.count("\n", 0, fence.start()) + 1
+            rows = table(textwrap.dedent(fence["body"])).splitlines()[2:]
+            found += [Block(line, "label", CELLS.split(row)[3].strip(), "") for row in rows]
     text = FENCE.sub(lambda m: labels(m) if m["info"] == "figure" else blank(m), text)
     section, kind, lines, first = "", "text", [], 1
 

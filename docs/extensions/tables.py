@@ -30,6 +30,7 @@ import json
 import math
 import pathlib
 import re
+import textwrap
 
 from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
@@ -48,7 +49,9 @@ from snippets.storage import (
     required,
 )
 
-FENCE = re.compile(r"^```(?P<kind>stored[a-z-]*)\n(?P<source>.*?)^```$", re.M | re.S)
+FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<kind>stored[a-z-]*)\n(?P<source>.*?)^(?P=indent)```$", re.M | re.S
+)
 STACKED = {("q", "k", "v"): "qkv"}  # all others are gates
 WORDS = ("parameter", "in general", "one row is", "buffer")
 EXAMPLE = "This is an example, {model}. A model of your own needs JavaScript."
@@ -343,8 +346,13 @@ class Expand(Preprocessor):
         return FENCE.sub(self.expand, "\n".join(lines)).split("\n")
 
     def expand(self, fence):
-        """Return what stands in place of one fence."""
-        kind, source = fence["kind"], fence["source"]
+        """Return what stands in place of one fence, as far from the margin."""
+        return textwrap.indent(
+            self.made(fence["kind"], textwrap.dedent(fence["source"])), fence["indent"]
+        )
+
+    def made(self, kind, source):
+        """Return the table, the list or the form of one kind of fence."""
         words, translated, example = self.options.values()
         if kind == "stored":
             return table(source, words, translated)

@@ -22,7 +22,8 @@ NAMES = {"x": np.ones((7, 5, 12)), "W": np.ones((400, 12))}
         ("f(x)  # (1, 2) + (6, 4)", "array([7, 6])"),
         ("f(x)  # wrong: 1 + 2", "3"),
         ("f(x)  # 200 = 2 directions * 100", "(7, 5, 200)"),
-        ("f(x)  # row 6, in both windows", ""),
+        ("x[0]  # row 0, in float64", "array([1., 2.])"),
+        ("W = 1  # all 400 rows of it", ""),
     ],
 )
 def test_a_true_comment_passes(source, want):
@@ -38,6 +39,10 @@ def test_a_true_comment_passes(source, want):
         ("f(x)  # 1*2 + 4, 10 - 4", "array([5., 7.])"),
         ("f(x)  # 2 / 3", "0.657"),
         ("f(x)  # (1, 2) + (6, 5)", "array([7, 6])"),
+        ("x = 1  # (time, time, input_size)", ""),
+        ("f(x)  # row 6, in both windows", ""),
+        ("f(x, (1, 2))  # 2 left, 2 right", ""),
+        ("W = 1  # all 401 rows of it", ""),
     ],
 )
 def test_a_false_comment_is_found(source, want):

@@ -1,5 +1,6 @@
 """Promise 1: every code block has been run. pycon fences run in docs/conftest.py."""
 
+import ast
 import contextlib
 import io
 import re
@@ -9,6 +10,7 @@ from itertools import zip_longest
 import pytest
 
 from tests import ROOT, address_of
+from tests.comments import check
 from tests.fences import (
     ENGLISH,
     PAGES,
@@ -58,11 +60,18 @@ LISTED = {
 
 
 def outcome(code):
-    """Return what the code prints, and the error that it ends with, as one text."""
-    printed = io.StringIO()
+    """Return what the code prints, and the error that it ends with, as one text.
+
+    The comment behind a statement says what came out of it.
+    """
+    printed, namespace, sizes = io.StringIO(), {"__name__": "__main__"}, {}
     with contextlib.redirect_stdout(printed):
         try:
-            exec(compile(code, "block", "exec"), {"__name__": "__main__"})
+            for part in ast.parse(code).body:
+                before = printed.tell()
+                exec(compile(ast.Module([part], []), "block", "exec"), namespace)
+                source = "\n".join(code.split("\n")[part.lineno - 1 : part.end_lineno])
+                check(source, printed.getvalue()[before:], namespace, sizes)
         except Exception as error:
             print(f"{type(error).__name__}: {error}", file=printed)
     return as_shown(printed.getvalue())

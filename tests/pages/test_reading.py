@@ -54,7 +54,7 @@ def evidence(path):
     for m in FENCE.finditer(text):
         for fence in fences(m[0] + "\n"):
             add(m.start(), shown(fence))
-    for m in re.finditer(r"^<!--\n.*?-->|^[ \t]*\|.*\|$", text, re.S | re.M):
+    for m in re.finditer(r"^[ \t]*<!--[ \t]*\n.*?-->|^[ \t]*\|.*\|$", text, re.S | re.M):
         add(m.start(), m[0])
     found[""] += cells_of(path)
     return found

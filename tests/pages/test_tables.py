@@ -7,6 +7,7 @@ of them, named in the first column.
 
 import json
 import re
+import textwrap
 
 import pytest
 
@@ -79,7 +80,8 @@ def filled(text):
     def typed(m):
         if m["kind"] != "stored":
             return m[0]
-        return f"<!-- shapes: {m['source'].splitlines()[0]} -->\n\n{table(m['source'])}"
+        source = textwrap.dedent(m["source"])
+        return f"<!-- shapes: {source.splitlines()[0]} -->\n\n{table(source)}"
 
     return FENCE.sub(typed, text)
 

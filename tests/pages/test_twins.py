@@ -19,8 +19,10 @@ from tests import ROOT, address_of
 from tests.built import article
 from tests.deciding import undecided
 from tests.fences import TABLES, Fence, fences, hidden
-from tests.reading import FILLED, SPELLED, blocks, text_of
+from tests.reading import FILLED, blocks, text_of
 
+# In prose: nn.Linear, weight_ih, W.T, and the values of a figure.
+IDENTIFIER = re.compile(r"\bnn\.\w+|\b\w+_\w+|\b\w+\.T\b|\{\w+\}", re.A)
 EN, ZH = ROOT / "docs/en", ROOT / "docs/zh"
 SOURCES = sorted(p.relative_to(EN) for p in [*EN.rglob("*.md"), *EN.rglob("*.ipynb")])
 
@@ -157,12 +159,6 @@ def numbers_of(block):
     return block.numbers + FILLED.findall(block.text)
 
 
-def spelled(block):
-    """Return the numbers that a block has as words: "a batch of one", "January"."""
-    prose = block.prose.lower()
-    return {n for word, n in SPELLED.items() if word.lower() in prose}
-
-
 def differences(page, twin):
     """Return what the blocks of a page and its twin have that the other has not, with its line."""
     # A language has tags of its own: other words that its readers use.
@@ -173,13 +169,14 @@ def differences(page, twin):
         return [(first.line, "other blocks than the page")]
     found = []
     for a, b in zip(ours, theirs, strict=True):
-        mine, its = numbers_of(a), numbers_of(b)
-        # What one has as a word may stand there as a number, or not at all, or twice.
-        words = spelled(a) | spelled(b) if mine != its else set()
-        if [n for n in mine if n not in words] != [n for n in its if n not in words]:
-            found.append((b.line, f"numbers {mine} and {its}"))
+        if numbers_of(a) != numbers_of(b):
+            found.append((b.line, f"numbers {numbers_of(a)} and {numbers_of(b)}"))
+        if a.formulas != b.formulas:
+            found.append((b.line, f"formulas {a.formulas} and {b.formulas}"))
         if a.code != b.code:
             found.append((b.line, f"code {a.code} and {b.code}"))
+        if IDENTIFIER.findall(a.prose) != IDENTIFIER.findall(b.prose):
+            found.append((b.line, f"names {IDENTIFIER.findall(a.prose)}"))
         if [to for _, to in a.links] != [to for _, to in b.links]:
             found.append((b.line, f"links {a.links} and {b.links}"))
         ours, its = a.prose, b.prose
@@ -231,13 +228,64 @@ def test_a_twin_has_the_fences_of_its_page(source):
         assert unlike_fences(text_of(EN / source), text_of(ZH / source)) == []
 
 
+FENCES = """
+<!-- shapes: nn.Linear(3, 2) -->
+
+``` { .pycon .torch title="a.py" }
+>>> 1 + 1  # two
+2
+```
+
+<!--
+>>> assert rows
+-->
+
+```stored
+nn.Linear(3, 2)
+weight: WORD
+```
+
+```figure
+draw: gates
+title: WORD
+gates: r z n
+```
+
+```stored-classes
+| WORD |
+```
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("1 + 1", "1 + 2"),
+        ("two", "three"),
+        ("\n2\n", "\n3\n"),
+        (" .torch", ""),
+        ("a.py", "b.py"),
+        ("assert rows", "assert 1"),
+        ("<!-- shapes: nn.Linear(3, 2)", "<!-- shapes: nn.Linear(2, 3)"),
+        ("\nnn.Linear(3, 2)", "\nnn.Linear(2, 3)"),
+        ("draw: gates", "draw: heads"),
+        ("r z n", "z r n"),
+        ("stored-classes", "stored-reasons"),
+    ],
+)
+def test_a_twin_with_another_fence_is_found(old, new):
+    page, twin = FENCES, FENCES.replace("WORD", "词")
+    assert unlike_fences(page, twin) == []
+    assert unlike_fences(page, twin.replace(old, new))
+
+
 ENGLISH = """# The first axis, in 3 rows { #axis }
 
-Each of the 12 columns of `W` is an input, and [none is an output](b.md) before 1 January.
+Each of the 12 columns of `W` is an input, and [none is an output](b.md) before \\(t = 1\\).
 """
 CHINESE = """# 第一个轴，共 3 行 { #axis }
 
-`W` 的 12 列，每一列对应一个输入，在 1 月 1 日之前[没有哪一列是输出](b.md)。
+`W` 的 12 列，每个对应一个输入，在 \\(t = 1\\) 之前[没有哪个是输出](b.md)。
 """
 
 
@@ -248,6 +296,8 @@ CHINESE = """# 第一个轴，共 3 行 { #axis }
         ("12", "13"),
         ("`W`", "`V`"),
         ("b.md", "c.md"),
+        ("t = 1", "t = 2"),
+        ("input", "input of nn.GRU"),
         ("first", "last"),
         ("rows", "columns"),
         ("columns", "rows"),
