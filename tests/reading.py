@@ -33,7 +33,7 @@ HIDDEN_TABLE = re.compile(
 )
 TABLE = re.compile(r"(?P<rows>(?:^[ \t]*\|[^\n]*(?:\n|\Z))+)", re.M)
 CELLS = re.compile(r"(?<!\\)\|")
-NUMBER = re.compile(r"(?<![\w.\-#])[-−]?\d+(?:\.\d+)*(?:e-?\d+)?(?![\w.]*\d)")
+NUMBER = re.compile(r"(?<![\w.\-#])[-−]?\d+(?:\.\d+)*(?:e-?\d+)?(?![\w.]*\d|D\b)")
 
 
 class Block(NamedTuple):

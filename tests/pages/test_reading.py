@@ -1,6 +1,6 @@
 """Promise 2: what is read is checked: numbers, arithmetic, names, shapes, tables, links.
 
-A number stands in code, output or a table of its page, or is filled. A name in inline code is one
+A number stands in code, output or a table of its section, or is filled. A name in inline code is one
 that code here, NumPy or PyTorch has, or is listed. A twin is held against its page elsewhere.
 """
 
@@ -21,7 +21,7 @@ from docs.extensions.tables import table
 from tests import ROOT, SNIPPETS, address_of
 from tests.arithmetic import equations, false_equations
 from tests.fences import FENCE, PAGES, fences, included
-from tests.reading import FRONT, blocks, cells_of, rows_below, text_of
+from tests.reading import FRONT, MATH, blocks, cells_of, rows_below, text_of
 
 NOTEBOOKS = sorted((ROOT / "docs").glob("*/notebooks/*.ipynb"))
 TESTS = ROOT  # what a lie's page is judged by, wherever that page lies
@@ -54,19 +54,35 @@ def evidence(path):
     for m in FENCE.finditer(text):
         for fence in fences(m[0] + "\n"):
             add(m.start(), shown(fence))
-    for m in re.finditer(r"^[ \t]*<!--[ \t]*\n.*?-->|^[ \t]*\|.*\|$", text, re.S | re.M):
+    for m in re.finditer(
+        MATH.pattern + r"|(?<=^## )\d(?=\.)|^[ \t]*<!--[ \t]*\n.*?-->|^[ \t]*\|[^\n]*\|$",
+        text,
+        re.S | re.M,
+    ):
         add(m.start(), m[0])
     found[""] += cells_of(path)
     return found
 
 
 def unproved_numbers(path):
-    """Return [(line, number)] of the numbers in prose that neither code nor a table has."""
-    proofs = evidence(path)[""]
-    found = []
+    """Return [(line, number)] of the numbers in prose that no code or table near them has.
+
+    Near is the section, or one that the block links to. What is said of the whole page, before the
+    second section or in a title or note, may stand anywhere on it.
+    """
+    proofs, found = evidence(path), []
+    first, *_ = HEADING.findall(text_of(path)) or [""]
     for block in blocks(text_of(path)):
         if block.kind != "row":
-            proved = " ".join([proofs, *block.code, *(said for said, *_ in equations(block.text))])
+            whole = block.kind in ("front", "tag", "heading", "note") or block.section == first
+            whole = whole or path.suffix == ".ipynb"  # has a test of its own
+            linked = [to[1:] for _, to in block.links if to.startswith("#")]
+            near = [""] if whole else [block.section, *linked]
+            proved = " ".join(
+                [proofs[section] for section in near]
+                + block.code
+                + [said for said, *_ in equations(block.text)]
+            )
             found += [
                 (block.line, number)
                 for number in block.numbers
