@@ -5,6 +5,7 @@ A whole run leaves out what is marked thorough, and says how much: `.ci/run` has
 
 import importlib.util
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -90,5 +91,7 @@ def built_once(tmp_path_factory, name, **environment):
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """Return the folder of the site, built for a sub-path."""
+    """Return the folder of the site, built for a sub-path; or that which tests.scripts built."""
+    if there := os.environ.get("SITE"):
+        return pathlib.Path(there)
     return built_once(tmp_path_factory, "site", SITE_URL=SITE_URL)

@@ -32,13 +32,20 @@ RULES = {
 }
 
 
+def miscounted(page, twin):
+    """Return the words that the texts do not have equally often."""
+    counts = [(w, len(a.findall(page)), len(b.findall(twin))) for w, a, b in COUNTED]
+    return [
+        f"{w!r} stands here {m} times, in the other language {n}" for w, m, n in counts if m != n
+    ]
+
+
 def undecided(page, twin):
     """Return the words of either text that have no counterpart in the other."""
-    counts = [(w, len(a.findall(page)), len(b.findall(twin))) for w, a, b in COUNTED]
     pairs = {"english": (page, twin), "chinese": (twin, page)}
     return [
         f"{m[0]!r} has no counterpart in the other language"
         for language, (mine, other) in pairs.items()
         for word, others in RULES[language]
         if (m := word.search(mine)) and not others.search(other)
-    ] + [f"{w!r} stands here {m} times, in the other language {n}" for w, m, n in counts if m != n]
+    ]

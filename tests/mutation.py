@@ -1,6 +1,7 @@
 """Change a snippet in one place and see its test fail: ``python -m tests.mutation [snippet ...]``.
 
-``python -m tests.mutation docs`` plants lies in the pages instead: tests/lies.py.
+``python -m tests.mutation docs`` plants lies in the pages instead: tests/lies.py. A script of the
+theme is changed, too: tests/scripts.py.
 
 Prints every change that no test notices, a survivor. One process imports torch and forks a child
 for each mutant, in which the snippet's import gives the mutant. What reads the snippet's file
@@ -12,6 +13,7 @@ import gc
 import importlib.machinery
 import multiprocessing
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -20,7 +22,7 @@ import hypothesis
 import pytest
 import torch
 
-from tests import ROOT, SNIPPETS, SNIPPETS_DIR, lies
+from tests import ROOT, SNIPPETS, SNIPPETS_DIR
 
 CHILDREN = 2
 PYTEST = [
@@ -110,11 +112,14 @@ def run(path, source):
         return compile(source, str(path), "exec") if mine else original(loader, name)
 
     importlib.machinery.SourceFileLoader.get_code = get_code
+    for name in [name for name in sys.modules if re.match(r"(?:snippets|docs|tests)\b", name)]:
+        del sys.modules[name]  # what imports the mutant is imported again
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     folder = ROOT / "tests" / path.parent.relative_to(SNIPPETS_DIR)
-    os._exit(pytest.main([*PYTEST, str(folder / f"test_{path.stem}.py")]))
+    test = "load" if path.stem == "__init__" else path.stem  # the readers' one function
+    os._exit(pytest.main([*PYTEST, str(folder / f"test_{test}.py")]))
 
 
 def exit_codes(path, sources, timeout):
@@ -161,6 +166,12 @@ if __name__ == "__main__":
     hypothesis.settings.register_profile("mutation", derandomize=True, database=None, phases=phases)
     hypothesis.settings.load_profile("mutation")
     if sys.argv[1:2] == ["docs"]:
+        from tests import lies
+
         sys.exit(lies.main(*sys.argv[2:]))
+    if sys.argv[1:] and sys.argv[1].endswith(".js"):
+        from tests import scripts
+
+        sys.exit(scripts.main(Path(sys.argv[1]).resolve(), *sys.argv[2:]) > 0)
     chosen = [Path(name).resolve() for name in sys.argv[1:]] or SNIPPETS
     sys.exit(sum(map(report, chosen)) > 0)

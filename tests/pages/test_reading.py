@@ -1,6 +1,6 @@
 """Promise 2: what is read is checked: numbers, arithmetic, names, shapes, tables, links.
 
-A number stands in code, output or a table of its section, or is filled. A name in inline code is one
+A number stands in code or a table of its section, or is filled. A name in inline code is one
 that code here, NumPy or PyTorch has, or is listed. A twin is held against its page elsewhere.
 """
 

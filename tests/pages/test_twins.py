@@ -15,9 +15,10 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
+from docs.extensions.tables import LISTS
 from tests import ROOT, address_of
 from tests.built import article
-from tests.deciding import undecided
+from tests.deciding import miscounted, undecided
 from tests.fences import TABLES, Fence, fences, hidden
 from tests.reading import FILLED, blocks, text_of
 
@@ -182,7 +183,7 @@ def differences(page, twin):
         ours, its = a.prose, b.prose
         for title in {text for text, _ in a.links} & {text for text, _ in b.links}:  # of a paper
             ours, its = ours.replace(title, ""), its.replace(title, "")
-        found += [(b.line, word) for word in undecided(ours, its)]
+        found += [(b.line, said) for said in miscounted(ours, its) + undecided(ours, its)]
     return found
 
 
@@ -217,6 +218,11 @@ def unlike_fences(page, twin):
         ours, theirs = part(page), part(twin)
         pairs = zip_longest(ours, theirs, fillvalue=Fence(0, "none", frozenset(), ""))
         found += [b.line for a, b in pairs if told(a) != told(b)]
+    for fence in fences(twin):
+        words = fence.text.rpartition("\n\n")[2] if fence.language in LISTS else ""
+        pairs = re.findall(r"^(.+?) = (.+)$", words, re.M)
+        english = [(re.sub(r"\{\w+\}", "", text), words) for text, words in pairs]
+        found += [fence.line for text, words in english if undecided(text, words)]
     if DIRECTIVE.findall(page) != DIRECTIVE.findall(twin):
         found.append(0)
     return found
@@ -253,6 +259,7 @@ gates: r z n
 
 ```stored-classes
 | WORD |
+one input = 一个输入
 ```
 """
 
@@ -271,6 +278,7 @@ gates: r z n
         ("draw: gates", "draw: heads"),
         ("r z n", "z r n"),
         ("stored-classes", "stored-reasons"),
+        ("一个输入", "一个输出"),
     ],
 )
 def test_a_twin_with_another_fence_is_found(old, new):
