@@ -160,6 +160,18 @@ KINDS = {
         bytes(range(200, 220)),
         "no checkpoint that is known here: it begins with the bytes c8 c9 ca cb cc cd ce cf",
     ),
+    "bytes of which one is protobuf's": (
+        b"\xc8\x08\x12",
+        "no checkpoint that is known here: it begins with the bytes c8 08 12",
+    ),
+    "text, then bytes": (
+        b"x" * 512 + b"\xff",
+        "text: it begins with",
+    ),
+    "a byte in the text": (
+        b"x" * 511 + b"\xff",
+        "no checkpoint that is known here: it begins with the bytes 78",
+    ),
     "short": (b"\x80", "no checkpoint that is known here: it begins with the bytes 80"),
     "no header": (b"abcdefgh{}", "text: it begins with 'abcdefgh{}'"),
     "Keras": (
@@ -220,6 +232,10 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path, save):
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         assert refusal(load, path)
+
+
+def test_all_names_are_there():
+    assert all(callable(getattr(checkpoints, name)) for name in checkpoints.__all__)
 
 
 IMPORT = """
