@@ -45,7 +45,8 @@ class Commented(DocTestEvaluator):
         block = example.region.block
         if block is not self.block:
             self.block, self.sizes = block, {}
-        check(example.parsed.source, example.parsed.want, example.namespace, self.sizes)
+        layer = example.namespace.get("layer") if "layer = " in block.text else None
+        check(example.parsed.source, example.parsed.want, example.namespace, self.sizes, layer)
         return ""
 
 

@@ -30,19 +30,21 @@ def tokens_of(source):
     return list(tokenize.generate_tokens(io.StringIO(source).readline))
 
 
-def check(source, want, namespace, sizes):
+def check(source, want, namespace, sizes, layer=None):
     """Fail unless the comments of an example that has run say what came out.
 
-    sizes holds the axes named so far in its block: a name keeps its size there.
+    sizes holds the axes named so far in its block: a name keeps its size there, that of the block's
+    layer if that has one.
     """
     for comment in comments(source):
         if m := SHAPES.match(comment):
             told = [shape.strip("()").rstrip(",") for shape in SHAPE.findall(m[0])]
             shapes = [[axis.strip() for axis in shape.split(",")] for shape in told]
             if any(re.search("[a-zA-Z]", shape) for shape in told):
-                check_shapes(shapes, made(source, namespace, len(shapes)), sizes, comment)
+                results = made(source, namespace, len(shapes))
+                check_shapes(shapes, results, sizes, comment, layer)
                 continue
-        if COUNTED.fullmatch(comment) and ASSIGNED.match(source):
+        if COUNTED.fullmatch(comment.strip("()")) and ASSIGNED.match(source):
             factors = [map(int, re.findall(r"\d+", part)) for part in comment.split(", ")]
             told = tuple(map(math.prod, factors))
             for value in made(source, namespace, 1):
@@ -60,7 +62,7 @@ def made(source, namespace, shapes):
     return list(shown) if shapes > 1 else [shown]
 
 
-def check_shapes(shapes, results, sizes, comment):
+def check_shapes(shapes, results, sizes, comment, layer):
     """Fail unless each result has the shape that its comment says."""
     shapes = shapes * len(results) if len(shapes) == 1 else shapes
     assert len(shapes) == len(results), f"{len(results)} results, the comment says {comment}"
@@ -69,11 +71,14 @@ def check_shapes(shapes, results, sizes, comment):
         if "..." in shape:
             given, shape = given[len(given) - len(shape) + 1 :], shape[1:]
         assert len(given) == len(shape), f"{given}: the comment says {comment}"
+        assert not {"time"} < {"time", "height", "width"} & set(shape), f"no image has {shape}"
         for axis, size in zip(shape, given, strict=True):
             if axis.isdecimal():
                 assert int(axis) == size, f"{given}: {comment}"
             else:
                 assert sizes.setdefault(axis, size) == size, f"{axis} is {size}, was {sizes[axis]}"
+                told = getattr(layer, axis, size)
+                assert told == size, f"{axis} is {size}, that of the layer is {told}"
     assert len(set(sizes.values())) == len(sizes), f"{sizes}: equal sizes hide a swap"
 
 

@@ -1,6 +1,7 @@
 """The comments behind a page's examples say what comes out."""
 
 import builtins
+import types
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ NAMES = {"x": np.ones((7, 5, 12)), "W": np.ones((400, 12))}
         ("x = 1  # (7, batch, 12), and more", ""),
         ("x = 1  # (..., input_size)", ""),
         ("W = 1  # 4 * 100 rows, 12 in", ""),
+        ("W = 1  # (400 out, 12 in)", ""),
         ("f(x)  # 1*2 + 3, 10 - 4", "array([5., 6.])"),
         ("f(x)  # 2 / 3", "0.667"),
         ("f(x)  # (1, 2) + (6, 4)", "array([7, 6])"),
@@ -36,6 +38,8 @@ def test_a_true_comment_passes(source, want):
         ("x = 1  # (time, batch)", ""),
         ("x = 1  # (7, batch, 13)", ""),
         ("W = 1  # 4 * 100 rows, 13 in", ""),
+        ("W = 1  # (400 out, 13 in)", ""),
+        ("x = 1  # (time, height, width)", ""),
         ("f(x)  # 1*2 + 4, 10 - 4", "array([5., 7.])"),
         ("f(x)  # 2 / 3", "0.657"),
         ("f(x)  # (1, 2) + (6, 5)", "array([7, 6])"),
@@ -55,6 +59,13 @@ def test_equal_sizes_and_a_name_with_two_sizes_are_found():
         check("s = 1  # (kh, kw)", "", {"s": np.ones((2, 2))}, {})
     with pytest.raises(AssertionError, match="time is 7, was 5"):
         check("x = 1  # (time, batch, input_size)", "", NAMES, {"time": 5})
+
+
+def test_a_size_of_the_layer_is_compared():
+    layer = types.SimpleNamespace(out_features=400, in_features=12)
+    check("W = 1  # (out_features, in_features)", "", NAMES, {}, layer)
+    with pytest.raises(AssertionError, match="out_features is 12, that of the layer is 400"):
+        check("W = 1  # (hidden_size, out_features)", "", NAMES, {}, layer)
 
 
 def test_what_is_shown_is_compared(monkeypatch):

@@ -24,6 +24,8 @@ from tests.reading import FILLED, blocks, text_of
 
 # In prose: nn.Linear, weight_ih, W.T, and the values of a figure.
 IDENTIFIER = re.compile(r"\bnn\.\w+|\b\w+_\w+|\b\w+\.T\b|\{\w+\}", re.A)
+# English in a Chinese text: four words or more.
+QUOTED = re.compile(r"[A-Za-z][\w'’.-]*(?:,? [A-Za-z][\w'’.-]*){3,}", re.A)
 EN, ZH = ROOT / "docs/en", ROOT / "docs/zh"
 SOURCES = sorted(p.relative_to(EN) for p in [*EN.rglob("*.md"), *EN.rglob("*.ipynb")])
 
@@ -178,6 +180,9 @@ def differences(page, twin):
             found.append((b.line, f"code {a.code} and {b.code}"))
         if IDENTIFIER.findall(a.prose) != IDENTIFIER.findall(b.prose):
             found.append((b.line, f"names {IDENTIFIER.findall(a.prose)}"))
+        quoted = [words for words in QUOTED.findall(b.prose) if words not in a.prose]
+        if quoted:
+            found.append((b.line, f"the page does not have {quoted}"))
         if [to for _, to in a.links] != [to for _, to in b.links]:
             found.append((b.line, f"links {a.links} and {b.links}"))
         ours, its = a.prose, b.prose
