@@ -5,6 +5,8 @@ and the elements their roles: a cell that is laid out as a block is no cell to s
 A table of short cells stays one; it scrolls, and its first column stays.
 """
 
+from unicodedata import east_asian_width
+
 from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
 
@@ -15,7 +17,12 @@ ROLES = {
     "th": "columnheader",
     "td": "cell",
 }
-LONG = 24  # characters, more than two columns of a phone hold
+LONG = 24  # letters, more than two columns of a phone hold; a Chinese character is two
+
+
+def width(element):
+    """Return how many letters wide the text of an element is."""
+    return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in words(element))
 
 
 def words(element):
@@ -34,7 +41,7 @@ class Cards(Treeprocessor):
     def run(self, root):
         """Mark the tables that have a long cell."""
         for table in root.iter("table"):
-            if max((len(words(cell)) for cell in table.iter("td")), default=0) > LONG:
+            if max(map(width, table.iter("td")), default=0) > LONG:
                 heads = [quoted(words(head)) for head in table.iter("th")]
                 told = "; ".join(f"--head-{i}: {head}" for i, head in enumerate(heads, 1))
                 table.set("role", "table")

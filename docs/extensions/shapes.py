@@ -62,6 +62,7 @@ LABELS = {
     "div_value": "proj",
 }
 
+LONG = 28  # characters, more than a column of a table should take
 CODE = re.compile(r"<code>(\([^<>()]*\))</code>")
 COMMENT = re.compile(r'(<span class="c1">#\s*)(\([^<>]*\))(</span>)')
 LABELLED = re.compile(r"(\d+) ([a-z_][a-z_0-9]*)")
@@ -97,11 +98,16 @@ def mark_up(shape):
     return f"({', '.join(spans)}{',' if len(spans) == 1 else ''})"
 
 
+def coloured(match):
+    """Return the HTML of inline code; a long shape may be broken between its axes."""
+    marked = mark_up(match[1])
+    kind = "shape long" if len(match[1]) > LONG else "shape"
+    return f'<code class="{kind}">{marked}</code>' if marked else match[0]
+
+
 def colour_shapes(text):
     """Mark up the shapes in a page's HTML."""
-    text = CODE.sub(
-        lambda m: f'<code class="shape">{s}</code>' if (s := mark_up(m[1])) else m[0], text
-    )
+    text = CODE.sub(coloured, text)
     return COMMENT.sub(lambda m: m[1] + (mark_up(m[2]) or m[2]) + m[3], text)
 
 

@@ -197,7 +197,16 @@ def test_the_language_switch_keeps_what_is_behind_the_number_sign(page, base_url
     expect(page).to_have_url(base_url + there)
 
 
-@pytest.mark.parametrize("address", ["layers/lstm/", "zh/port/errors/", "layers/"])
+@each([a for a in ADDRESSES if "models/" in a], first=["models/llama/"])
+def test_a_table_of_tensors_is_no_wider_than_the_text(page, base_url, address):
+    page.goto(base_url + address)
+    for table in page.locator(".md-typeset__scrollwrap").all():
+        assert table.evaluate("box => box.scrollWidth <= box.clientWidth")
+
+
+@pytest.mark.parametrize(
+    "address", ["layers/lstm/", "zh/port/errors/", "zh/models/gpt2/", "layers/"]
+)
 def test_on_a_phone_a_table_of_words_has_its_last_column_on_the_screen(page, base_url, address):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(base_url + address)
