@@ -21,18 +21,18 @@ AXES = {
     "in": [
         "in", "in_features", "in1_features", "in2_features", "input_size", "dim_input",
         "in_channels", "num_embeddings", "ids", "in1", "in2", "kdim", "vdim",
-        "vocab_size",
+        "vocab_size", "type_vocab_size",
     ],
     "batch": [
         "batch", "time", "length", "depth", "height", "width", "rows", "columns", "num_ids",
-        "target", "source", "planes", "steps", "n_positions",
+        "target", "source", "planes", "steps", "n_positions", "max_position_embeddings",
     ],
     "hidden": [
         "hidden", "hidden_size", "dim_recurrent", "groups", "num_directions", "proj_size",
         "gate_size", "num_chunks", "embed_dim", "div_value", "cluster", "h_out", "num_layers",
         "gates", "qkv", "embed", "proj", "d_model", "dim_feedforward", "feedforward",
         "num_groups", "num_heads", "head_dim", "value_dim", "n_embd", "n_inner", "n_head",
-        "intermediate_size", "num_attention_heads", "num_key_value_heads",
+        "intermediate_size", "embedding_size", "num_attention_heads", "num_key_value_heads",
     ],
     "kernel": ["kernel", "kernel_size", "kh", "kw", "r"],
 }  # fmt: skip

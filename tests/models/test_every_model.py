@@ -82,7 +82,7 @@ def test_the_index_names_each_page_and_what_it_takes():
     for page in PAGES:
         text = (page / "index.md").read_text("utf-8")
         for types, stem in re.findall(r"^\| (`.+`) \| \[.+\]\((\w+)\.md\) \|", text, re.M):
-            pages.setdefault(page, {})[stem] = set(re.findall(r"`(\w+)`", types))
+            pages.setdefault(page, {})[stem] = set(re.findall(r"`([\w-]+)`", types))
     golden = {
         stem: {config["model_type"] for config, _, _ in read_golden(stem).values()}
         for stem in STEMS

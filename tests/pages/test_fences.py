@@ -29,7 +29,7 @@ NOT_RUN = {
         f"models/{name}.md": {
             f'tokenizer = tokenizers.Tokenizer.from_file("{name}/tokenizer.json")': TOKENS
         }
-        for name in ("gpt2", "llama")
+        for name in ("gpt2", "llama", "bert")
     },
     "why/memory-and-strides.md": {
         "OPENBLAS_NUM_THREADS=1 python -m tests.benchmarks.transpose": "takes half a minute",
