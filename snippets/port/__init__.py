@@ -1,0 +1,83 @@
+"""Write a PyTorch model as a NumPy program: ``port(model, args)`` returns its folder."""
+
+import keyword
+import pathlib
+import shutil
+import tempfile
+
+from .check import cases, check_program
+from .graph import PortError
+from .package import write_package
+from .run import run
+from .write import write
+
+__all__ = ["PortError", "port"]
+
+
+def port(model, args, kwargs=None, folder="my_model", dynamic=None):
+    """Write the NumPy program of a PyTorch model, and compare it with the model.
+
+    The folder is a Python package that needs NumPy alone::
+
+        from my_model import load, forward
+        outputs = forward(load(), x)
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        In ``eval()``, on the CPU.
+    args : tuple
+        Example inputs, as the model is called with them; one tensor may stand without a tuple.
+    kwargs : dict, optional
+        Those that are given by name.
+    folder : str or path
+        Where the program is written. Its last part is the name it is imported by.
+    dynamic : dict, optional
+        The axes that may have any size: ``{"x": {0: "batch", 1: "time"}}``, or what
+        ``torch.export`` takes as ``dynamic_shapes``. Without it, the program takes the sizes of
+        the example alone, and says so.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    PortError
+        A ValueError: the model does what a program can't, or its outputs differ. Nothing is
+        written then.
+    """
+    from .capture import arrays_of, captured, check_model, graph_of, named_inputs
+
+    folder = free_folder(folder)
+    args = tuple(args) if isinstance(args, tuple | list) else (args,)
+    kwargs = kwargs or {}
+    named = named_inputs(model, args, kwargs)
+    check_model(model, named)
+    graph = graph_of(captured(model, args, kwargs, named, dynamic), model, named, dynamic)
+    text, modules = write(graph, run(graph, arrays_of(graph, named)))
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        draft = pathlib.Path(temporary) / folder.name
+        recorded, *fresh = cases(model, args, kwargs, named, graph)
+        write_package(draft, text, graph, modules, recorded)
+        check_program(draft, fresh)
+        if folder.exists():
+            folder.rmdir()
+        shutil.move(draft, folder)
+    return folder
+
+
+def free_folder(folder):
+    """Return the path of a folder that a program can be written to, or say why it can't."""
+    folder = pathlib.Path(folder).absolute()
+    if not folder.name.isidentifier() or keyword.iskeyword(folder.name):
+        raise PortError(
+            f"the folder is {folder.name!r}, but Python imports the program by this name: letters, "
+            "digits and underscores, no keyword"
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise PortError(f"{folder} exists and is not empty: give another folder, or remove it")
+    if not folder.parent.is_dir():
+        raise PortError(f"{folder.parent} does not exist: make it first")
+    return folder

@@ -1,0 +1,144 @@
+"""A model's graph as plain data, read from what ``torch.export`` captured.
+
+The generator reads nothing else: ``pt2.py`` makes the same data of a file, without torch.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+
+class PortError(ValueError):
+    """What a model does cannot be written in NumPy; says where it does so, and the way out."""
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A value of the graph, by its name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class DType:
+    """A dtype among the arguments of an operation."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Array:
+    """What is known of a tensor: its shape, with a word for an axis of any size, and its dtype."""
+
+    shape: tuple
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A line of the user's source."""
+
+    file: str
+    line: int
+    function: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation.
+
+    Parameters
+    ----------
+    target : str
+        Its name with its overload, "aten.add.Tensor"; on sizes, "operator.mul".
+    args : dict
+        Its arguments by the names of its schema: numbers, Refs, DTypes, lists of them. What was
+        left at its default is not in it.
+    names : tuple of str
+        What it makes, "" for a part that nothing uses.
+    values : tuple of Array or None
+        What is known of each; None for a size.
+    is_several : bool
+        Whether it makes a tuple.
+    stack : tuple of (str, str)
+        The modules it is called in, outermost first: path, class. A second call of one ends
+        in "@1".
+    frames : tuple of Frame
+        The lines that led to it, outermost first.
+    """
+
+    target: str
+    args: dict
+    names: tuple
+    values: tuple
+    is_several: bool = False
+    stack: tuple = ()
+    frames: tuple = ()
+
+    def where(self):
+        """Return the operation, its module and the line of the user's source, for a message."""
+        path, cls = self.stack[-1] if self.stack else ("", "")
+        module = f" in {path} ({cls.rsplit('.', 1)[-1]})" if path else ""
+        frame = next((f for f in reversed(self.frames) if not is_torchs(f.file)), None)
+        line = f", {frame.file}, line {frame.line}: {frame.code}" if frame else ""
+        return f"{self.target}{module}{line}"
+
+
+@dataclass
+class Graph:
+    """A captured model.
+
+    Parameters
+    ----------
+    name : str
+        Its class.
+    inputs : dict
+        The arguments of its forward, by name: Refs and constants, nested as they are given.
+    known : dict of str to Array
+        What is known of each input.
+    nodes : list of Node
+    output : Ref, constant, or tuple, list and dict of them
+    weights : dict of str to str
+        The name in ``state_dict()`` of each value that is stored.
+    arrays : dict of str to array
+        What is stored, under all its names.
+    apart : set of str
+        Those of them that no ``state_dict()`` holds.
+    calls : dict
+        What each module was called with, by its place in a stack: {name: array}.
+    """
+
+    name: str
+    inputs: dict
+    known: dict
+    nodes: list
+    output: object
+    weights: dict
+    arrays: dict
+    apart: set = field(default_factory=set)
+    calls: dict = field(default_factory=dict)
+
+
+def is_torchs(file):
+    """Return whether a line of source is one of PyTorch's own."""
+    return "/torch/" in file.replace("\\", "/") or file.startswith("torch/")
+
+
+def refs(value):
+    """Yield the names of all values that an argument refers to."""
+    if isinstance(value, Ref):
+        yield value.name
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from refs(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from refs(part)
+
+
+TRACE = re.compile(r'File "(.+)", line (\d+), in (.+)\n    (.*)')
+
+
+def frames_of(trace):
+    """Return the frames of a stack trace."""
+    return tuple(Frame(f, int(n), name, code) for f, n, name, code in TRACE.findall(trace or ""))

@@ -1,0 +1,109 @@
+"""Write a program's folder: what it runs on, and nothing else."""
+
+import ast
+import pathlib
+
+from ..checkpoints import save_npz
+
+SNIPPETS = pathlib.Path(__file__).parents[1]
+
+INIT = '''"""{title}.
+
+    from {name} import load, forward
+    outputs = forward(load(), ...)
+
+``python -m {name}`` compares it with what PyTorch gave. {checked}
+Written by snippets.port. The recipes are MIT-0; the weights are your own.
+"""
+
+import pathlib
+
+import numpy as np
+
+from .model import forward
+
+__all__ = ["forward", "load"]
+
+
+def load():
+    """Return the weights under their names in ``state_dict()``, and what is stored besides."""
+    weights = {{}}
+    for path in pathlib.Path(__file__).parent.glob("[cw]*s.npz"):  # constants.npz, weights.npz
+        with np.load(path) as file:
+            weights |= file
+    return weights
+'''
+
+MAIN = '''"""Run a recording: see port/replay.py."""
+
+import pathlib
+import sys
+
+from . import forward, load
+from .port.replay import main
+
+if __name__ == "__main__":
+    sys.exit(main(load, forward, pathlib.Path(__file__).parent, sys.argv[1:]))
+'''
+
+CHECKED = "Its outputs were equal to PyTorch's when it was written."
+UNCHECKED = (
+    "It is unchecked: it was written from a file without outputs. Compare it with a recording,\n"
+    "``python -m {name} --against recorded.npz``."
+)
+
+
+def write_package(folder, text, graph, modules, recorded=None):
+    """Write the folder of a program.
+
+    Parameters
+    ----------
+    folder : path
+        It is made.
+    text : str
+        The program, model.py.
+    graph : Graph
+        Its weights and its class.
+    modules : set of str
+        The modules of snippets that it calls, "layers.linear".
+    recorded : dict, optional
+        What goes into recorded.npz. Without it, the program says that it is unchecked.
+    """
+    folder.mkdir(parents=True)
+    name = folder.name
+    title = f"{graph.name} in NumPy" if graph.name.isidentifier() else "A model in NumPy"
+    checked = UNCHECKED.format(name=name) if recorded is None else CHECKED
+    init = INIT.format(title=title, name=name, checked=checked)
+    (folder / "__init__.py").write_text(init, "utf-8")
+    (folder / "__main__.py").write_text(MAIN, "utf-8")
+    (folder / "model.py").write_text(text, "utf-8")
+    save_npz(
+        folder / "weights.npz", {k: v for k, v in graph.arrays.items() if k not in graph.apart}
+    )
+    if graph.apart:
+        save_npz(folder / "constants.npz", {key: graph.arrays[key] for key in sorted(graph.apart)})
+    if recorded is not None:
+        save_npz(folder / "recorded.npz", recorded)
+    for module in closure({*modules, "port.replay"}):
+        path = folder / f"{module.replace('.', '/')}.py"
+        path.parent.mkdir(exist_ok=True)
+        if path.parent != folder:
+            (path.parent / "__init__.py").touch()
+        source = SNIPPETS / f"{module.replace('.', '/')}.py"
+        path.write_bytes(source.read_bytes())
+
+
+def closure(modules):
+    """Return modules of snippets and all that they import, relatively."""
+    found, todo = set(), [*modules]
+    while todo:
+        module = todo.pop()
+        if module in found:
+            continue
+        found.add(module)
+        source = (SNIPPETS / f"{module.replace('.', '/')}.py").read_text("utf-8")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                above = module.split(".")[: -node.level]
+                todo.append(".".join([*above, node.module]))
+    return found

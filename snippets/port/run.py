@@ -1,0 +1,204 @@
+"""Run a graph in NumPy, node by node: its lines, with the dtypes that PyTorch's results have."""
+
+import ast
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from .graph import Array, PortError, refs
+from .lines import completed, expression, recipe, recipes, values_in
+from .operations import NOTHING, numpy_dtype
+
+
+@dataclass
+class Line:
+    """An assignment: what it makes, of what, and the node it comes from.
+
+    Parameters
+    ----------
+    outs : tuple of str
+        "%name" of each value it makes, "" for a part that nothing reads.
+    tree : ast.expr
+        Its names are "%name" for a value, "$name" for a size.
+    node : Node or None
+    is_several : bool
+        Whether the tree makes a tuple.
+    """
+
+    outs: tuple
+    tree: object
+    node: object
+    is_several: bool = False
+
+
+@dataclass
+class Ran:
+    """What running a graph on inputs tells.
+
+    Parameters
+    ----------
+    lines : list of Line
+    known : dict of str to Array
+        What is known of each "%name".
+    prints : dict of str to tuple
+        Shape, dtype and sum of each value, by which it is known again.
+    constants : dict of str to array
+        The values that depend on no input, no weight and no size.
+    alias : dict of str to ast.expr
+        What stands for a value that no line makes.
+    """
+
+    lines: list
+    known: dict
+    prints: dict
+    constants: dict
+    alias: dict
+
+
+class Renamed(ast.NodeTransformer):
+    """Put other trees in the place of values."""
+
+    def __init__(self, trees):
+        self.trees = trees
+
+    def visit_Name(self, node):
+        """Return what stands for a value."""
+        return copy.deepcopy(self.trees[node.id]) if node.id in self.trees else node
+
+
+def run(graph, inputs):
+    """Run a graph on inputs.
+
+    Parameters
+    ----------
+    graph : Graph
+    inputs : dict of str to array
+        By the names of its values.
+
+    Returns
+    -------
+    Ran
+    """
+    known = graph.known | {name: seen(graph.arrays[key]) for name, key in graph.weights.items()}
+    env = {name: recipe(name) for name in recipes()} | {"np": np, "w": graph.arrays}
+    env |= {f"%{name}": graph.arrays[key] for name, key in graph.weights.items()}
+    env |= {f"%{name}": value for name, value in inputs.items()} | sizes_of(graph.known, inputs)
+    last = {f"%{name}": i for i, node in enumerate(graph.nodes) for name in refs(node.args)}
+    ran = Ran([], {}, {f"%{name}": print_of(value) for name, value in inputs.items()}, {}, {})
+    for i, node in enumerate(graph.nodes):
+        known |= dict(zip(node.names, node.values, strict=True))
+        if node.target in NOTHING:
+            continue
+        tree = Renamed(ran.alias).visit(expression(node, known, graph.weights))
+        outs = tuple(name and f"%{name}" for name in node.names)
+        if not isinstance(node.values[0], Array):
+            ran.alias[outs[0]] = size_tree(node.values[0]) or tree
+        else:
+            ran.lines += run_node(node, outs, tree, env, ran)
+        for name in outs:  # what it stands for lives as long as it does
+            if isinstance(other := ran.alias.get(name), ast.Name):
+                last[other.id] = max(last.get(other.id, i), last.get(name, i))
+        for name in [n for n in env if last.get(n) == i and n not in ran.constants]:
+            del env[name]
+    ran.known = {f"%{name}": value for name, value in known.items()}
+    return ran
+
+
+def run_node(node, outs, tree, env, ran):
+    """Run one node, note what it made; return its lines."""
+    pairs = [(outs, tree, node.is_several)]
+    if node.is_several and isinstance(tree, ast.Tuple):
+        pairs = [((out,), part, False) for out, part in zip(outs, tree.elts, strict=True) if out]
+    values = dict(zip(outs, node.values, strict=True))
+    lines = []
+    for outs, tree, is_several in pairs:
+        made = evaluated(node, tree, env)
+        if not is_several:
+            tree, made = cast(tree, made, values[outs[0]].dtype)
+        parts = dict(zip(outs, made if is_several else [made], strict=True))
+        is_constant = is_free(tree) and all(n in ran.constants for n in values_in(tree))
+        for out, part in parts.items():
+            if out:
+                check(node, part, values[out])
+                ran.prints[out] = print_of(part)
+        env |= parts
+        if is_constant:
+            ran.constants |= parts
+        if isinstance(tree, ast.Name) and tree.id[0] == "%":
+            ran.alias[outs[0]] = tree
+        else:
+            lines.append(Line(outs, tree, node, is_several))
+    return lines
+
+
+def evaluated(node, tree, env):
+    """Return what an expression makes, or say which operation NumPy refuses."""
+    code = compile(completed(ast.Expression(copy.deepcopy(tree))), "row", "eval")
+    try:
+        with np.errstate(all="ignore"):
+            return eval(code, env)
+    except Exception as error:
+        raise PortError(f"{node.where()}: its NumPy line fails: {error}") from error
+
+
+def cast(tree, made, dtype):
+    """Return an expression and what it makes in the dtype that PyTorch's result has."""
+    wanted = numpy_dtype(dtype)
+    if str(np.asarray(made).dtype) == wanted.removeprefix("np."):
+        return tree, made
+    call = ast.Attribute(tree, "astype")
+    return ast.Call(call, [ast.parse(wanted, mode="eval").body], []), np.asarray(made).astype(
+        wanted.removeprefix("np.")
+    )
+
+
+def check(node, made, known):
+    """Raise unless a result has the shape and the dtype that PyTorch's has."""
+    given = seen(made)
+    shape = known.shape
+    fits = len(given.shape) == len(shape) and all(
+        isinstance(n, str) or n == m for n, m in zip(shape, given.shape, strict=True)
+    )
+    if not fits or given.dtype != numpy_dtype(known.dtype).removeprefix("np."):
+        raise PortError(f"{node.where()}: its NumPy line gives {given}, PyTorch {known}")
+
+
+def seen(array):
+    """Return the Array of an array."""
+    return Array(np.shape(array), str(np.asarray(array).dtype))
+
+
+def print_of(value):
+    """Return what tells an array from others: its shape, its dtype and a sum."""
+    value = np.asarray(value)
+    with np.errstate(all="ignore"):
+        return value.shape, str(value.dtype), complex(np.sum(value * 1.0))
+
+
+def sizes_of(known, inputs):
+    """Return {"$name": size} of the axes of any size, from the shapes of the inputs."""
+    found = {}
+    for name, value in inputs.items():
+        for word, size in zip(known[name].shape, value.shape, strict=True):
+            if isinstance(word, str) and word.isidentifier():
+                found[f"${word}"] = size
+    return found
+
+
+def size_tree(text):
+    """Return the expression of a size, "2*batch"; None for one with more than sums and products."""
+    tree = ast.parse(str(text), mode="eval").body
+    allowed = ast.Name | ast.Constant | ast.BinOp | ast.operator | ast.expr_context
+    if not all(isinstance(node, allowed) for node in ast.walk(tree)):
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = f"${node.id}"
+    return tree
+
+
+def is_free(tree):
+    """Return whether an expression reads no weights and no size."""
+    names = [n.id for n in ast.walk(tree) if isinstance(n, ast.Name)]
+    return "w" not in names and not any(name[0] == "$" for name in names)

@@ -1,0 +1,68 @@
+"""Operations that NumPy has no line for, as functions of arrays that change none of them."""
+
+import numpy as np
+
+
+def put(x, index, values):
+    """Return a copy of x with values at index: what ``x[index] = values`` makes of it."""
+    x = np.array(x)
+    x[index] = values
+    return x
+
+
+def put_add(x, index, values):
+    """Return a copy of x with values added at index, as often as it names an entry."""
+    x = np.array(x)
+    np.add.at(x, index, values)
+    return x
+
+
+def topk(x, k, dim=-1, largest=True):
+    """Return the k largest (or smallest) along an axis, in order, and where they are."""
+    values, order = sort(x, dim, largest)
+    return values.take(range(k), dim), order.take(range(k), dim)
+
+
+def sort(x, dim=-1, descending=False):
+    """Return x sorted along an axis, and where each entry was; equal ones keep their order."""
+    if descending:  # from behind, so that a stable sort keeps the order of equal ones
+        backwards = np.flip(np.argsort(np.flip(x, dim), dim, kind="stable"), dim)
+        order = x.shape[dim] - 1 - backwards
+    else:
+        order = np.argsort(x, dim, kind="stable")
+    return np.take_along_axis(x, order, dim), order
+
+
+def flat_state(result):
+    """Return output, h_n, c_n of ``output, (h_n, c_n)``."""
+    output, (h_n, c_n) = result
+    return output, h_n, c_n
+
+
+def checked(shapes, *given):
+    """Return inputs as arrays, or say which one has another shape than the program takes."""
+    sizes, arrays = {}, []
+    for (name, shape), array in zip(shapes.items(), given, strict=True):
+        array = np.asarray(array)
+        words = ", ".join(map(str, shape)) + "," * (len(shape) == 1)
+        fits = array.ndim == len(shape) and all(
+            n == (sizes.setdefault(word, n) if isinstance(word, str) else word)
+            for word, n in zip(shape, array.shape, strict=True)
+        )
+        if not fits:
+            known = "".join(f", {word} is {n}" for word, n in sizes.items() if word in shape)
+            raise ValueError(
+                f"{name} has shape {array.shape}, but this program takes ({words}){known}; for "
+                "other sizes, write it again with port(..., dynamic={...})"
+            )
+        arrays.append(array)
+    return arrays if len(arrays) > 1 else arrays[0]
+
+
+def fixed(name, given, expected):
+    """Raise unless an argument that is no array is the one the program was written for."""
+    if given is not expected and given != expected:
+        raise ValueError(
+            f"{name} is {given!r}, but this program was written for {expected!r}: write another "
+            "one with port"
+        )

@@ -1,0 +1,30 @@
+"""Run what port writes: its text as a module, or its folder as a package."""
+
+import importlib
+import sys
+import types
+from contextlib import contextmanager
+
+from snippets.port.write import write
+
+
+def program_of(graph, ran):
+    """Return the forward of the program of a graph, its recipes those of snippets."""
+    text, _ = write(graph, ran)
+    module = types.ModuleType("snippets.written")
+    module.__package__ = "snippets"
+    exec(compile(text, "written", "exec"), module.__dict__)
+    return module.forward
+
+
+@contextmanager
+def imported(folder):
+    """Give the package that was written to a folder."""
+    sys.path.insert(0, str(folder.parent))
+    importlib.invalidate_caches()
+    try:
+        yield importlib.import_module(folder.name)
+    finally:
+        sys.path.remove(str(folder.parent))
+        for name in [n for n in sys.modules if n.split(".")[0] == folder.name]:
+            del sys.modules[name]

@@ -1,0 +1,58 @@
+"""A program is compared with the eager model, on inputs of its own, before it is there."""
+
+import numpy as np
+import pytest
+
+from snippets import port as package
+from snippets.port import PortError, port
+from snippets.port.check import fresh
+from tests.port.models import MODELS, floats, nn, spread, torch
+
+SABOTAGES = {
+    "a product is a sum": ("z * h", "z + h"),
+    "a swapped argument": ('w["dense1.weight"]', 'w["dense3.weight"]'),
+    "a name that is none": ("np.tanh", "np.than"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SABOTAGES)
+def test_a_wrong_program_is_refused(tmp_path, monkeypatch, name):
+    old, new = SABOTAGES[name]
+    write = package.write
+
+    def sabotaged(*given):
+        text, modules = write(*given)
+        assert old in text
+        return text.replace(old, new, 1), modules
+
+    monkeypatch.setattr(package, "write", sabotaged)
+    make, args = MODELS["the question's"]
+    with pytest.raises(PortError, match="does not give what the model gives"):
+        port(spread(make()), args, folder=tmp_path / "wrong")
+    assert not list(tmp_path.iterdir())
+
+
+class Folded(nn.Module):
+    """Takes a number out of its input, behind torch.export's back."""
+
+    def forward(self, x):
+        return x * float(np.asarray(x.detach()).sum()) if type(x) is torch.Tensor else x * 2
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [floats(2, 3), torch.tensor([[1, 5, 9]]), torch.tensor([[0.0, 1.0]]), torch.ones(0, 2),
+     torch.tensor([[True, False]]), torch.tensor([[1 + 2j, 3, 4]])],
+)  # fmt: skip
+def test_fresh_inputs_are_of_the_same_kind(tensor):
+    made = fresh(tensor, ("batch", tensor.shape[1]), {"batch": 40}, np.random.default_rng(0))
+    assert made.dtype == tensor.dtype
+    assert made.shape == (40, tensor.shape[1])
+    if not tensor.is_floating_point() and not tensor.is_complex():
+        assert set(made.double().flatten().tolist()) <= set(range(10))
+    assert len(set(made.flatten().tolist())) > 1 or not tensor.numel()
+
+
+def test_a_folded_input_is_refused(tmp_path):
+    with pytest.raises(PortError):
+        port(Folded().eval(), (floats(2, 3),), folder=tmp_path / "wrong")

@@ -1,0 +1,20 @@
+"""The graph as data: where a node is, which values an argument refers to."""
+
+from snippets.port.graph import Node, Ref, frames_of, refs
+
+TRACE = """File "/home/me/net.py", line 7, in forward
+    return self.fc(x)
+  File "/lib/torch/nn/modules/linear.py", line 3, in forward
+    return F.linear(x)"""
+
+
+def test_where_names_the_users_line():
+    stack = (("", "net.Net"), ("fc", "torch.nn.Linear"))
+    node = Node("aten.linear.default", {}, ("y",), (None,), False, stack, frames_of(TRACE))
+    place = "/home/me/net.py, line 7: return self.fc(x)"
+    assert node.where() == f"aten.linear.default in fc (Linear), {place}"
+    assert Node("aten.linear.default", {}, ("y",), (None,)).where() == "aten.linear.default"
+
+
+def test_refs_are_found_in_whatever_holds_them():
+    assert list(refs([Ref("a"), 2, {"key": (Ref("b"), None)}])) == ["a", "b"]

@@ -1,0 +1,130 @@
+"""Each row of the table of operations: its spelling in PyTorch against its line of NumPy."""
+
+import numpy as np
+import pytest
+
+from snippets.port.capture import arrays_of, captured, graph_of, named_inputs
+from snippets.port.graph import Array, Node, PortError, Ref
+from snippets.port.operations import TABLE, Call, row_of
+from snippets.port.run import run
+from tests.parity import assert_parity
+from tests.port.examples import F, examples, layers, nn, torch
+from tests.port.programs import program_of
+
+# What a row does otherwise than in its own spelling.
+MORE = [
+    "torch.add(x, y, alpha=3)",
+    "torch.div(x, y, rounding_mode='floor')",
+    "torch.addmm(c, a, b, beta=0, alpha=0.5)",
+    "torch.full((3, 2, 4, 5), 0.25).select(2, 1)",
+    "image[:, :, 3]",
+    "volume[:, :, :, 2:5:2]",
+    "x[:]",
+    "x.expand(2, -1, 4)",
+    "torch.stack([x, y], 1)[:, 0]",
+    "x.mean()",
+    "x.sum((0, 2), keepdim=True)",
+    "torch.linalg.vector_norm(x, 3.0)",
+    "torch.linalg.vector_norm(x, float('inf'), dim=(0, 1))",
+    "x.clamp(max=0.5)",
+    "x.clamp(min=0.5)",
+    "torch.arange(3, 20, 4)",
+    "F.interpolate(image, size=(3, 5), mode='bilinear', align_corners=True)",
+    "F.interpolate(image, scale_factor=1.7, mode='bilinear')",
+    "F.max_pool2d(image, 3, stride=2, padding=1, ceil_mode=True)",
+    "F.avg_pool2d(image, 3, stride=2, padding=1, count_include_pad=False)",
+    "F.max_pool2d(image, 3, stride=3)",
+    "F.avg_pool2d(image, 3, stride=3)",
+    "F.dropout(x, 0.5, False)",
+    "projected(x)",
+    "F.scaled_dot_product_attention(x, y, t, mask[:, :, :3], scale=0.3)",
+    "x.index_put((i % 2, i), u, accumulate=True)",
+    "x.argmax()",
+    "torch.any(mask, 1, keepdim=True)",
+    "n / m",
+    "n * 0.5",
+    "n.float() * x",
+    "x.squeeze()",
+    "x.topk(2, largest=False)",
+    "torch.instance_norm(image, u, v, mean, var, False, 0.1, 1e-5, False)",
+]
+
+
+class Spellings(nn.Module):
+    """Runs all spellings; what each returns is a part of its result."""
+
+    def __init__(self, spellings):
+        super().__init__()
+        self.spellings = spellings
+        self.layers = nn.ModuleDict(layers())
+
+    def forward(self, tensors):
+        world = {"torch": torch, "F": F, **tensors, **self.layers}
+        return tuple(eval(spelling, world) for spelling in self.spellings)
+
+
+def flat(value):
+    """Return the tensors or arrays in nested tuples, in order."""
+    if isinstance(value, tuple | list):
+        return [one for part in value for one in flat(part)]
+    return [value]
+
+
+@pytest.fixture(scope="module")
+def told():
+    """Return the operations of all spellings, what PyTorch gives and what NumPy gives, by row."""
+    spellings = [spelling for spelling, _ in TABLE.values()] + MORE
+    model = Spellings(list(dict.fromkeys(spellings))).eval()
+    args = (examples(),)
+    named = named_inputs(model, args, {})
+    graph = graph_of(captured(model, args, {}, named, None), model, named)
+    with torch.no_grad():
+        theirs = model(*args)
+    arrays = {name: tensor.numpy() for name, tensor in args[0].items()}
+    ours = program_of(graph, run(graph, arrays_of(graph, named)))(graph.arrays, arrays)
+    results = zip(model.spellings, ours, theirs, strict=True)
+    return {node.target for node in graph.nodes}, {name: both for name, *both in results}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_row(told, name):
+    operations, results = told
+    assert name in operations
+    agree(*results[TABLE[name][0]])
+
+
+@pytest.mark.parametrize("spelling", MORE)
+def test_more_of_a_row(told, spelling):
+    agree(*told[1][spelling])
+
+
+def agree(ours, theirs):
+    ours, theirs = flat(ours), flat(theirs)
+    for array, tensor in zip(ours, theirs, strict=True):
+        kind = np.asarray(array)
+        if kind.dtype.kind in "fc":
+            assert_parity(kind, tensor, 1e-11 if kind.dtype.itemsize == 8 else 1e-5)
+        else:
+            assert kind.dtype == tensor.numpy().dtype
+            assert np.array_equal(kind, tensor.numpy())
+
+
+def test_dropout_that_is_not_live_is_nothing():
+    node = Node("aten.dropout.default", {"p": 0.5, "train": False}, ("y",), (None,))
+    assert row_of(node).endswith(": input")
+
+
+def test_a_part_of_an_axis_of_any_size_is_refused():
+    known = {"x": Array(("batch", 3), "float64")}
+    call = Call({"self": Ref("x"), "split_size": 2}, known, None, {})
+    with pytest.raises(PortError, match="fixed size: leave its axis out of dynamic"):
+        TABLE["aten.split.Tensor"][1](call)
+
+
+def test_a_recurrent_layer_of_weights_that_lie_elsewhere():
+    names = ["weight_ih_l0", "weight_hh_l0"]
+    args = {"params": [Ref("a"), Ref("b")], "num_layers": 1, "bidirectional": False}
+    call = Call(args | {"has_biases": False}, {}, None, {"a": "fast.a", "b": "slow.b"})
+    text = TABLE["aten.gru.input"][1](call)
+    assert "{'weight_ih_l0': params[0], 'weight_hh_l0': params[1]}" in text
+    assert all(name in text for name in names)

@@ -1,0 +1,60 @@
+"""A graph is run in NumPy: a result that differs from PyTorch's in shape or dtype is refused."""
+
+import numpy as np
+import pytest
+
+from snippets.port import operations
+from snippets.port.graph import Array, Graph, Node, PortError, Ref
+from snippets.port.lines import text_of
+from snippets.port.run import run, size_tree
+
+
+def ran(target, values, **args):
+    """Run a graph of one operation of x (2, 3), float32."""
+    known = {"x": Array(("batch", 3), "float32")}
+    names = tuple("abc"[: len(values)])
+    node = Node(target, args, names, values, len(values) > 1)
+    graph = Graph("Net", {"x": Ref("x")}, known, [node], Ref("a"), {}, {})
+    return run(graph, {"x": np.float32([[1, 2, 3], [4, 5, 6]])})
+
+
+def test_a_result_has_the_dtype_of_pytorchs():
+    made = ran("aten.sum.default", (Array((), "float64"),), self=Ref("x"))
+    assert text_of(made.lines[0].tree) == "np.sum(%x).astype(np.float64)"
+
+
+def test_a_part_that_nothing_reads_makes_no_line():
+    values = Array(("batch",), "float32"), Array(("batch",), "int64")
+    made = ran("aten.max.dim", values, self=Ref("x"), dim=1)
+    assert [text_of(line.tree) for line in made.lines] == [
+        "np.max(%x, axis=1)",
+        "np.argmax(%x, axis=1)",
+    ]
+
+
+def test_another_shape_is_refused():
+    with pytest.raises(PortError, match=r"gives Array\(shape=\(\), .*PyTorch Array\(shape=\(3,"):
+        ran("aten.sum.default", (Array((3,), "float32"),), self=Ref("x"))
+
+
+def test_a_line_that_fails_is_refused():
+    with pytest.raises(PortError, match=r"aten.mm.default: its NumPy line fails: matmul"):
+        ran("aten.mm.default", (Array((2, 2), "float32"),), self=Ref("x"), mat2=Ref("x"))
+
+
+def test_what_a_row_refuses_names_its_place(monkeypatch):
+    def row(call):
+        raise PortError("no")
+
+    monkeypatch.setitem(operations.TABLE, "aten.mm.default", ("", row))
+    with pytest.raises(PortError, match=r"^aten.mm.default: no$"):
+        ran("aten.mm.default", (Array((2, 2), "float32"),), self=Ref("x"))
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [("2*batch", "2 * $batch"), ("(n//2) + 1", "$n // 2 + 1"), ("Max(1, n)", None)],
+)
+def test_sizes(text, tree):
+    made = size_tree(text)
+    assert tree == (made and text_of(made))
