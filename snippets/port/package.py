@@ -12,7 +12,9 @@ INIT = '''"""{title}.
     from {name} import load, forward
     outputs = forward(load(), ...)
 
-``python -m {name}`` compares it with what PyTorch gave. {checked}
+``python -m {name}`` compares it with what PyTorch gave. Its outputs
+were equal to PyTorch's when it was written.
+
 Written by snippets.port. The recipes are MIT-0; the weights are your own.
 """
 
@@ -46,14 +48,8 @@ if __name__ == "__main__":
     sys.exit(main(load, forward, pathlib.Path(__file__).parent, sys.argv[1:]))
 '''
 
-CHECKED = "Its outputs were equal to PyTorch's when it was written."
-UNCHECKED = (
-    "It is unchecked: it was written from a file without outputs. Compare it with a recording,\n"
-    "``python -m {name} --against recorded.npz``."
-)
 
-
-def write_package(folder, text, graph, modules, recorded=None):
+def write_package(folder, text, graph, modules, recorded):
     """Write the folder of a program.
 
     Parameters
@@ -66,14 +62,13 @@ def write_package(folder, text, graph, modules, recorded=None):
         Its weights and its class.
     modules : set of str
         The modules of snippets that it calls, "layers.linear".
-    recorded : dict, optional
-        What goes into recorded.npz. Without it, the program says that it is unchecked.
+    recorded : dict
+        What goes into recorded.npz.
     """
     folder.mkdir(parents=True)
     name = folder.name
     title = f"{graph.name} in NumPy" if graph.name.isidentifier() else "A model in NumPy"
-    checked = UNCHECKED.format(name=name) if recorded is None else CHECKED
-    init = INIT.format(title=title, name=name, checked=checked)
+    init = INIT.format(title=title, name=name)
     (folder / "__init__.py").write_text(init, "utf-8")
     (folder / "__main__.py").write_text(MAIN, "utf-8")
     (folder / "model.py").write_text(text, "utf-8")
@@ -82,8 +77,7 @@ def write_package(folder, text, graph, modules, recorded=None):
     )
     if graph.apart:
         save_npz(folder / "constants.npz", {key: graph.arrays[key] for key in sorted(graph.apart)})
-    if recorded is not None:
-        save_npz(folder / "recorded.npz", recorded)
+    save_npz(folder / "recorded.npz", recorded)
     for module in closure({*modules, "port.replay"}):
         path = folder / f"{module.replace('.', '/')}.py"
         path.parent.mkdir(exist_ok=True)

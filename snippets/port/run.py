@@ -99,7 +99,7 @@ def run(graph, inputs):
         for name in outs:  # what it stands for lives as long as it does
             if isinstance(other := ran.alias.get(name), ast.Name):
                 last[other.id] = max(last.get(other.id, i), last.get(name, i))
-        for name in [n for n in env if last.get(n) == i and n not in ran.constants]:
+        for name in [n for n in env if last.get(n) == i and n[0] == "%" and n not in ran.constants]:
             del env[name]
     ran.known = {f"%{name}": value for name, value in known.items()}
     return ran

@@ -9,6 +9,7 @@ import pytest
 
 from snippets.parity import leaves
 from snippets.port import port
+from snippets.port.package import closure
 from tests.port.models import MODELS, spread, torch
 from tests.port.programs import imported
 
@@ -147,3 +148,8 @@ def test_a_hostile_name_stays_a_name(tmp_path, name):
     tree = ast.parse((folder / "model.py").read_text("utf-8"))
     assert [type(node).__name__ for node in tree.body][-1] == "FunctionDef"
     assert len(tree.body[-1].body) <= 3
+
+
+def test_what_a_module_imports_is_copied_once():
+    modules = closure({"layers.transformer", "layers.linear"})
+    assert {"layers.attention", "layers.linear", "layers.layer_norm"} <= modules

@@ -7,6 +7,7 @@ from snippets.port import operations
 from snippets.port.graph import Array, Graph, Node, PortError, Ref
 from snippets.port.lines import text_of
 from snippets.port.run import run, size_tree
+from snippets.port.write import write
 
 
 def ran(target, values, **args):
@@ -58,3 +59,17 @@ def test_what_a_row_refuses_names_its_place(monkeypatch):
 def test_sizes(text, tree):
     made = size_tree(text)
     assert tree == (made and text_of(made))
+
+
+def test_a_part_that_nothing_reads_is_not_checked():
+    node = Node(
+        "aten.topk.default", {"self": Ref("x"), "k": 1}, ("a", ""),
+        (Array(("batch", 1), "float32"), None), True,
+    )  # fmt: skip
+    known = {"x": Array(("batch", 3), "float32")}
+    dead = Node("aten.neg.default", {"self": Ref("x")}, ("b",), (known["x"],))
+    graph = Graph("Net", {"x": Ref("x")}, known, [node, dead], Ref("a"), {}, {})
+    made = run(graph, {"x": np.float32([[1, 2, 3]])})
+    text, _ = write(graph, made)
+    assert "x, _ = topk(x, 1, -1, True)" in text
+    assert "-x" not in text  # what nothing reads is not in the program

@@ -25,6 +25,7 @@ def test_a_value_has_the_name_it_has_in_the_users_source():
     assert wanted(line("if x == y:"), 0) == []
     assert wanted(line("self.x = y"), 0) == []
     assert wanted(line("a, b = y"), 0) == []
+    assert wanted(line("x = y"), 3) == ["x"]  # whose module can't be told
 
 
 def test_a_name_is_free_again_when_its_value_is_dead():
