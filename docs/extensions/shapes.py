@@ -21,11 +21,12 @@ AXES = {
     "in": [
         "in", "in_features", "in1_features", "in2_features", "input_size", "dim_input",
         "in_channels", "num_embeddings", "ids", "in1", "in2", "kdim", "vdim",
-        "vocab_size", "type_vocab_size",
+        "vocab_size", "type_vocab_size", "num_mel_bins",
     ],
     "batch": [
         "batch", "time", "length", "depth", "height", "width", "rows", "columns", "num_ids",
         "target", "source", "planes", "steps", "n_positions", "max_position_embeddings",
+        "max_source_positions", "max_target_positions", "relative_attention_num_buckets",
     ],
     "hidden": [
         "hidden", "hidden_size", "dim_recurrent", "groups", "num_directions", "proj_size",
@@ -33,8 +34,10 @@ AXES = {
         "gates", "qkv", "embed", "proj", "d_model", "dim_feedforward", "feedforward",
         "num_groups", "num_heads", "head_dim", "value_dim", "n_embd", "n_inner", "n_head",
         "intermediate_size", "embedding_size", "num_attention_heads", "num_key_value_heads",
+        "encoder_ffn_dim", "decoder_ffn_dim", "d_ff", "inner", "projection_dim", "state_size",
+        "time_step_rank",
     ],
-    "kernel": ["kernel", "kernel_size", "kh", "kw", "r"],
+    "kernel": ["kernel", "kernel_size", "kh", "kw", "r", "conv_kernel"],
 }  # fmt: skip
 HUE = {name: hue for hue, names in AXES.items() for name in names}
 

@@ -1,12 +1,15 @@
 """What the models have in common: tokens and padding in, parts of the file, heads, a cache."""
 
 import re
-from reprlib import repr as short
+from reprlib import Repr
 
 import numpy as np
 
 from ..layers.activation import gelu, relu, sigmoid, silu
 from ..layers.linear import linear
+
+SHORT = Repr()
+SHORT.maxstring = 120  # names of tensors are long, and whole
 
 # What config.json calls them. The two "gelu" differ by up to 0.0005.
 ACTIVATIONS = {
@@ -176,7 +179,7 @@ def read_tokens(ids, attention_mask=None, cache=None, vocab_size=None):
         )
     if mask.dtype.kind not in "biuf" or not ((mask == 0) | (mask == 1)).all():
         raise ValueError(
-            f"attention_mask holds {short(mask.tolist())}, expected 1 for tokens and 0 for "
+            f"attention_mask holds {SHORT.repr(mask.tolist())}, expected 1 for tokens and 0 for "
             "padding: is it one to be added to the scores?"
         )
     return ids, mask.astype(bool)
@@ -206,12 +209,12 @@ def check_stored(weights, shapes, start, optional, computed):
         if found:
             before = found[0].removesuffix(f".{missing[0]}")
             slip = f"it is there as {found[0]!r}: take under(weights, {before!r})"
-        raise ValueError(f"weights lack {short(missing)}: {slip}")
+        raise ValueError(f"weights lack {SHORT.repr(missing)}: {slip}")
     own = set(names.values())
     surplus = [name for name in weights if name not in own and not re.search(computed, name)]
     if surplus:
         raise ValueError(
-            f"weights have {short(surplus)}, which config.json does not speak of: "
+            f"weights have {SHORT.repr(surplus)}, which config.json does not speak of: "
             "is it of another model or task?"
         )
     return names
