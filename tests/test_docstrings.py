@@ -23,6 +23,7 @@ PROGRAMS = {
     "checkpoints": ["load"],
     "checkpoints.distributed_folder": ["load_distributed"],
     "checkpoints.exported_file": ["load_exported"],
+    "checkpoints.gguf_file": ["gguf_metadata", "load_gguf"],
     "checkpoints.npz": ["load_npz", "save_npz"],
     "checkpoints.package_file": ["load_package"],
     "checkpoints.safetensors_file": [
@@ -30,6 +31,7 @@ PROGRAMS = {
         "safetensors_header",
         "save_safetensors",
     ],
+    "checkpoints.sharded": ["load_sharded"],
     "checkpoints.torch_file": ["load_torch", "state_dict_of"],
     "checkpoints.torchscript_file": ["load_torchscript"],
     "checkpoints.unpacked_folder": ["load_unpacked"],

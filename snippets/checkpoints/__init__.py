@@ -8,21 +8,26 @@ from typing import Any
 
 from .distributed_folder import load_distributed
 from .exported_file import load_exported
+from .gguf_file import gguf_metadata, load_gguf
 from .npz import load_npz, save_npz
 from .package_file import load_package
 from .safetensors_file import load_safetensors, safetensors_header, save_safetensors
+from .sharded import FILES, load_sharded
 from .torch_file import LEGACY, PICKLES, StandIn, check_file, load_torch, state_dict_of
 from .torchscript_file import load_torchscript
 from .unpacked_folder import load_unpacked
 
 __all__ = [
     "StandIn",
+    "gguf_metadata",
     "load",
     "load_distributed",
     "load_exported",
+    "load_gguf",
     "load_npz",
     "load_package",
     "load_safetensors",
+    "load_sharded",
     "load_torch",
     "load_torchscript",
     "load_unpacked",
@@ -35,7 +40,6 @@ __all__ = [
 # (where, the bytes there, what the file is, what to do)
 OTHERS = [
     (0, b"\x89HDF\r\n\x1a\n", "HDF5, as Keras writes .h5", "read it with h5py"),
-    (0, b"GGUF", "GGUF, as llama.cpp reads it", "read it with the package gguf"),
     (0, b"\x93NUMPY", "a single array, .npy", "read it with np.load(path)"),
     (0, b"MATLAB 5.0", "MATLAB's .mat", "read it with scipy.io.loadmat"),
     (0, b"\x1f\x8b", "compressed by gzip", "unpack it first"),
@@ -54,10 +58,7 @@ TEXTS = [
     (b"<html", PAGE, "the address was that of a page, or wanted a login"),
     (b"<?xml", "XML, perhaps an error message", "look into it with a text editor"),
 ]
-JSON = {
-    True: ("JSON, an index", "it names the files that hold the weights: load each of them"),
-    False: ("JSON", "settings, or the answer of a server: the weights are in another file"),
-}
+JSON = "JSON", "settings, or the answer of a server: the weights are in another file"
 
 
 def load(path: str | PathLike[str]) -> Any:
@@ -87,10 +88,15 @@ def load(path: str | PathLike[str]) -> Any:
         head = file.read(2**16)
     if head[:4] in (b"PK\3\4", b"PK\5\6"):
         return load_zip(path)
-    if head.startswith(PICKLES) or any(magic in head[:32] for magic in LEGACY):
-        return load_torch(path)
+    # Before a pickle: a header of 640 bytes begins as one of protocol 2 does.
     if head[8:].lstrip(b" \t\r\n").startswith(b"{") and head[5:8] == b"\0\0\0":
         return load_safetensors(path)
+    if head.startswith(PICKLES) or any(magic in head[:32] for magic in LEGACY):
+        return load_torch(path)
+    if head.startswith(b"GGUF"):
+        return load_gguf(path)
+    if is_json(head) and b'"weight_map"' in head:
+        return load_sharded(path)
     what, cure = recognised(head)
     raise ValueError(f"{path}: this is {what}: {cure}")
 
@@ -102,6 +108,10 @@ def load_folder(path):
         return load_distributed(path)
     if "data.pkl" in names:
         return load_unpacked(path)
+    others = sorted(name for name in names if name.endswith(".index.json"))
+    for name in [*FILES, *others]:
+        if name in names:
+            return load(os.path.join(path, name))
     return check_file(path)
 
 
@@ -134,6 +144,16 @@ def load_zip(path):
     raise ValueError(f"{path}: this is {what}. It holds {sorted(names)[:5]}")
 
 
+def as_text(head):
+    """Return the beginning of a text, without the mark of its encoding."""
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()
+
+
+def is_json(head):
+    """Return whether a file begins as a JSON object does."""
+    return re.match(rb"\{\s*[\"}]", as_text(head))
+
+
 def recognised(head):
     """Return what a file that begins with head is, and what to do about it."""
     if not head:
@@ -145,12 +165,12 @@ def recognised(head):
         return "a tar archive", "unpack it first; PyTorch before 0.1.10 saved such files itself"
     if head[0] == 8 and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a", b"\x42"):
         return "protobuf, perhaps ONNX or TensorFlow", "read an ONNX model with the package onnx"
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    text = as_text(head)
     for start, what, cure in TEXTS:
         if text.lower().startswith(start):
             return what, cure
-    if re.match(rb"\{\s*[\"}]", text):
-        return JSON[b'"weight_map"' in text]
+    if is_json(head):
+        return JSON
     head = head[:512]
     if head.isascii() and head.decode().replace("\n", "").replace("\t", "").isprintable():
         return "text", f"it begins with {head[:40].decode()!r}"
