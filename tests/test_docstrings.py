@@ -23,8 +23,10 @@ PROGRAMS = {
     "checkpoints": ["load"],
     "checkpoints.distributed_folder": ["load_distributed"],
     "checkpoints.exported_file": ["load_exported"],
+    "checkpoints.flax_file": ["load_flax"],
     "checkpoints.gguf_file": ["gguf_metadata", "load_gguf"],
     "checkpoints.npz": ["load_npz", "save_npz"],
+    "checkpoints.onnx_file": ["load_onnx"],
     "checkpoints.package_file": ["load_package"],
     "checkpoints.safetensors_file": [
         "load_safetensors",

@@ -8,8 +8,10 @@ from typing import Any
 
 from .distributed_folder import load_distributed
 from .exported_file import load_exported
+from .flax_file import load_flax
 from .gguf_file import gguf_metadata, load_gguf
 from .npz import load_npz, save_npz
+from .onnx_file import load_onnx
 from .package_file import load_package
 from .safetensors_file import load_safetensors, safetensors_header, save_safetensors
 from .sharded import FILES, load_sharded
@@ -23,8 +25,10 @@ __all__ = [
     "load",
     "load_distributed",
     "load_exported",
+    "load_flax",
     "load_gguf",
     "load_npz",
+    "load_onnx",
     "load_package",
     "load_safetensors",
     "load_sharded",
@@ -52,6 +56,8 @@ OTHERS = [
     (4, b"ET12", "an ExecuTorch program", "load the checkpoint that it was made from"),
     (0, b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run git lfs pull"),
 ]
+# msgpack: a dict, and its first key is text
+FLAX = re.compile(rb"([\x81-\x8f]|\xde..|\xdf....)[\xa0-\xbf\xd9-\xdb]", re.DOTALL)
 PAGE = "a web page, saved in the place of the file"
 TEXTS = [
     (b"<!doctype", PAGE, "the address was that of a page, or wanted a login"),
@@ -95,6 +101,10 @@ def load(path: str | PathLike[str]) -> Any:
         return load_torch(path)
     if head.startswith(b"GGUF"):
         return load_gguf(path)
+    if FLAX.match(head):
+        return load_flax(path)
+    if head[:1] == b"\x08" and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a", b"\x42"):
+        return load_onnx(path)
     if is_json(head) and b'"weight_map"' in head:
         return load_sharded(path)
     what, cure = recognised(head)
@@ -163,8 +173,6 @@ def recognised(head):
             return what, cure
     if head[257:262] == b"ustar":
         return "a tar archive", "unpack it first; PyTorch before 0.1.10 saved such files itself"
-    if head[0] == 8 and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a", b"\x42"):
-        return "protobuf, perhaps ONNX or TensorFlow", "read an ONNX model with the package onnx"
     text = as_text(head)
     for start, what, cure in TEXTS:
         if text.lower().startswith(start):

@@ -5,13 +5,16 @@ python -m tests.checkpoints.judges          compares files that are made now
 python -m tests.checkpoints.judges write    writes tests/checkpoints/data, for the other tests
 """
 
+import importlib.util
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from snippets.checkpoints.flax_file import load_flax
 from snippets.checkpoints.gguf_blocks import CONVERT
 from snippets.checkpoints.gguf_file import PLAIN, TYPES, Blocks, gguf_metadata, load_gguf
+from snippets.checkpoints.onnx_file import BITS, load_onnx
 
 DATA = Path(__file__).parent / "data"
 METADATA = {
@@ -153,24 +156,129 @@ def judge_gguf(folder):
     print(f"gguf: {len(found)} tensors and {len(fields)} fields of a file")
 
 
-def write():
+def flax_tree():
+    """Return parameters with each kind of value that Flax writes."""
+    import flax.linen
+    import jax
+
+    model = flax.linen.Sequential([flax.linen.Dense(3), flax.linen.Dense(2)])
+    tree = model.init(jax.random.key(0), np.ones((1, 5), np.float32))
+    low = np.array([[1.5, -2, 0.1]], np.float32)
+    kinds = "bfloat16 float8_e4m3fn float8_e5m2 float16 float64 int8 uint16 int64 bool complex64"
+    tree["kinds"] = {kind: low.astype(jax.numpy.dtype(kind)) for kind in kinds.split()}
+    values = {"step": 7, "big": 2**40, "negative": -300, "rate": 0.1, "none": None, "yes": True}
+    return tree | {"values": values | {"z": 1 + 2j, "text": "é" * 40, "list": [1, -2, 70_000]}}
+
+
+def same_tree(ours, theirs):
+    """Fail unless nested dicts are equal, the arrays bit by bit; bfloat16 and float8 as float32."""
+    if isinstance(theirs, dict):
+        assert list(ours) == list(theirs)
+        for name, part in theirs.items():
+            same_tree(ours[name], part)
+    elif hasattr(theirs, "dtype"):
+        same_bits(np.asarray(ours), as_float32(np.asarray(theirs)))
+    else:
+        assert ours == theirs
+
+
+def judge_flax(folder):
+    """Compare with what flax.serialization restores."""
+    from flax import serialization
+
+    tree = flax_tree()
+    data = serialization.msgpack_serialize(serialization.to_state_dict(tree))
+    (folder / "w").write_bytes(data)
+    same_tree(load_flax(folder / "w"), serialization.msgpack_restore(data))
+    serialization.MAX_CHUNK_SIZE = 16  # bytes, so that arrays are cut as large ones are
+    cut = serialization.msgpack_serialize({"w": np.arange(12.0).reshape(3, 4)})
+    (folder / "w").write_bytes(cut)
+    same_tree(load_flax(folder / "w"), {"w": np.arange(12.0).reshape(3, 4)})
+    print(f"flax: {len(data)} bytes, each array bit for bit")
+    return data, cut
+
+
+def onnx_model(onnx, rng):
+    """Return a model with an initializer of each type, as raw bytes and as a list of numbers."""
+    kinds, made, wanted = onnx.TensorProto.DataType, [], {}
+    for kind in sorted(set(BITS) - {14, 15}):
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
+        array = rng.integers(-2, 3, (2, 3)).astype(dtype)
+        for raw in (True, False):
+            name = f"{kinds.Name(kind)} {'raw' if raw else 'listed'}"
+            values = array.tobytes() if raw else array.ravel().tolist()
+            made.append(onnx.helper.make_tensor(name, kind, array.shape, values, raw=raw))
+    for kind, dtype in ((14, np.complex64), (15, np.complex128)):
+        values = (rng.standard_normal(4) + 1j * rng.standard_normal(4)).astype(dtype)
+        made.append(onnx.helper.make_tensor(f"{kind}", kind, [4], values.tolist()))
+    made.append(onnx.helper.make_tensor("scalar", 1, [], [2.5]))
+    made.append(onnx.helper.make_tensor("none", 1, [0, 3], []))
+    wanted = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in made}
+    made.append(onnx.helper.make_tensor("INT4", 22, [2], [1, -2]))
+    made.append(onnx.helper.make_tensor("STRING", 8, [1], [b"text"]))
+    node = onnx.helper.make_node("Identity", ["scalar"], ["y"])
+    out = onnx.helper.make_tensor_value_info("y", 1, [])
+    graph = onnx.helper.make_graph([node], "graph", [], [out], made)
+    return onnx.helper.make_model(graph), wanted
+
+
+def judge_onnx(folder):
+    """Compare with what onnx.numpy_helper makes of each initializer."""
+    import onnx
+
+    model, wanted = onnx_model(onnx, np.random.default_rng(0))
+    data = model.SerializeToString()
+    onnx.save(model, folder / "w.onnx")
+    same_tree({name: load_onnx(folder / "w.onnx")[name] for name in wanted}, wanted)
+    options = {"save_as_external_data": True, "location": "w.data", "size_threshold": 0}
+    onnx.save(model, folder / "w.onnx", **options)
+    assert (folder / "w.data").stat().st_size > 100
+    same_tree({name: load_onnx(folder / "w.onnx")[name] for name in wanted}, wanted)
+    print(f"onnx: {len(wanted)} initializers, bit for bit, also from a file beside the model")
+    return data, wanted
+
+
+def write(folder):
     """Write the files that the other tests read."""
     wanted, _ = write_gguf(DATA / "blocks.gguf", np.random.default_rng(0))
     np.savez_compressed(DATA / "blocks.npz", **wanted)
     wanted = write_llama(DATA / "llama.gguf", np.random.default_rng(0), "Q8_0")
     np.savez_compressed(DATA / "llama.npz", **wanted)
+    model, wanted = judge_onnx(folder)
+    (DATA / "types.onnx").write_bytes(model)
+    low = {name: as_float32(array) for name, array in wanted.items()}
+    np.savez_compressed(DATA / "types.npz", **low)
+    data, cut = judge_flax(folder)
+    (DATA / "tree.msgpack").write_bytes(data)
+    (DATA / "cut.msgpack").write_bytes(cut)
+    np.savez_compressed(DATA / "tree.npz", **dict(leaves_of(load_flax(DATA / "tree.msgpack"))))
+
+
+def leaves_of(tree, prefix=""):
+    """Yield the path of each array of nested dicts, and the array."""
+    for name, part in tree.items():
+        if isinstance(part, dict):
+            yield from leaves_of(part, f"{prefix}{name}/")
+        elif hasattr(part, "dtype"):
+            yield f"{prefix}{name}", as_float32(np.asarray(part))
+
+
+def as_float32(array):
+    """Return what a reader here makes of an array: bfloat16 and float8 as float32."""
+    low = "float8" in array.dtype.name or array.dtype.name == "bfloat16"
+    return array.astype(np.float32) if low else array
 
 
 def main(folder):
     """Compare all."""
     judge_gguf(folder)
+    judge_onnx(folder)
+    if importlib.util.find_spec("flax"):  # with JAX it is large: .ci/run does not install it
+        judge_flax(folder)
 
 
 if __name__ == "__main__":
     import tempfile
 
-    if sys.argv[1:] == ["write"]:
-        write()
-    else:
-        with tempfile.TemporaryDirectory() as temporary:
-            main(Path(temporary))
+    with tempfile.TemporaryDirectory() as temporary:
+        (write if sys.argv[1:] == ["write"] else main)(Path(temporary))

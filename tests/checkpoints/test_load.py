@@ -144,10 +144,6 @@ KINDS = {
         a_tar(),
         "a tar archive: unpack it first; PyTorch before 0.1.10 saved such files itself",
     ),
-    "ONNX": (
-        b"\x08\x08\x12\x07pytorch",
-        "protobuf, perhaps ONNX or TensorFlow: read an ONNX model with the package onnx",
-    ),
     "text": (b"Entry not found\n", "text: it begins with 'Entry not found\\n'"),
     "long text": (b"a\tb " * 999, "text: it begins with " + repr("a\tb " * 10)),
     "bytes": (
