@@ -28,6 +28,7 @@ PROGRAMS = {
     "checkpoints.npz": ["load_npz", "save_npz"],
     "checkpoints.onnx_file": ["load_onnx"],
     "checkpoints.package_file": ["load_package"],
+    "checkpoints.paddle_file": ["load_paddle"],
     "checkpoints.safetensors_file": [
         "load_safetensors",
         "safetensors_header",

@@ -13,6 +13,7 @@ from .gguf_file import gguf_metadata, load_gguf
 from .npz import load_npz, save_npz
 from .onnx_file import load_onnx
 from .package_file import load_package
+from .paddle_file import is_paddle, load_paddle, state_dict_of_paddle
 from .safetensors_file import load_safetensors, safetensors_header, save_safetensors
 from .sharded import FILES, load_sharded
 from .torch_file import LEGACY, PICKLES, StandIn, check_file, load_torch, state_dict_of
@@ -30,6 +31,7 @@ __all__ = [
     "load_npz",
     "load_onnx",
     "load_package",
+    "load_paddle",
     "load_safetensors",
     "load_sharded",
     "load_torch",
@@ -98,7 +100,8 @@ def load(path: str | PathLike[str]) -> Any:
     if head[8:].lstrip(b" \t\r\n").startswith(b"{") and head[5:8] == b"\0\0\0":
         return load_safetensors(path)
     if head.startswith(PICKLES) or any(magic in head[:32] for magic in LEGACY):
-        return load_torch(path)
+        found = load_torch(path)
+        return state_dict_of_paddle(found) if is_paddle(found) else found
     if head.startswith(b"GGUF"):
         return load_gguf(path)
     if FLAX.match(head):
