@@ -6,7 +6,7 @@ from os import PathLike
 from typing import Any
 
 from .inside import path_inside
-from .lazy import LazyDict
+from .lazy import LazyDict, Stored
 from .safetensors_file import load_safetensors
 from .torch_file import CheckpointError, check_file, load_torch, told_of
 
@@ -87,5 +87,8 @@ def merged(places, shards):
     for name, shard in places.items():
         if holders.get(name) != shard:
             raise CheckpointError(f"{name!r} is not in {shard!r}, where the index has it")
-        found[name] = dict.__getitem__(shards[shard], name)
+        value = dict.__getitem__(shards[shard], name)
+        if hasattr(value, "make"):  # each reader has a Stored of its own
+            value = Stored(value.shape, value.dtype, value.raw, value.make)
+        found[name] = value
     return found

@@ -46,7 +46,7 @@ def test_a_folder_stands_for_its_index(tmp_path, monkeypatch):
 
 def test_bfloat16_is_converted_when_it_is_read(tmp_path):
     found = load(write(tmp_path, bfloat16=["b.weight"]))
-    assert found.stored("b.weight").dtype == "BF16"
+    assert found.stored("b.weight").dtype == "bfloat16"
     assert_same(found)
 
 
