@@ -67,7 +67,9 @@ def read_onnx(data, folder):
     """Return the initializers of the graph of a ModelProto."""
     graphs = [part for number, part in fields(data, 0, len(data)) if number == 7]
     if not graphs or not all(isinstance(part, tuple) for part in graphs):
-        raise CheckpointError("protobuf without the graph of an ONNX model: perhaps TensorFlow's")
+        raise CheckpointError(
+            "protobuf without the graph of an ONNX model: TensorFlow's, Core ML's?"
+        )
     found = LazyDict()
     for graph in graphs:
         for number, part in fields(data, *graph):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections import OrderedDict
 
 import numpy as np
@@ -118,6 +119,9 @@ KINDS = {
     "bzip2": (bz2.compress(b"x"), f"compressed by bzip2: {UNPACK}"),
     "xz": (lzma.compress(b"x"), f"compressed by xz: {UNPACK}"),
     "zstd": (b"\x28\xb5\x2f\xfd\x04", f"compressed by zstd: {UNPACK}"),
+    "joblib": (zlib.compress(b"x"), "compressed by zlib, as joblib does: read it with joblib"),
+    "GGML": (b"tjgg\3\0\0\0", "GGML, which came before GGUF: convert it with a llama.cpp"),
+    "Lua Torch": (b"\4\0\0\0\1\0\0\0\3\0\0\0V 1\r", "a .t7 of Lua Torch: read it with torchfile"),
     "7z": (b"7z\xbc\xaf\x27\x1c", f"a 7z archive: {UNPACK}"),
     "RAR": (b"Rar!\x1a\x07\x01", f"a RAR archive: {UNPACK}"),
     "TensorFlow Lite": (b"\x20\0\0\0TFL3", "a TensorFlow Lite model: it has no state_dict"),
