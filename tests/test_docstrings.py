@@ -39,7 +39,7 @@ PROGRAMS = {
     "checkpoints.torchscript_file": ["load_torchscript"],
     "checkpoints.unpacked_folder": ["load_unpacked"],
     "describe": ["describe"],
-    "parity": ["compare", "record"],
+    "parity": ["compare", "padded", "record", "unseen"],
     "state_dict": ["under"],
     "storage": ["candidates", "stored"],
 }
