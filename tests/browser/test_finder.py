@@ -70,14 +70,45 @@ def test_the_axes_have_their_colours(page, base_url):
         "lstm.weight_ih_l0: torch.Size([400, 12])",
         "('lstm.weight_ih_l0', (400, 12))",
         "lstm.weight_ih_l0 float32 (400, 12)",
+        "lstm.weight_ih_l0 [400, 12]",
+        "lstm.weight_ih_l0 400x12",
+        "lstm.weight_ih_l0  400 × 12",
+        "lstm.weight_ih_l0: 400, 12",
     ],
 )
 def test_the_box_takes_a_line_as_it_is_printed(page, base_url, text):
     page.goto(f"{base_url}layers/")
     assert found(page, text) == [
-        ("nn.RNN", "hidden_size=400, input_size=12"),
         ("nn.LSTM", "hidden_size=100, input_size=12"),
+        ("nn.RNN", "hidden_size=400, input_size=12"),
     ]
+
+
+FIRST = [
+    ("lstm.weight_ih_l0 (400, 12)", "LSTM", "4 times as many rows as columns is an LSTM"),
+    ("encoder.rnn.weight_ih_l0 (400, 12)", "RNN", "weight_hh"),
+    ("model.layers.0.self_attn.q_proj.weight (768, 768)", "Linear", "a bias of 768"),
+    ("embeddings.word_embeddings.weight (30522, 768)", "Embedding", "looked up by ids"),
+    ("lm_head.weight (30522, 768)", "Linear", "looked up by ids"),
+    ("conv1.weight [64, 3, 7, 7]", "Conv2d", "a BatchNorm of 64 means Conv"),
+    ("conv1.weight 64x3x7x7", "Conv2d", "a BatchNorm of 64 means Conv"),
+    ("decoder.up1.weight (64, 32, 2, 2)", "ConvTranspose2d", "With one of 32"),
+    ("h.0.ln_1.weight (768,)", "LayerNorm", "running_mean"),
+    ("layer1.0.bn1.weight 64", "BatchNorm1d", "running_mean"),
+    ("gn.weight (64,)", "GroupNorm", "running_mean"),
+    ("0.bias (64,)", "Linear", "Look at the weight beside it"),
+    ("h.0.attn.c_attn.weight (768, 2304)", "Linear", "Hugging Face's Conv1D"),
+]
+
+
+def test_the_likely_class_comes_first_and_the_question_decides(page, base_url):
+    page.goto(f"{base_url}layers/")
+    for text, first, asked in FIRST:
+        assert found(page, text)[0][0] == f"nn.{first}", text
+        expect(page.locator(".finder output")).to_contain_text(asked)
+    found(page, "bn.running_mean (64,)")  # BatchNorm or InstanceNorm: no question decides
+    found(page, "lstm.weight_hr_l0 (20, 100)")
+    expect(page.locator(".finder output")).to_have_text("")
 
 
 @pytest.mark.parametrize("language", ["", "zh/"])
@@ -87,7 +118,7 @@ def test_the_box_leads_where_the_table_leads(page, base_url, language):
         name = item.inner_text()
         in_table = page.locator("article td a", has=page.get_by_text(name, exact=True)).first
         assert item.evaluate("a => a.href") == in_table.evaluate("a => a.href"), name
-    page.locator(".finder li a").last.click()
+    page.locator(".finder li a").first.click()
     expect(page).to_have_url(f"{base_url}{language}layers/lstm/")
 
 
@@ -95,6 +126,6 @@ def test_the_box_says_what_no_layer_stores(page, base_url):
     page.goto(f"{base_url}layers/")
     assert found(page, "fc.wieght (100, 12)") == []
     expect(page.locator(".finder output")).to_contain_text("No layer")
-    for half in ["fc.weight", "(100, 12)", "100x12"]:
+    for half in ["fc.weight", "(100, 12)", "100x12", ""]:
         assert found(page, half) == []
         expect(page.locator(".finder output")).to_contain_text("a name and a shape")

@@ -35,20 +35,55 @@ const candidates = (key, shape) =>
     return sizes && exists(when, sizes) ? [{ name, axes, sizes }] : [];
   });
 
-// A line as people print it: the first word is the name, the last brackets are the shape.
+// A line as people have it: a name, and a shape in brackets, "64x3x7x7" or "64, 3, 7, 7".
 const read = (line) => {
-  const key = line.match(/[A-Za-z_][\w.]*/)?.[0];
-  const brackets = [...line.matchAll(/[([]([\d,\s]*)[)\]]/g)].at(-1)?.[1];
-  return [key, brackets?.match(/\d+/g)?.map(Number) ?? (brackets === undefined ? null : [])];
+  const key = line.match(/(?<![\w.])(?:\d+\.)*[A-Za-z_][\w.]*/)?.[0];
+  const rest = line.slice(line.indexOf(key ?? "") + (key?.length ?? 0));
+  const shape = [...rest.matchAll(/[([]([\d,\s]*)[)\]]/g)].at(-1) ?? rest.match(/(?<!\w)(\d+(?:\s*[x×,]\s*\d+)*)\s*$/);
+  return [key, shape ? (shape[1].match(/\d+/g) ?? []).map(Number) : null];
+};
+
+// The words of the last two names decide first; then what is common.
+const WORDS = {
+  LSTM: /lstm/,
+  GRU: /gru/,
+  RNN: /rnn/,
+  Embedding: /emb|wte|wpe|vocab|token_type/,
+  ConvTranspose: /deconv|trans|upconv|(^|[._])up\d*([._]|$)/,
+  GroupNorm: /gn\d*([._]|$)|group/,
+  BatchNorm: /bn\d*([._]|$)|batch/,
+  RMSNorm: /rms/,
+  InstanceNorm: /instance|(^|[._])in\d*([._]|$)/,
+  LayerNorm: /(^|[._])ln|layer_?norm/,
+  PReLU: /prelu|(^|[._])act/,
+  MultiheadAttention: /attn|attention/,
+};
+const COMMON = ["Linear", "Conv", "BatchNorm", "LayerNorm", "LSTM", "GRU", "Embedding", "RMSNorm", "GroupNorm", "ConvTranspose", "RNN"];
+const stem = (name) => name.replace(/(Cell|\dd)$/, "");
+const rank = (name, key) => {
+  const path = key.toLowerCase().split(".").slice(-3, -1).join(".");
+  const common = COMMON.indexOf(stem(name));
+  return (WORDS[stem(name)]?.test(path) ? 0 : 100) + (common < 0 ? COMMON.length : common);
+};
+// Hugging Face's Linear, by the names that it has in GPT-2; transposed, as no class of torch.nn.
+const isConv1D = (key, shape) => /(^|\.)(c_attn|c_fc|c_proj|q_attn)\.weight$/.test(key) && shape.length === 2;
+
+// The question that decides between several pages.
+const question = (key, shape, found) => {
+  if (new Set(found.map(({ name }) => pages.get(`nn.${name}`))).size < 2) return "";
+  const last = key.split(".").at(-1);
+  const which = /^(weight|bias)_[ih]h/.test(last) ? "recurrent" : last === "weight" ? (["", "one", "two"][shape.length] ?? "more") : last === "bias" ? "bias" : "";
+  return (form.dataset[which] ?? "").replaceAll("{rows}", shape[0]).replaceAll("{columns}", shape[1]);
 };
 
 const show = () => {
   const [key, shape] = read(form.elements.tensor.value);
   const list = form.querySelector("ul");
   list.replaceChildren();
-  const found = key && shape ? candidates(key, shape) : [];
-  const { none, half } = form.dataset;
-  form.querySelector("output").textContent = found.length ? "" : key && shape ? none : half;
+  const found = key && shape ? candidates(key, shape).toSorted((a, b) => rank(a.name, key) - rank(b.name, key)) : [];
+  const { none, half, conv1d } = form.dataset;
+  const turned = key && shape && isConv1D(key, shape);
+  form.querySelector("output").textContent = found.length ? [turned ? conv1d : "", question(key, shape, found)].join(" ").trim() : key && shape ? none : half;
   for (const { name, axes, sizes } of found) {
     const given = Object.entries(sizes).map(([size, n]) => `${size}=${n}`);
     const textContent = `nn.${name}`;
