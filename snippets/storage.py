@@ -94,6 +94,8 @@ class Layer(NamedTuple):
         takes under the name of an argument goes there by name.
     silent : tuple of str
         What ``print(module)`` does not tell, of the arguments that the tensors or the line need.
+    prints : tuple of str
+        What it always tells by name, by which a subclass is known that prints like its base.
     """
 
     recipe: str = ""
@@ -105,6 +107,7 @@ class Layer(NamedTuple):
     spatial: int = 0
     use: str = ""
     silent: tuple = ()
+    prints: tuple = ()
 
     @property
     def deciding(self):
@@ -139,6 +142,7 @@ def conv(n):
         ),
         spatial=n,
         use=f"y = conv{n}d(x, weight, bias)",
+        prints=("kernel_size", "stride"),
     )
 
 
@@ -298,6 +302,7 @@ def running_norm(recipe, default):
         },
         other=("eps", "momentum"),
         use=f"y = {recipe}(x, running_mean, running_var, weight, bias)",
+        prints=("eps", "momentum", "affine", "track_running_stats"),
         holds=(
             Tensor("weight", "(num_features,)", "one channel's scale", "affine"),
             Tensor("bias", "(num_features,)", "one channel's shift", "affine and bias"),
@@ -431,6 +436,7 @@ STATEFUL = {
             Tensor("bias", "(out_features,)", "one output", "bias"),
         ),
         use="y = linear(x, weight, bias)",
+        prints=("in_features", "out_features", "bias"),
     ),
     "Bilinear": Layer(
         recipe="bilinear",
@@ -449,6 +455,7 @@ STATEFUL = {
             Tensor("bias", "(out_features,)", "one output", "bias"),
         ),
         use="y = bilinear(input1, input2, weight, bias)",
+        prints=("in1_features", "in2_features", "out_features", "bias"),
     ),
     "Embedding": embedding(
         "embedding",
@@ -500,6 +507,7 @@ STATEFUL = {
         derived={"normalized_shape": "per_axis(normalized_shape, 1)"},
         holds=(SCALE, SHIFT),
         use="y = layer_norm(x, normalized_shape, weight, bias)",
+        prints=("eps", "elementwise_affine"),
     ),
     "RMSNorm": Layer(
         recipe="rms_norm",
@@ -508,6 +516,7 @@ STATEFUL = {
         derived={"normalized_shape": "per_axis(normalized_shape, 1)"},
         holds=(SCALE,),
         use="y = rms_norm(x, normalized_shape, weight)",
+        prints=("eps", "elementwise_affine"),
     ),
     "GroupNorm": Layer(
         recipe="group_norm",
@@ -520,6 +529,7 @@ STATEFUL = {
         },
         other=("num_groups", "eps"),
         use="y = group_norm(x, num_groups, weight, bias)",
+        prints=("eps", "affine"),
         holds=(
             Tensor("weight", "(num_channels,)", "one channel's scale", "affine"),
             Tensor("bias", "(num_channels,)", "one channel's shift", "affine and bias"),
@@ -749,6 +759,7 @@ def lazy(name):
         reason=f"lazy: its first input tells {inferred}",
         arguments=layer.arguments | shared,
         use="",
+        prints=(),
     )
 
 

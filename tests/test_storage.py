@@ -694,6 +694,16 @@ def test_what_returns_its_input(torch, name):
 USED = [name for name, layer in REGISTRY.items() if layer.use]
 
 
+PRINTS = [name for name, layer in REGISTRY.items() if layer.prints]
+
+
+@pytest.mark.parametrize("name", PRINTS)
+def test_what_print_always_tells_by_name(torch, name):
+    for arguments in VARIANTS[name]:
+        printed = build(torch, name, arguments).extra_repr()
+        assert all(f"{key}=" in printed for key in REGISTRY[name].prints), printed
+
+
 def test_what_has_a_recipe_and_stores_something_has_a_line():
     assert {name for name, layer in REGISTRY.items() if layer.recipe and layer.holds} == set(USED)
 

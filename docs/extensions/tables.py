@@ -55,8 +55,14 @@ FENCE = re.compile(
 STACKED = {("q", "k", "v"): "qkv"}  # all others are gates
 WORDS = ("parameter", "in general", "one row is", "buffer")
 EXAMPLE = "This is an example, {model}. A model of your own needs JavaScript."
-CALCULATOR = pathlib.Path(__file__).parents[1] / "theme/assets/calculator.js"
-SAID = re.compile(r'\bsay\("([^"]+)"|new Slip\([^,]+, "([^"]+)"')
+ASSETS = pathlib.Path(__file__).parents[1] / "theme/assets"
+CALCULATOR = [
+    ASSETS / f"{name}.js" for name in ("stored", "print", "values", "code", "read", "calculator")
+]
+# What is said in words, and each text with a value to be filled in.
+SAID = re.compile(
+    r'\b(?:say\(|new S(?:lip|aid)\([^,]+, |\btell\([^,]+, )"([^"]+)"|"([^"$\n]*\{\w+\}[^"$\n]*)"'
+)
 TOTAL = "{numbers} parameters in {tensors} tensors."
 LABEL = "Your `print(model)`, or the layers of its `__init__`:"
 
@@ -254,6 +260,7 @@ def registry():
             "derived": all_parsed(layer.derived),
             "holds": [exported(entry) for entry in layer.holds],
             "silent": layer.silent,
+            "prints": layer.prints,
             "reason": layer.reason,
             "use": split_call(layer.use) if layer.use else [],
             "options": options_of(layer) if layer.use else {},
@@ -316,8 +323,9 @@ def calculator(source, translated=False, example=EXAMPLE):
 def said():
     """Return every text that the calculator shows, in English."""
     rows = (t.row for name in REGISTRY for t in entries(name) if isinstance(t, Tensor))
-    script = (a or b for a, b in SAID.findall(CALCULATOR.read_text("utf-8")))
-    return list(dict.fromkeys([LABEL, *rows, *script]))
+    script = "\n".join(path.read_text("utf-8") for path in CALCULATOR)
+    told = (a or b for a, b in SAID.findall(script))
+    return list(dict.fromkeys([LABEL, *rows, *told]))
 
 
 def calculated(source, translated=False):
