@@ -29,7 +29,7 @@ NOT_RUN = {
         f"models/{name}.md": {
             f'tokenizer = tokenizers.Tokenizer.from_file("{name}/tokenizer.json")': TOKENS
         }
-        for name in ("gpt2", "llama", "bert", "mamba", "t5", "whisper", "clip")
+        for name in ("gpt2", "llama", "bert", "gemma", "mamba", "t5", "whisper", "clip")
     },
     "why/memory-and-strides.md": {
         "OPENBLAS_NUM_THREADS=1 python -m tests.benchmarks.transpose": "takes half a minute",
