@@ -105,11 +105,15 @@ def check_sums(comment, want):
 
 
 def check_singles(comment, source, want, namespace):
-    """Fail unless each other number is one of the code's, of what came out, or of its shape."""
+    """Fail unless all other numbers are the code's, what came out, or its shape, once each."""
     names = [name for m in [ASSIGNED.match(source)] if m for name in m[1].split(", ")]
     code = "".join(t.string + " " for t in tokens_of(source) if t.type != tokenize.COMMENT)
     shapes = [np.shape(namespace[name]) for name in names]
-    left = collections.Counter(abs(float(n)) for n in NUMBER.findall(f"{code} {want} {shapes}"))
-    for number in singles(comment):
-        left[float(number)] -= 1
-        assert left[float(number)] >= 0, f"{number} of {comment!r} is neither code nor result"
+    told = collections.Counter(map(float, singles(comment)))
+    there = [collections.Counter(magnitudes(text)) for text in (code, want, str(shapes))]
+    assert any(told <= numbers for numbers in there), f"{comment!r} is neither code nor result"
+
+
+def magnitudes(text):
+    """Return the numbers in a text, without their signs."""
+    return [abs(float(n)) for n in NUMBER.findall(text)]

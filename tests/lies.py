@@ -32,7 +32,14 @@ from docs.extensions.filled import known
 from tests import ROOT
 from tests.arithmetic import equations
 from tests.fences import FENCE
-from tests.pages import test_fences, test_notebooks, test_reading, test_tables, test_twins
+from tests.pages import (
+    test_fences,
+    test_figures,
+    test_notebooks,
+    test_reading,
+    test_tables,
+    test_twins,
+)
 from tests.reading import ANCHOR, CODE, FILLED, FRONT, LINK
 
 CHILDREN = 2
@@ -244,6 +251,10 @@ def judge(path, kind):
     test_fences.test_every_fence_is_proved(path)
     test_fences.test_the_fix_has_been_run(path)
     test_tables.test_shapes_in_tables_are_torchs(path)
+    test_tables.test_every_list_of_the_registry_is_made(path)
+    test_figures.test_every_figure_of_a_page_is_drawn(path)
+    if source.as_posix() == "layers/calculator.md" and language == "en":
+        test_tables.test_the_layers_of_the_calculators_example_fit()
     if language == "zh":
         test_twins.test_a_twin_has_the_fences_of_its_page(source)
         return

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 import snippets.parity
-from snippets.parity import TOLERANCES, compare, record
+from snippets.layers.gru import gru
+from snippets.layers.lstm import lstm
+from snippets.layers.rnn import rnn
+from snippets.parity import TOLERANCES, compare, padded, record, unseen
 from tests import SNIPPETS_DIR, parity
 from tests.sabotage import sabotaged
 
@@ -349,6 +352,295 @@ def test_nothing_to_compare_is_refused():
     message = f"ours is empty: give at least one of {list(RECORDED)}"
     with pytest.raises(ValueError, match=whole(message)):
         compare(RECORDED, {})
+
+
+# compare, with a tolerance and a mask
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex64"])
+def test_rtol_takes_the_place_of_the_tolerance(dtype):
+    recorded = {"output": np.array([1e-3, -8.0], dtype)}
+    for off, agrees in ((0.9 * 0.02 * 8, True), (1.1 * 0.02 * 8, False)):
+        ours = {"output": recorded["output"] + np.array([off, 0], dtype)}
+        if agrees:
+            assert compare(recorded, ours, rtol=0.02) == ["output"]
+        else:
+            with pytest.raises(AssertionError, match=r"^output differs: off by"):
+                compare(recorded, ours, rtol=0.02)
+
+
+def test_rtol_may_be_stricter_and_nothing_at_all():
+    recorded = {"output": np.float32([1]), "half": np.float32([1]), "bfloat16": np.array(["half"])}
+    for name in ("output", "half"):
+        ours = {name: np.nextafter(recorded[name], np.float32(2))}
+        assert compare(recorded, ours)
+        with pytest.raises(AssertionError, match=f"^{name} differs"):
+            compare(recorded, ours, rtol=0)
+
+
+def test_rtol_is_not_for_integers():
+    with pytest.raises(AssertionError, match="1 of 2 values are not equal"):
+        compare({"output": np.array([100, 2])}, {"output": np.array([101, 2])}, rtol=0.5)
+
+
+@pytest.mark.parametrize("rtol", [-1e-9, 1, 2.0, np.nan])
+def test_an_rtol_that_means_nothing_is_refused(rtol):
+    message = f"rtol is {rtol}: a part of the largest number, below 1, or zeros agree"
+    with pytest.raises(ValueError, match=whole(message)):
+        compare(RECORDED, RECORDED, rtol=rtol)
+
+
+MASK = np.array([[True, True, False], [True, False, False]])  # (batch, time)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "bool"])
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4), (2, 3, 4, 2)])
+def test_only_what_the_mask_lets_count_is_compared(dtype, shape):
+    recorded = np.arange(1, 1 + np.prod(shape)).reshape(shape).astype(dtype)
+    for place in np.ndindex(MASK.shape):
+        ours = recorded.copy()
+        ours[place] = 0
+        if MASK[place]:
+            with pytest.raises(AssertionError, match=r"^output differs"):
+                compare({"output": recorded}, {"output": ours}, mask=MASK)
+        else:
+            assert compare({"output": recorded}, {"output": ours}, mask=MASK) == ["output"]
+
+
+def test_what_does_not_count_is_neither_nan_nor_the_largest_number():
+    recorded, ours = np.where(MASK, 1.0, np.nan), np.where(MASK, 1.0, 1e30)
+    assert compare({"output": recorded}, {"output": ours}, mask=MASK.tolist()) == ["output"]
+    recorded = np.where(MASK, 1.0, 1e30)
+    ours = recorded - 2 * MASK
+    with pytest.raises(
+        AssertionError, match=r"off by 2 at \(0, 0\), where the largest number is 1"
+    ):
+        compare({"output": recorded}, {"output": ours}, mask=MASK)
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        ([1, 0], "mask is int64, not bool: give True where numbers count"),
+        ([0.0, -np.inf], "mask is float64, not bool: give True where numbers count"),
+        ([False, False], "mask is False everywhere: nothing would be compared"),
+        (
+            [True] * 3,
+            "layer/a is (2, 2), the mask is (3,), not its first axes: compare it in a call of "
+            "its own",
+        ),
+        (
+            np.ones((2, 2, 1), bool),
+            "layer/a is (2, 2), the mask is (2, 2, 1), not its first axes: compare it in a call of "
+            "its own",
+        ),
+    ],
+)
+def test_a_mask_that_does_not_fit_is_refused(mask, message):
+    with pytest.raises(ValueError, match=whole(message)):
+        compare(RECORDED, {"layer/a": RECORDED["layer/a"]}, mask=mask)
+
+
+# padded
+
+
+@pytest.mark.parametrize("lengths", [[3, 1], [4], [1, 3, 2], [2, 4, 4, 1]])
+@pytest.mark.parametrize("enforce_sorted", [True, False])
+def test_a_packed_sequence_is_padded_as_torch_does_it(torch, recording, lengths, enforce_sorted):
+    lengths = sorted(lengths, reverse=True) if enforce_sorted else lengths
+    rows = [torch.randn(length, 2) for length in lengths]
+    packed = torch.nn.utils.rnn.pack_sequence(rows, enforce_sorted=enforce_sorted)
+    model = torch.nn.GRU(2, 5).eval()
+    recorded = recording(model, packed)
+    for name, sequence in (("input/0", packed), ("output/0", model(packed)[0])):
+        x, of = padded(recorded, name)
+        right, right_of = torch.nn.utils.rnn.pad_packed_sequence(sequence)
+        np.testing.assert_allclose(x, right.detach(), atol=1e-6)
+        np.testing.assert_array_equal(of, right_of)
+        assert x.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["input/0/0", "layer/0", "pair", "floats", "output"])
+def test_what_is_not_packed_is_refused(name):
+    recorded = {"input/0/0": np.ones((4, 2)), "input/0/1": np.array([2, 1, 1])}
+    recorded |= {"pair/0": np.ones((4, 2)), "pair/1": np.array([2, 1])}
+    recorded |= {"floats/0": np.ones((2, 2)), "floats/1": np.ones(2), "output": np.ones(3)}
+    recorded |= {"layer/0/1": np.array([1])}
+    message = f"no PackedSequence was recorded as {name!r}: look at {list(recorded)}"
+    with pytest.raises(ValueError, match=whole(message)):
+        padded(recorded, name)
+    assert padded(recorded, "input/0")[1].tolist() == [3, 1]
+
+
+# unseen
+
+
+def linears(w):
+    """Return what two layers make of the rows of w["x"], the second only of what is positive."""
+    h = np.maximum(w["x"] @ w["a.weight"].T + w["a.bias"], 0)
+    return {"layer/a": h, "output": h @ w["b.weight"].T}
+
+
+@pytest.fixture
+def weights():
+    rng = np.random.default_rng(0)
+    shapes = {"x": (6, 4), "a.weight": (5, 4), "a.bias": (5,), "b.weight": (3, 5)}
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+
+def test_all_weights_are_seen(weights):
+    assert unseen(linears(weights), linears, weights) == {}
+
+
+@pytest.mark.parametrize(
+    "value", [np.zeros(5), np.ones(5), np.zeros(5, np.float32), [0, 0, 0, 0, 0]]
+)
+def test_a_weight_whose_rows_are_equal_is_broken_all_the_same(weights, value):
+    weights |= {"a.bias": value}
+    assert unseen(linears(weights), linears, weights) == {}
+
+
+def test_a_port_that_is_wrong_is_not_tried(weights):
+    recorded = linears(weights)
+    with pytest.raises(AssertionError, match=r"^output differs, layer/a before it agrees"):
+        unseen(recorded, linears, weights | {"b.weight": -weights["b.weight"]})
+
+
+@pytest.mark.parametrize("value", [np.ones((2, 3)), np.array(7), np.array([True, True])])
+def test_what_is_never_read_is_unseen(weights, value):
+    weights |= {"left": value}
+    why = {"left": "nothing that was compared depends on it"}
+    assert unseen(linears(weights), linears, weights) == why
+
+
+def test_what_is_not_compared_is_unseen(weights):
+    found = unseen(linears(weights), lambda w: {"layer/a": linears(w)["layer/a"]}, weights)
+    assert found == {"b.weight": "nothing that was compared depends on it"}
+
+
+@pytest.mark.parametrize("value", [np.array([False, True]), np.array([True, True]), np.array(2)])
+def test_integers_and_bools_that_are_read_are_seen(weights, value):
+    def run(w):
+        return linears(w) | {"input/0": 3.0 * w["chosen"]}
+
+    weights |= {"chosen": value}
+    assert unseen(run(weights), run, weights) == {}
+
+
+def test_a_port_that_refuses_a_broken_weight_has_seen_it(weights):
+    def run(w):
+        return linears(w) | {"input/0": np.eye(3)[w["ids"]]}
+
+    weights |= {"ids": np.array([2])}
+    assert unseen(run(weights), run, weights) == {}
+
+
+def test_a_weight_that_meets_zeros_is_told(weights):
+    weights |= {"a.bias": np.full(5, -100.0)}  # no unit of the first layer is ever positive
+    assert unseen(linears(weights), linears, weights)["b.weight"] == (
+        "it meets zeros, or ends in them: record other inputs"
+    )
+
+
+def test_a_weight_smaller_than_rounding_is_told(weights):
+    weights |= {"a.bias": np.arange(5) * 1e-14}
+    why = "it changes no more than rounding does: record float64"
+    assert unseen(linears(weights), linears, weights) == {"a.bias": why}
+
+
+def test_a_tied_twin_is_named(weights):
+    weights |= {"copy": weights["b.weight"], "other": np.ones((3, 5))}
+    assert unseen(linears(weights), linears, weights) == {
+        "copy": "it equals b.weight, which is read in its place: tied, or a copy",
+        "other": "nothing that was compared depends on it",
+    }
+
+
+@pytest.mark.parametrize("prefix", ["key", "attn.k_proj", "layers.0.linear_keys", "to_k", "k"])
+def test_a_key_bias_cannot_matter(torch, recording, prefix):
+    q, k, v = (torch.nn.Linear(4, 5).double() for _ in "qkv")
+
+    def forward(m, x):
+        return torch.nn.functional.scaled_dot_product_attention(m.q(x), m.k(x), m.v(x))
+
+    model = calling(torch, forward, q=q, k=k, v=v)
+    recorded = recording(model, torch.randn(2, 3, 4).double())
+    names = {"q": "query", "k": prefix, "v": "value"}
+    weights = {f"{names[name[0]]}{name[1:]}": p.numpy() for name, p in model.state_dict().items()}
+
+    def run(w):
+        x = recorded["input/0"]
+        q, k, v = (x @ w[f"{n}.weight"].T + w[f"{n}.bias"] for n in names.values())
+        scores = q @ k.swapaxes(-1, -2) / np.sqrt(5)
+        scores = np.exp(scores - scores.max(-1, keepdims=True))
+        return {"output": scores / scores.sum(-1, keepdims=True) @ v}
+
+    why = "a key bias: all scores of a query grow by the same, and softmax cancels it"
+    assert unseen(recorded, run, weights) == {f"{prefix}.bias": why}
+
+
+@pytest.mark.parametrize(
+    "name", ["monkey.bias", "k.weight", "query.bias", "key.bias_k", "weight_hh_l0"]
+)
+def test_other_names_have_no_such_excuse(weights, name):
+    beside = {"monkey.weight": 1.0, "key.weight": 1.0, "k.bias": 1.0, "weight_ih_l0": 1.0}
+    weights |= beside | {name: np.array(2.0)}
+
+    def run(w):
+        return linears(w) | {"input/0": np.array([w[n] for n in beside if n != name])}
+
+    why = {name: "nothing that was compared depends on it"}
+    assert unseen(run(weights), run, weights) == why
+
+
+def test_a_key_bias_beside_a_weight_that_nothing_reads_has_no_excuse(weights):
+    weights |= {"key.weight": np.eye(3), "key.bias": np.arange(3.0)}
+    nothing = "nothing that was compared depends on it"
+    found = unseen(linears(weights), linears, weights)
+    assert found == {"key.weight": nothing, "key.bias": nothing}
+    del weights["key.weight"]
+    assert unseen(linears(weights), linears, weights) == {"key.bias": nothing}
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_a_reverse_direction_of_which_the_last_step_is_read(torch, recording, kind):
+    layer = getattr(torch.nn, kind)(3, 4, bidirectional=True).double()
+    model = calling(torch, lambda m, x: m.lstm(x)[0][-1], lstm=layer)
+    recorded = recording(model, torch.randn(5, 2, 3).double())
+    recipe = {"RNN": rnn, "GRU": gru, "LSTM": lstm}[kind]
+    weights = parity.arrays(layer)
+
+    def last(w):
+        return {"output": recipe(recorded["input/0"], w)[0][-1]}
+
+    why = (
+        "the reverse direction begins at the last step, from a state of zeros, and no other "
+        "step of it was compared"
+    )
+    assert unseen(recorded, last, weights) == {"weight_hh_l0_reverse": why}
+
+    def whole_sequence(w):
+        return {"layer/lstm/0": recipe(recorded["input/0"], w)[0]}
+
+    assert unseen(recorded, whole_sequence, weights) == {}
+
+
+def test_unseen_takes_the_tolerance_and_the_mask_of_the_comparison(weights):
+    recorded = linears(weights)
+    ours = {name: values * (1 + 1e-4) for name, values in recorded.items()}
+    counts = np.array([True] * 5 + [False])
+    ours["output"][5] = np.nan
+
+    def run(w):
+        found = linears(w)
+        return {name: found[name] + ours[name] - recorded[name] for name in found}
+
+    assert unseen(recorded, run, weights, rtol=1e-3, mask=counts) == {}
+    for options in ({"rtol": 1e-3}, {"mask": counts}):
+        with pytest.raises(AssertionError, match="differs"):
+            unseen(recorded, run, weights, **options)
+    with pytest.raises(ValueError, match=r"^mask is False everywhere"):
+        unseen(recorded, run, weights, mask=counts & False)
 
 
 # Both together: a recording, a port of it, and one mistake at a time.

@@ -29,7 +29,7 @@ AXES = {
         "max_source_positions", "max_target_positions", "relative_attention_num_buckets",
     ],
     "hidden": [
-        "hidden", "hidden_size", "dim_recurrent", "groups", "num_directions", "proj_size",
+        "hidden", "hidden_size", "dim_recurrent", "groups", "heads", "num_directions", "proj_size",
         "gate_size", "num_chunks", "embed_dim", "div_value", "cluster", "h_out", "num_layers",
         "gates", "qkv", "embed", "proj", "d_model", "dim_feedforward", "feedforward",
         "num_groups", "num_heads", "head_dim", "value_dim", "n_embd", "n_inner", "n_head",

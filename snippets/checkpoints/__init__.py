@@ -8,21 +8,32 @@ from typing import Any
 
 from .distributed_folder import load_distributed
 from .exported_file import load_exported
+from .flax_file import load_flax
+from .gguf_file import gguf_metadata, load_gguf
 from .npz import load_npz, save_npz
+from .onnx_file import load_onnx
 from .package_file import load_package
+from .paddle_file import is_paddle, load_paddle, state_dict_of_paddle
 from .safetensors_file import load_safetensors, safetensors_header, save_safetensors
+from .sharded import FILES, load_sharded
 from .torch_file import LEGACY, PICKLES, StandIn, check_file, load_torch, state_dict_of
 from .torchscript_file import load_torchscript
 from .unpacked_folder import load_unpacked
 
 __all__ = [
     "StandIn",
+    "gguf_metadata",
     "load",
     "load_distributed",
     "load_exported",
+    "load_flax",
+    "load_gguf",
     "load_npz",
+    "load_onnx",
     "load_package",
+    "load_paddle",
     "load_safetensors",
+    "load_sharded",
     "load_torch",
     "load_torchscript",
     "load_unpacked",
@@ -35,29 +46,34 @@ __all__ = [
 # (where, the bytes there, what the file is, what to do)
 OTHERS = [
     (0, b"\x89HDF\r\n\x1a\n", "HDF5, as Keras writes .h5", "read it with h5py"),
-    (0, b"GGUF", "GGUF, as llama.cpp reads it", "read it with the package gguf"),
     (0, b"\x93NUMPY", "a single array, .npy", "read it with np.load(path)"),
     (0, b"MATLAB 5.0", "MATLAB's .mat", "read it with scipy.io.loadmat"),
     (0, b"\x1f\x8b", "compressed by gzip", "unpack it first"),
     (0, b"BZh", "compressed by bzip2", "unpack it first"),
     (0, b"\xfd7zXZ\0", "compressed by xz", "unpack it first"),
     (0, b"\x28\xb5\x2f\xfd", "compressed by zstd", "unpack it first"),
+    (0, b"x\x9c", "compressed by zlib, as joblib does", "read it with joblib, and save arrays"),
+    (0, b"x\x01", "compressed by zlib, as joblib does", "read it with joblib, and save arrays"),
+    (0, b"x\xda", "compressed by zlib, as joblib does", "read it with joblib, and save arrays"),
+    (0, b"lmgg", "GGML, which came before GGUF", "convert it with a llama.cpp of that time"),
+    (0, b"fmgg", "GGML, which came before GGUF", "convert it with a llama.cpp of that time"),
+    (0, b"tjgg", "GGML, which came before GGUF", "convert it with a llama.cpp of that time"),
+    (0, b"\4\0\0\0\1\0\0\0\3\0\0\0V 1", "a .t7 of Lua Torch", "read it with torchfile"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"),
     (0, b"Rar!\x1a\x07", "a RAR archive", "unpack it first"),
     (4, b"TFL3", "a TensorFlow Lite model", "it has no state_dict"),
     (4, b"ET12", "an ExecuTorch program", "load the checkpoint that it was made from"),
     (0, b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run git lfs pull"),
 ]
+# msgpack: a dict, and its first key is text
+FLAX = re.compile(rb"([\x81-\x8f]|\xde..|\xdf....)[\xa0-\xbf\xd9-\xdb]", re.DOTALL)
 PAGE = "a web page, saved in the place of the file"
 TEXTS = [
     (b"<!doctype", PAGE, "the address was that of a page, or wanted a login"),
     (b"<html", PAGE, "the address was that of a page, or wanted a login"),
     (b"<?xml", "XML, perhaps an error message", "look into it with a text editor"),
 ]
-JSON = {
-    True: ("JSON, an index", "it names the files that hold the weights: load each of them"),
-    False: ("JSON", "settings, or the answer of a server: the weights are in another file"),
-}
+JSON = "JSON", "settings, or the answer of a server: the weights are in another file"
 
 
 def load(path: str | PathLike[str]) -> Any:
@@ -87,10 +103,20 @@ def load(path: str | PathLike[str]) -> Any:
         head = file.read(2**16)
     if head[:4] in (b"PK\3\4", b"PK\5\6"):
         return load_zip(path)
-    if head.startswith(PICKLES) or any(magic in head[:32] for magic in LEGACY):
-        return load_torch(path)
+    # Before a pickle: a header of 640 bytes begins as one of protocol 2 does.
     if head[8:].lstrip(b" \t\r\n").startswith(b"{") and head[5:8] == b"\0\0\0":
         return load_safetensors(path)
+    if head.startswith(PICKLES) or any(magic in head[:32] for magic in LEGACY):
+        found = load_torch(path)
+        return state_dict_of_paddle(found) if is_paddle(found) else found
+    if head.startswith(b"GGUF"):
+        return load_gguf(path)
+    if FLAX.match(head):
+        return load_flax(path)
+    if head[:1] == b"\x08" and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a", b"\x42"):
+        return load_onnx(path)
+    if is_json(head) and b'"weight_map"' in head:
+        return load_sharded(path)
     what, cure = recognised(head)
     raise ValueError(f"{path}: this is {what}: {cure}")
 
@@ -102,6 +128,10 @@ def load_folder(path):
         return load_distributed(path)
     if "data.pkl" in names:
         return load_unpacked(path)
+    others = sorted(name for name in names if name.endswith(".index.json"))
+    for name in [*FILES, *others]:
+        if name in names:
+            return load(os.path.join(path, name))
     return check_file(path)
 
 
@@ -134,6 +164,16 @@ def load_zip(path):
     raise ValueError(f"{path}: this is {what}. It holds {sorted(names)[:5]}")
 
 
+def as_text(head):
+    """Return the beginning of a text, without the mark of its encoding."""
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()
+
+
+def is_json(head):
+    """Return whether a file begins as a JSON object does."""
+    return re.match(rb"\{\s*[\"}]", as_text(head))
+
+
 def recognised(head):
     """Return what a file that begins with head is, and what to do about it."""
     if not head:
@@ -143,14 +183,12 @@ def recognised(head):
             return what, cure
     if head[257:262] == b"ustar":
         return "a tar archive", "unpack it first; PyTorch before 0.1.10 saved such files itself"
-    if head[0] == 8 and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a", b"\x42"):
-        return "protobuf, perhaps ONNX or TensorFlow", "read an ONNX model with the package onnx"
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    text = as_text(head)
     for start, what, cure in TEXTS:
         if text.lower().startswith(start):
             return what, cure
-    if re.match(rb"\{\s*[\"}]", text):
-        return JSON[b'"weight_map"' in text]
+    if is_json(head):
+        return JSON
     head = head[:512]
     if head.isascii() and head.decode().replace("\n", "").replace("\t", "").isprintable():
         return "text", f"it begins with {head[:40].decode()!r}"

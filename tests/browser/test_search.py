@@ -113,6 +113,18 @@ FIRST = {
         "RuntimeError: Error(s) in loading state_dict for Net: size mismatch for fc.weight: "
         "copying a param with shape torch.Size([10, 512]) from checkpoint, the shape in current "
         "model is torch.Size([1000, 512]).",
+        "_pickle.UnpicklingError: invalid load key, 'v'.",
+        "RuntimeError: Attempting to deserialize object on CUDA device 1 but "
+        "torch.cuda.device_count() is 1",
+        "ModuleNotFoundError: No module named 'models.yolo'",
+        "AttributeError: 'collections.OrderedDict' object has no attribute 'eval'",
+        "KeyError: 'state_dict'",
+        "safetensors_rust.SafetensorError: Error while deserializing header: HeaderTooLarge",
+        "RuntimeError: Given groups=1, weight of size [32, 1, 3, 3], expected input[64, 3, 224, "
+        "224] to have 1 channels, but got 3 channels instead",
+        "Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: [64, 784]",
+        "RuntimeError: input.size(-1) must be equal to input_size. Expected 28, got 1",
+        "RuntimeError: expected scalar type Double but found Float",
     ],
     "port/load-a-checkpoint/": [
         "load pth without torch",
@@ -191,7 +203,7 @@ FIRST_IN_CHINESE = {
     "layers/distance/": ["余弦相似度"],
     "layers/fold/": ["滑动窗口展开", "im2col"],
     "layers/": ["weight_ih_l0 (400, 12)", "参数名 哪一层", "这个张量是哪一层的"],
-    "port/errors/": ["形状不匹配", "维度不匹配", "报错"],
+    "port/errors/": ["形状不匹配", "维度不匹配", "报错", "输入通道数不符", "invalid load key, 'v'"],
     "port/run-in-numpy/": ["用 NumPy 运行模型", "PyTorch 转 NumPy"],
     "port/load-a-checkpoint/": ["不装 torch 读 pth", "读取 .pth 文件"],
     "port/save-weights/": ["保存权重"],

@@ -46,6 +46,7 @@ def test_a_true_comment_passes(source, want):
         ("x = 1  # (time, time, input_size)", ""),
         ("f(x)  # row 6, in both windows", ""),
         ("f(x, (1, 2))  # 2 left, 2 right", ""),
+        ("f(x, (1, 2))  # 1 left, 3 right", "3"),
         ("W = 1  # all 401 rows of it", ""),
     ],
 )

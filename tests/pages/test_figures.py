@@ -11,6 +11,8 @@ from pymdownx.superfences import SuperFencesException
 
 from docs.extensions import figures
 from docs.extensions.figures import checkpoint_file, norm_axes
+from tests import address_of
+from tests.fences import PAGES, fences
 
 SOURCE = """\
 draw: rows-are-outputs
@@ -32,6 +34,13 @@ same: "No error, the same number:"
 
 def figure(source=SOURCE, md=None):
     return figures.draw(source, "figure", "figure", {}, md or markdown.Markdown())
+
+
+@pytest.mark.parametrize("path", PAGES, ids=address_of)
+def test_every_figure_of_a_page_is_drawn(path):
+    for fence in fences(path.read_text("utf-8")):
+        if fence.language == "figure":
+            assert "<svg" in figure(fence.text)
 
 
 def drawing(html):

@@ -7,6 +7,7 @@ has the code and the outputs of its English page.
     UPDATE=1 pytest tests/pages/test_notebooks.py    writes the new outputs, into the twins too
 """
 
+import contextlib
 import copy
 import importlib.metadata
 import os
@@ -46,14 +47,25 @@ def write(nb, path):
 def run(path):
     """Return the notebook with the outputs it has now, run in its own folder."""
     nb = read(path)
-    for cell in code_cells(nb):
+    cells = code_cells(nb)
+    sources = [cell.source for cell in cells]
+    for cell, before in zip(cells, ["", *sources], strict=False):
         cell.outputs = []
+        cell.source = shape_checks(before) + cell.source
     folder = {"metadata": {"path": str(path.parent)}}
     NotebookClient(
         nb, timeout=300, record_timing=False, coalesce_streams=True, resources=folder
     ).execute()
+    for cell, source in zip(cells, sources, strict=True):
+        cell.source = source
     nb.metadata["language_info"] = {"name": "python"}  # not this machine's version
     return nb
+
+
+def shape_checks(source):
+    """Return code that fails unless the shapes in comments behind assignments are true."""
+    told = re.findall(r"^(\w+) = .*  # (\([\d *+,]+\))$", source, re.M)
+    return "".join(f"assert {name}.shape == {shape}\n" for name, shape in told)
 
 
 def code_cells(nb):
@@ -274,6 +286,16 @@ def small(tmp_path):
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     write(v4.new_notebook(cells=[text, tagged, plain], metadata={"kernelspec": kernel}), path)
     return path
+
+
+@pytest.mark.parametrize(("shape", "true"), [("(2 * 1, 3)", True), ("(2 * 2, 3)", False)])
+@pytest.mark.usefixtures("same_each_time")
+def test_a_false_shape_in_a_comment_is_found(small, shape, true):
+    nb = read(small)
+    nb.cells[1].source = f"import numpy\nx = numpy.ones((2, 3))  # {shape}"
+    write(nb, small)
+    with contextlib.nullcontext() if true else pytest.raises(Exception, match="AssertionError"):
+        run(small)
 
 
 @pytest.mark.usefixtures("same_each_time")

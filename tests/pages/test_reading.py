@@ -282,7 +282,14 @@ def odd_links(path):
     return found
 
 
-CHECKS = [unproved_numbers, unknown_names, unproved_shapes, unproved_tables, odd_links]
+def odd_notes(path):
+    """Return the names of notes that are not both told and used."""
+    text = FENCE.sub("", text_of(path))
+    told = set(re.findall(r"^[ \t]*\[\^([\w-]+)\]:", text, re.M))
+    return sorted(told ^ set(re.findall(r"\[\^([\w-]+)\](?!:)", text)))
+
+
+CHECKS = [unproved_numbers, unknown_names, unproved_shapes, unproved_tables, odd_links, odd_notes]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -323,6 +330,7 @@ read by `np.dot`, and 4 * 3 = 12.
         (unproved_tables, "| one | 4 · 3 = 12 |", "| one | 12 |"),
         (odd_links, "[Linear maps]", "[Other things]"),
         (odd_links, "(#linear)", "(#lstm)"),
+        (odd_notes, "np.dot`", "np.dot`[^dot]"),
     ],
 )
 def test_a_lie_is_found(check, old, new, tmp_path, monkeypatch):

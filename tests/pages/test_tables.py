@@ -15,6 +15,7 @@ from docs.extensions.shapes import axes
 from docs.extensions.tables import CALCULATOR as SCRIPTS
 from docs.extensions.tables import (
     FENCE,
+    LISTS,
     calculator,
     classes_table,
     names_table,
@@ -23,7 +24,7 @@ from docs.extensions.tables import (
     table,
 )
 from snippets.storage import REGISTRY
-from tests import address_of
+from tests import ROOT, address_of
 from tests.fences import PAGES
 
 TABLE = re.compile(
@@ -88,6 +89,22 @@ def filled(text):
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_shapes_in_tables_are_torchs(path):
     check(filled(path.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=address_of)
+def test_every_list_of_the_registry_is_made(path):
+    for m in FENCE.finditer(path.read_text("utf-8")):
+        if m["kind"] in LISTS:
+            assert LISTS[m["kind"]](m["source"], "/zh/" in path.as_posix())
+
+
+def test_the_layers_of_the_calculators_example_fit():
+    torch = pytest.importorskip("torch")
+    text = (ROOT / "docs/en/layers/calculator.md").read_text("utf-8")
+    (example,) = [m["source"] for m in FENCE.finditer(text) if m["kind"] == "stored-calculator"]
+    made = re.findall(r"^self\.\w+ = (nn\..*)$", example, re.M)
+    lstm, linear = (eval(call, {"nn": torch.nn}) for call in made)
+    assert linear(lstm(torch.ones(2, 3, lstm.input_size))[0]).shape == (2, 3, linear.out_features)
 
 
 GOOD = """
