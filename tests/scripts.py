@@ -20,7 +20,10 @@ from tests.conftest import build
 TESTS = {
     "search-index.js": ["search"],
     "search.js": ["search", "accessible"],
-    "calculator.js": ["calculator"],
+    **{
+        f"{name}.js": ["calculator"]
+        for name in ("calculator", "code", "print", "read", "stored", "values")
+    },
     "finder.js": ["finder"],
     "living-figure.js": ["living_figure"],
     "copy.js": ["copying"],
