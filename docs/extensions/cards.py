@@ -2,12 +2,15 @@
 
 The style sheet lays them out, docs/theme/assets/site.css. It gets the titles of the columns here,
 and the elements their roles: a cell that is laid out as a block is no cell to some screen readers.
-A table of short cells stays one; it scrolls, and its first column stays.
+A table of short cells stays one; it scrolls, and its first column stays. A long name in a cell may
+be broken behind its dots; what is copied of it has no such break.
 """
 
+import re
 from unicodedata import east_asian_width
 
 from markdown.extensions import Extension
+from markdown.postprocessors import Postprocessor
 from markdown.treeprocessors import Treeprocessor
 
 ROLES = {
@@ -18,6 +21,8 @@ ROLES = {
     "td": "cell",
 }
 LONG = 24  # letters, more than two columns of a phone hold; a Chinese character is two
+CELL = re.compile(r"<td\b.*?</td>", re.S)
+NAME = re.compile(rf"(?<=<code>)[\w.]{{{LONG + 1},}}(?=</code>)")
 
 
 def width(element):
@@ -51,12 +56,23 @@ class Cards(Treeprocessor):
                         part.set("role", ROLES[part.tag])
 
 
+class Names(Postprocessor):
+    """Runs when the tables are HTML."""
+
+    def run(self, text):
+        """Let a browser break the long names in cells."""
+        return CELL.sub(
+            lambda cell: NAME.sub(lambda name: name[0].replace(".", ".<wbr>"), cell[0]), text
+        )
+
+
 class TablesAsCards(Extension):
     """The Markdown extension."""
 
     def extendMarkdown(self, md):  # noqa: N802, the name Markdown calls
         """Register behind what is inline."""
         md.treeprocessors.register(Cards(md), "cards", 5)
+        md.postprocessors.register(Names(md), "names", -21)
 
 
 def makeExtension(**kwargs):  # noqa: N802, the name Markdown calls

@@ -62,6 +62,14 @@ def test_shapes_are_marked_up_in_text_and_in_comments():
     assert '<span class="axis in">in_features</span>' in colour_shapes(comment)
 
 
+def test_a_long_name_in_a_cell_may_be_broken_behind_its_dots():
+    long, short = "encoder.layers.0.self_attn.weight", "layers.0.norm.weight"
+    page = f"| `{long}`, `{short}` |\n| --- |\n| `{long}`, `{short}` |\n\n`{long}`\n"
+    html = markdown.markdown(page, extensions=["tables", "docs.extensions.cards"])
+    broken = long.replace(".", ".<wbr>")
+    assert re.findall(r"<code>(.*?)</code>", html) == [long, short, broken, short, long]
+
+
 def test_a_formula_becomes_mathml():
     assert "<math" in convert(r"\(y = xA^T\)", *MATH)
 
