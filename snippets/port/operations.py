@@ -607,6 +607,11 @@ TABLE = {
     "aten.linalg_vector_norm.default": ("torch.linalg.vector_norm(x, dim=1)", norm),
     "aten.cumsum.default": ("x.cumsum(1)", "self, dim, dtype=None: np.cumsum(self, axis=dim)"),
     "aten.cumprod.default": ("x.cumprod(1)", "self, dim, dtype=None: np.cumprod(self, axis=dim)"),
+    "aten.diff.default": (
+        "x.diff(dim=1)",
+        "self, n=1, dim=-1, prepend=None, append=None: "
+        "np.diff(self, n, axis=dim, prepend=prepend, append=append)",
+    ),
     "aten.flip.default": ("x.flip(1)", "self, dims: np.flip(self, axis=tuple(dims))"),
     "aten.roll.default": (
         "x.roll(2, 1)",
@@ -695,6 +700,7 @@ TABLE = {
         f"aten.{name}.default": (f"x.{name}()", "self, memory_format=None: self")
         for name in ("clone", "detach")
     },
+    "aten.alias.default": ("torch.ops.aten.alias(x)", "self: self"),
     # ---- layers ----
     "aten.linear.default": (
         "F.linear(x, weight, bias)",

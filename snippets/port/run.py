@@ -86,6 +86,9 @@ def run(graph, inputs):
     env |= {f"%{name}": value for name, value in inputs.items()} | sizes_of(graph.known, inputs)
     last = {f"%{name}": i for i, node in enumerate(graph.nodes) for name in refs(node.args)}
     ran = Ran([], {}, {f"%{name}": print_of(value) for name, value in inputs.items()}, {}, {})
+    for name, key in graph.weights.items():  # integers that are computed, not learned
+        if key in graph.apart and graph.arrays[key].dtype.kind in "biu":
+            ran.constants[f"%{name}"] = graph.arrays[key]
     for i, node in enumerate(graph.nodes):
         known |= dict(zip(node.names, node.values, strict=True))
         if node.target in NOTHING:

@@ -70,6 +70,56 @@ def encoder():
     return nn.TransformerEncoder(layer, 3, norm=nn.LayerNorm(8), enable_nested_tensor=False)
 
 
+class Attention(nn.Module):
+    """Causal, its mask and positions made as people make them."""
+
+    def __init__(self):
+        super().__init__()
+        self.qkv = nn.Linear(8, 24)
+        self.out = nn.Linear(8, 8)
+
+    def forward(self, x, mask):
+        q, k, v = self.qkv(x).chunk(3, -1)
+        scores = q @ k.transpose(1, 2) / 8**0.5
+        scores = scores.masked_fill(~mask, float("-inf"))
+        return self.out(scores.softmax(-1) @ v)
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(8)
+        self.attention = Attention()
+        self.up, self.down = nn.Linear(8, 12), nn.Linear(12, 8)
+
+    def forward(self, x, mask):
+        x = x + self.attention(self.norm(x), mask)
+        y = F.gelu(self.up(x), approximate="tanh")
+        return x + self.down(y)
+
+
+class Decoder(nn.Module):
+    """Equal layers in a loop, two that differ, positions, a mask, tied weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.places = nn.Embedding(20, 8), nn.Embedding(9, 8)
+        self.register_buffer("ids", torch.arange(9)[None], persistent=False)
+        self.layers = nn.ModuleList([Block() for _ in range(4)])
+        self.head = nn.Linear(8, 20, bias=False)
+        self.head.weight = self.words.weight
+
+    def forward(self, ids):
+        time = ids.shape[1]
+        mask = torch.ones(time, time, dtype=torch.bool).tril()
+        batches = torch.arange(ids.shape[0])[:, None]
+        ids = ids[batches, self.ids[:, :time]]
+        x = self.words(ids) + self.places(self.ids[:, :time])
+        for layer in self.layers:
+            x = layer(x, mask[None] & torch.ones(1, 1, time, dtype=torch.bool))
+        return self.head(x)
+
+
 def floats(*shape, seed=1):
     random = torch.Generator().manual_seed(seed)
     return torch.randn(shape, generator=random, dtype=torch.float64)
@@ -86,5 +136,6 @@ MODELS = {
     "cnn": (Cnn, (floats(2, 3, 8, 10),)),
     "tagger": (Tagger, (ids(2, 7),)),
     "mean": (Mean, ((ids(2, 7), floats(2, 7).abs()),)),
+    "decoder": (Decoder, (ids(2, 7),)),
     "encoder": (encoder, (floats(2, 5, 8),)),
 }
