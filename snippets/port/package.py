@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 
 from ..checkpoints import save_npz
 
@@ -70,7 +71,7 @@ def write_package(folder, text, graph, modules, recorded):
     title = f"{graph.name} in NumPy" if graph.name.isidentifier() else "A model in NumPy"
     init = INIT.format(title=title, name=name)
     (folder / "__init__.py").write_text(init, "utf-8")
-    (folder / "__main__.py").write_text(MAIN, "utf-8")
+    (folder / "__main__.py").write_text(main_of(graph), "utf-8")
     (folder / "model.py").write_text(text, "utf-8")
     save_npz(
         folder / "weights.npz", {k: v for k, v in graph.arrays.items() if k not in graph.apart}
@@ -85,6 +86,23 @@ def write_package(folder, text, graph, modules, recorded):
             (path.parent / "__init__.py").touch()
         source = SNIPPETS / f"{module.replace('.', '/')}.py"
         path.write_bytes(source.read_bytes())
+
+
+def main_of(graph):
+    """Return __main__.py; it says where a model of float64 computes in float32 all the same."""
+    dtypes = {*map(str, (a.dtype for a in graph.arrays.values()))}
+    dtypes |= {value.dtype for value in graph.known.values()}
+    single = [
+        node for node in graph.nodes if "float32" in (getattr(v, "dtype", "") for v in node.values)
+    ]
+    if "float64" not in dtypes or not single:
+        return MAIN
+    place = re.sub(r"[^\w.]", "", single[0].stack[-1][0] if single[0].stack else "")
+    line = (
+        f'TOLERANCES["float64"] = 1e-6  # it computes in float32, first in {place or "forward"}\n'
+    )
+    main = MAIN.replace("from .port.replay", "from .parity import TOLERANCES\nfrom .port.replay")
+    return main.replace("\nif __name__", f"\n{line}\nif __name__")
 
 
 def closure(modules):

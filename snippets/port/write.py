@@ -104,11 +104,14 @@ def without_zeros(lines):
 def fold(ran):
     """Put constants as they would be written in the place of the lines that compute them."""
     same = {}
+    count = collections.Counter(v for line in ran.lines for v in values_in(line.tree))
+    simple = {line.outs[0] for line in ran.lines if not values_in(line.tree)}
     for line in ran.lines:
         if line.outs[0] in ran.constants:
             continue
         line.tree = Renamed(same).visit(line.tree)
         names = {name for name in values_in(line.tree) if name in ran.constants}
+        names = {name for name in names if name not in simple or count[name] == 1}
         trees = {name: tree for name in names if (tree := literal(ran.constants[name]))}
         line.tree = Renamed(trees).visit(Taken(ran, line.outs[0]).visit(line.tree))
         if text_of(line.tree).startswith("np.broadcast_to(%"):
@@ -318,7 +321,7 @@ class Writer:
             v for v in read
             if v[0] == "$" and not any(v[1:] in known[p].shape for p in params if p in known)
         ]  # fmt: skip
-        names = Names({}, set(recipes()) | {"k"})
+        names = Names({}, {*recipes(), *self.functions})
         for value in params:
             names.of(
                 Line((value,), ast.Constant(None), None),
@@ -363,7 +366,7 @@ class Writer:
         kept = {*outs, *values_in(self.output)}
         lines, parts = joined(lines, depth, kept, self.functions), {}
         lists = collected(lines, kept)
-        named = Names(names, set(recipes()))
+        named = Names(names, {*recipes(), *self.functions})
         last = {}
         for i, line in enumerate(lines):
             last |= dict.fromkeys(values_in(line.tree), i)

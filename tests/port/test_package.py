@@ -10,7 +10,7 @@ import pytest
 from snippets.parity import leaves
 from snippets.port import port
 from snippets.port.package import closure
-from tests.port.models import MODELS, spread, torch
+from tests.port.models import MODELS, floats, spread, torch
 from tests.port.programs import imported
 
 
@@ -153,3 +153,18 @@ def test_a_hostile_name_stays_a_name(tmp_path, name):
 def test_what_a_module_imports_is_copied_once():
     modules = closure({"layers.transformer", "layers.linear"})
     assert {"layers.attention", "layers.linear", "layers.layer_norm"} <= modules
+
+
+class Single(torch.nn.Module):
+    """As the norms of many libraries: computes in float32, whatever it is given."""
+
+    def forward(self, x):
+        return torch.sigmoid(x.float() * 1.7).to(x.dtype) * x
+
+
+def test_where_a_model_computes_in_float32_is_said(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(4, 40), Single()).double().eval()
+    folder = port(model, (floats(30, 4),), folder=tmp_path / "single")
+    said = (folder / "__main__.py").read_text("utf-8")
+    assert 'TOLERANCES["float64"] = 1e-6  # it computes in float32, first in 1\n' in said
+    assert run_alone(folder).returncode == 0
