@@ -245,7 +245,8 @@ def recurrent(kind, **more):
         ]
         prefixes = {call.keys[n].removesuffix(w) for n, w in zip(names, wanted, strict=True)}
         if len(prefixes) == 1:
-            weights = f"under(w, {prefixes.pop()[:-1]!r})"
+            path = prefixes.pop()[:-1]
+            weights = f"under(w, {path!r})" if path else "w"
         else:
             pairs = (f"{w!r}: params[{i}]" for i, w in enumerate(wanted))
             weights = f"{{{', '.join(pairs)}}}"

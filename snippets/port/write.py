@@ -185,11 +185,13 @@ class Taken(ast.NodeTransformer):
         if isinstance(node.op, ast.BitAnd):
             for one, other in ((node.left, node.right), (node.right, node.left)):
                 value = self.ran.constants.get(getattr(one, "id", ""))
-                if value is not None and np.asarray(value).dtype == bool and np.all(value):
-                    shape = self.ran.known[self.out].shape
-                    if self.top is node and not any(isinstance(n, str) for n in shape):
-                        sizes = ast.Tuple([ast.Constant(n) for n in shape])
-                        return call("np.broadcast_to", other, sizes)
+                known = self.ran.known[self.out]
+                is_fixed = known.dtype == "bool" and not any(
+                    isinstance(n, str) for n in known.shape
+                )
+                if value is not None and np.all(value) and self.top is node and is_fixed:
+                    sizes = ast.Tuple([ast.Constant(n) for n in known.shape])
+                    return call("np.broadcast_to", other, sizes)
         return node
 
 
@@ -385,7 +387,8 @@ class Writer:
                 body.append(ast.Expr(ast.Call(ast.Attribute(ast.Name(word), "append"), [tree], [])))
                 shapes.append([self.ran.known[line.outs[0]].shape])
                 continue
-            if line.is_several and getattr(line.node, "target", "") == "aten.unbind.int":
+            is_unbound = line.is_several and line.node.target == "aten.unbind.int"
+            if is_unbound and not set(line.outs) & kept:
                 whole = named.of(Line(("%" + line.outs[0],), tree, None), ["steps"], live)[0]
                 parts |= {
                     out: ast.Subscript(ast.Name(whole), ast.Constant(j))
@@ -720,7 +723,7 @@ def repeats(texts, i, period):
 def wrapped(text, comment):
     """Return a statement in lines that are not too long: what its last call is given, indented."""
     indent = " " * (len(text) - len(text.lstrip()))
-    if len(text + comment) <= WIDTH + 12 or not text.endswith(")") or "(" not in text:
+    if len(text + comment) <= WIDTH + 12 or "(" not in text:
         return [text + comment]
     start, end = longest(text)
     inner, after = text[start + 1 : end], text[end:] + comment

@@ -11,7 +11,7 @@ from snippets.port.lines import text_of, written
 from snippets.port.run import Line, run
 from snippets.port.write import Names, literal, rolled, wanted, wrapped
 from snippets.port.write import write as text_and_modules
-from tests.port.models import MODELS, floats, nn, spread
+from tests.port.models import MODELS, floats, nn, spread, torch
 
 
 def line(code, outs=("%a",)):
@@ -152,6 +152,7 @@ def test_what_repeats_with_an_index_is_a_loop():
         ['f(w["a.b"])', 'f(w["a.c"])', 'f(w["a.d"])'],
         ["f(0)", "f(1)", "f(2)"],  # numbers that are no index
         ["f(x)", "f(x)", "f(x)"],
+        ['f(w["a.0"], w["b.0"])', 'f(w["a.1"], w["b.0"])', 'f(w["a.2"], w["b.2"])'],
         ['f(w["0"], w["7"])', 'f(w["1"], w["7"])', 'f(w["2"], w["8"])'],
     ],
 )
@@ -177,3 +178,51 @@ def test_long_lines_are_cut():
         "    )",
     ]
     assert wrapped("    x = " + "a" * 120, "") == ["    x = " + "a" * 120]
+
+
+class Masks(nn.Module):
+    """What libraries make of a padding mask, and indices that are no view."""
+
+    def forward(self, mask, x):
+        rows, places = torch.arange(2)[:, None, None, None], torch.arange(7)
+        seen = mask[rows, places] & torch.ones(1, 1, 7, 1, dtype=torch.bool)
+        return seen.expand(2, 1, 7, 7), x[places[:2], places[:2]], x[places[:2], places[:2]] * 2
+
+
+def test_a_mask_is_what_it_is():
+    mask = floats(2, 7) > 0
+    said = text(Masks().eval(), (mask, floats(3, 7)), {"mask": None, "x": {0: "rows"}})
+    assert "np.broadcast_to(mask.reshape(2, 1, 1, 7), (2, 1, 7, 7))" in said
+    assert "ones" not in said
+    assert "x[np.arange(2), np.arange(2)]" in said
+    fixed = text(Masks().eval(), (mask, floats(3, 7)))
+    assert "x[np.arange(2), np.arange(2)]" in fixed
+
+
+class Counts(nn.Module):
+    """Gives a module the size of an axis that no array of its has."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = Times(), Times()
+
+    def forward(self, x):
+        return self.two(self.one(x.sum(0), x.shape[0]), x.shape[0])
+
+
+class Times(nn.Module):
+    def forward(self, x, n):
+        y = x * n
+        z = y.tanh()
+        return z * y
+
+
+def test_a_size_is_given_where_it_can_not_be_read():
+    said = text(Counts().eval(), (floats(3, 4),), {"x": {0: "batch"}})
+    assert "def times(x, batch):" in said
+    assert "times(x, batch)" in said.partition("def times")[0]
+
+
+def test_a_first_state_that_is_given_is_kept():
+    said = text(nn.GRU(4, 5).double().eval(), (floats(3, 2, 4), floats(1, 2, 5)))
+    assert "gru(input, w, hx)" in said
