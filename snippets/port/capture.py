@@ -99,11 +99,10 @@ def dynamic_shapes(named, dynamic):
         raise PortError(
             f"dynamic names {sorted(unknown)}, but the example inputs are {sorted(named)}"
         )
-    dims = {}
 
     def dim(value):
         if isinstance(value, str):
-            return dims.setdefault(value, torch.export.Dim(value))
+            return torch.export.Dim.DYNAMIC  # whose range torch.export finds out
         return {key: dim(part) for key, part in value.items()} if type(value) is dict else value
 
     return {name: dim(dynamic.get(name)) for name in named}

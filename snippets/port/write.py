@@ -454,7 +454,7 @@ class Names:
     def reused(self, line, used, known=None):
         """Return the name of what a line reads and nothing reads later: of this shape, if known."""
         for value in values_in(line.tree):
-            name = self.names.get(value)
+            name = self.names.get(value) if value[0] == "%" else None  # a size keeps its name
             is_alike = known is None or known.get(value) == known[line.outs[0]]
             if name and is_alike and name not in used and name.isidentifier():
                 return name
