@@ -642,6 +642,10 @@ TABLE = {
     "aten.triu.default": ("x.triu()", "self, diagonal=0: np.triu(self, diagonal)"),
     # ---- shapes ----
     "aten.view.default": ("x.view(2, -1)", "self, size: self.reshape(*size)"),
+    "aten._unsafe_view.default": (
+        "torch.ops.aten._unsafe_view(x, [6, 4])",
+        "self, size: self.reshape(*size)",
+    ),
     "aten.permute.default": ("x.permute(0, 2, 1)", "self, dims: self.transpose(*dims)"),
     "aten.transpose.int": ("x.transpose(1, 2)", "self, dim0, dim1: self.swapaxes(dim0, dim1)"),
     "aten.t.default": ("a.t()", "self: self.T"),

@@ -63,7 +63,6 @@ def word_model(name):
             setattr(config, key, value)
     options = {"use_cache": False} if hasattr(config, "use_cache") else {}
     config.use_cache = False
-    config._attn_implementation = "sdpa"
     return AutoModel.from_config(config), (), {"input_ids": torch.randint(3, 60, (2, 7))} | options
 
 
