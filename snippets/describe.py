@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from itertools import chain
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,9 @@ from .which_layer import CONV1D, MODULES, modules_of
 
 FUSED = re.compile(r"(?:^|[._])(?:c_attn|in_proj|query_key_value|\w*qkv)(?:_proj)?$", re.I)
 SAMPLE = 2**9  # numbers of a piece of an array that is compared with another's
+MOST = 6  # classes that a row names, lines below the table
+INTEGERS = "? integers, which no weight of torch.nn is: quantised, a table or a mask"
+MATRIX = "a matrix (in_features, out_features), by its neighbours: x @ weight"
 NO_LAYER = "no layer of torch.nn stores exactly these tensors"
 HELP = "Print what a checkpoint holds: names, shapes, dtypes, and the layers that store them."
 
@@ -52,7 +55,9 @@ def describe(state: object) -> str:
     if not found:
         parts.append("There is no state_dict here: no names with arrays.")
     if others:
-        parts.append("Besides:\n" + "\n".join(f"{path}  {summary(v)}" for path, v in others))
+        lines = [f"{path}  {summary(value)}" for path, value in others[: 2 * MOST]]
+        lines += [f"and {len(others) - len(lines)} more"] * (len(others) > len(lines))
+        parts.append("\n".join(["Besides:", *lines]))
     return "\n".join(parts)
 
 
@@ -73,26 +78,33 @@ def described(state):
     arrays = {name: values for name, values in state.items() if is_array(values)}
     clean = unwrapped(arrays)
     shapes = {clean[name]: tuple(values.shape) for name, values in arrays.items()}
-    weights, pairs = without_weight_norm(shapes)
+    whole = {clean[name] for name, values in arrays.items() if is_whole(values)}
+    weights, parts = without_parts({k: v for k, v in shapes.items() if k not in whole})
+    weights, short = plain_names(weights)
     found = modules_of(weights)
     owner = {prefix + name: (prefix, name, fits) for prefix, own, fits in found for name in own}
+    chained = chains(found)
     rows = []
     for name, values in state.items():
         if not is_array(values):
             rows.append(Row(escaped(name), "", "", summary(values)))
             continue
-        weight, part = pairs.get(clean[name], (clean[name], ""))
-        what = told(*owner[weight][1:], weights[weight])
-        if part == "g":
-            what = f"weight_norm's lengths for {escaped(weight)}"
-        elif part:
-            what = f"weight_norm's directions: {what}"
+        weight, part = parts.get(clean[name], (clean[name], ""))
+        if clean[name] in whole:
+            what = INTEGERS
+        elif part.endswith("for"):
+            what = f"{part} {escaped(weight)}"
+        else:
+            weight = short[weight]
+            what = told(*owner[weight][1:], weights[weight])
+            what = MATRIX if owner[weight][0] in chained else what
+            what = f"{part}: {what}" if part else what
         dtype = str(values.dtype).removeprefix("torch.")
         rows.append(Row(escaped(name), str(tuple(values.shape)), dtype, what))
     notes = [
         *prefix_notes(arrays, clean),
         *module_notes(found),
-        *norm_notes(pairs),
+        *part_notes(parts),
         *tied_notes(arrays),
     ]
     return rows, notes
@@ -104,19 +116,27 @@ def described(state):
 def told(name, fits, shape):
     """Return "Linear (out_features, in_features) or Embedding (...)" of one tensor."""
     if not fits:
-        alone = joined(dict.fromkeys(layer for layer, _, _ in candidates(name, shape)))
-        return f"? by its own name and shape {alone}" if alone else "?"
+        alone = list(dict.fromkeys(layer for layer, _, _ in candidates(name, shape)))
+        return f"? by its own name and shape {joined(alone)}" if 0 < len(alone) <= MOST else "?"
     axes = {}
     for fit in likely(fits):
         axes.setdefault(fit.tensors[name].shape, []).append(label(fit))
-    return " or ".join(
-        f"{joined(labels)} {axis if axis.startswith('(') else '(as given)'}"
-        for axis, labels in axes.items()
+    clue = f", by its {fits[0].clue}" if fits[0].clue else ""
+    return clue.join(
+        [
+            " or ".join(
+                f"{joined(labels)} {axis if axis.startswith('(') else '(as given)'}"
+                for axis, labels in axes.items()
+            ),
+            "",
+        ]
     )
 
 
 def likely(fits):
-    """Return the usual ones, all where none is."""
+    """Return those that a clue decides for; else the usual ones, all where none is."""
+    if told := [fit for fit in fits if fit.clue]:
+        return told
     return [fit for fit in fits if fit.usual] or fits
 
 
@@ -235,7 +255,8 @@ def state_dicts(state):
         path, value = todo.pop()
         inner = unread(value) if isinstance(value, Mapping) else {}
         if isinstance(value, list | tuple):
-            inner = {i: entry for i, entry in enumerate(value) if isinstance(entry, Mapping)}
+            nested = Mapping, list, tuple
+            inner = {i: entry for i, entry in enumerate(value) if isinstance(entry, nested)}
         if id(value) in seen or "param_groups" in inner or not inner:
             others.append((path, value))
         elif is_state_dict(inner):
@@ -258,63 +279,156 @@ def is_state_dict(mapping):
 
 
 def unwrapped(names):
-    """Return {name: name without what DataParallel and torch.compile put into it}."""
-    clean = {name: re.sub(r"(^|\.)_orig_mod\.", r"\1", name) for name in names}
-    if all(name.startswith("module.") for name in clean.values()):
-        clean = {name: short.removeprefix("module.") for name, short in clean.items()}
+    """Return {name: name without what wrappers of a model put into it}."""
+    clean = {name: INSIDE.sub(r"\1", name) for name in names}
+    counted = {name: short for name, short in clean.items() if name != "n_averaged"}
+    for prefix in WRAPPERS:
+        if counted and all(short.startswith(prefix) for short in counted.values()):
+            counted = {name: short.removeprefix(prefix) for name, short in counted.items()}
+    clean |= counted
     return clean if len(set(clean.values())) == len(clean) else {name: name for name in names}
+
+
+# What FSDP and torch.compile put into a name, wherever the part is that they wrap
+INSIDE = re.compile(r"(^|\.)(?:(?:_orig_mod|_fsdp_wrapped_module)\.)+")
+# What stands before all names: Lightning's strategies, DataParallel and AveragedModel, and a model
+WRAPPERS = "_forward_module.", "module.", "model."
 
 
 def prefix_notes(names, clean):
     """Return how to take off what ``unwrapped`` takes off."""
-    prefixes = {name.removesuffix(short) for name, short in clean.items()}
-    if prefixes <= {""}:
+    wrapped = {name: short for name, short in clean.items() if name != short}
+    if not wrapped:
         return []
-    prefix, *others = prefixes
-    if not others:
-        return [f'every name begins with "{prefix}": under(state, "{prefix[:-1]}") takes it off']
-    # What was compiled in part has it in the middle of some names.
+    prefix, *others = {name.removesuffix(short) for name, short in wrapped.items()}
+    if not others and wrapped.keys() >= clean.keys() - {"n_averaged"}:
+        every = "every name" if len(wrapped) == len(clean) else "every other name"
+        return [f'{every} begins with "{prefix}": under(state, "{prefix[:-1]}") takes it off']
+    inside = sorted({part for name in wrapped for part in INSIDE_PARTS if part in name})
+    # What was wrapped in part has it in the middle of some names.
     return [
-        'some names hold "_orig_mod.", of torch.compile: '
-        '{name.replace("_orig_mod.", ""): state[name] for name in state} takes it out'
+        f'some names hold "{part}", of {INSIDE_PARTS[part]}: '
+        f'{{name.replace("{part}", ""): state[name] for name in state}} takes it out'
+        for part in inside
     ]
 
 
-def without_weight_norm(shapes):
-    """Return the shapes with the weight in the place of each pair of weight_norm, and the pairs.
+INSIDE_PARTS = {"_orig_mod.": "torch.compile", "_fsdp_wrapped_module.": "FSDP"}
 
-    The pairs are {stored name: (name of the weight, "g" or "v")}.
+
+def is_whole(values):
+    """Return whether these are integers with an axis: a count of batches has none."""
+    kind = re.match("u?int|bool", str(values.dtype).removeprefix("torch."))
+    return bool(kind) and len(values.shape) > 0
+
+
+def plain_names(shapes):
+    """Return the shapes with gamma and beta as weight and bias, and {name: that name}."""
+    short = {}
+    for name in shapes:
+        module, dot, own = name.rpartition(".")
+        plain = module + dot + {"gamma": "weight", "beta": "bias"}.get(own, own)
+        short[name] = name if plain in shapes else plain
+    return {short[name]: shape for name, shape in shapes.items()}, short
+
+
+def chains(found):
+    """Return the modules whose matrices can follow one another as (in, out) alone."""
+    rows = {}
+    for prefix, own, fits in found:
+        if own.keys() == {"weight"} and any(fit.layer == "Linear" for fit in fits):
+            rows.setdefault(re.sub(r"\d+", "0", prefix), []).append((prefix, own["weight"]))
+    chained = set()
+    for matrices in rows.values():
+        pairs = [(a, b) for (_, a), (_, b) in pairwise(matrices)]
+        as_stored = all(a[1] == b[0] for a, b in pairs)
+        if pairs and as_stored and any(a[0] != b[1] for a, b in pairs):
+            chained |= {prefix for prefix, _ in matrices}
+    return chained
+
+
+# What stands in the place of a weight, by the end of a name: the weight's name, what is left of it
+# that has its shape, and what it needs. ``{}`` is the weight.
+PARTS = {
+    "weight_norm": ("{}_v", {"{}_g": "lengths"}),
+    "weight_norm, parametrized": (
+        "parametrizations.{}.original1",
+        {"parametrizations.{}.original0": "lengths"},
+    ),
+    "pruned": ("{}_orig", {"{}_mask": "mask"}),
+    "spectral_norm": ("{}_orig", {"{}_u": "vector u", "{}_v": "vector v"}),
+    "spectral_norm, old": ("{}_orig", {"{}_u": "vector u"}),
+    "spectral_norm, parametrized": (
+        "parametrizations.{}.original",
+        {"parametrizations.{}.0._u": "vector u", "parametrizations.{}.0._v": "vector v"},
+    ),
+    "orthogonal": ("parametrizations.{}.original", {"parametrizations.{}.0.base": "base"}),
+    "parametrized": ("parametrizations.{}.original", {}),
+}
+
+
+def without_parts(shapes):
+    """Return the shapes with a weight in the place of what it is computed of, and the parts.
+
+    The parts are {stored name: (name of the weight, what the part is)}.
     """
-    pairs = {}
-    for g, lengths in shapes.items():
-        if m := re.fullmatch(r"(.*?)parametrizations\.(\w+)\.original0", g):
-            v, weight = f"{g[:-1]}1", m[1] + m[2]
-        else:
-            v, weight = f"{g[:-2]}_v", g[:-2]
-            if not g.endswith("_g"):
+    parts = {}
+    for kind, (main, others) in PARTS.items():
+        kind = kind.split(",")[0]
+        start, end = main.split("{}")
+        for name, shape in shapes.items():
+            module, cut, own = name.rpartition(start) if start else ("", "", name)
+            if not own.endswith(end) or bool(start) != bool(cut) or name in parts:
                 continue
-        directions = shapes.get(v)
-        if directions is not None and weight not in shapes and is_length(lengths, directions):
-            pairs |= {g: (weight, "g"), v: (weight, "v")}
-    weights = {}
+            own = own.removesuffix(end)
+            weight = module + own
+            beside = {module + other.format(own): said for other, said in others.items()}
+            if weight in shapes or not beside.keys() <= shapes.keys():
+                continue
+            if kind == "weight_norm" and not is_length(shapes[next(iter(beside))], shape):
+                continue
+            if kind == "pruned" and any(shapes[mask] != shape for mask in beside):
+                continue
+            parts |= {name: (weight, what(kind, "directions" if kind == "weight_norm" else ""))}
+            parts |= {other: (weight, f"{kind}'s {said} for") for other, said in beside.items()}
+    parts = {name: parts[name] for name in shapes if name in parts}
+    kept = {}
     for name, shape in shapes.items():
-        weight, part = pairs.get(name, (name, ""))
-        if part != "g":
-            weights[weight] = shape
-    return weights, pairs
+        weight, part = parts.get(name, (name, ""))
+        if not part.endswith("for"):
+            kept[weight] = shape
+    return kept, parts
+
+
+def what(kind, part):
+    """Return "weight_norm's directions"."""
+    return f"{kind}'s {part}" if part else kind
 
 
 def is_length(lengths, directions):
     """Return whether these can be the lengths of slices of such an array."""
-    fit = all(n in (1, size) for n, size in zip(lengths, directions, strict=False))
-    return not lengths or (fit and len(lengths) == len(directions))
+    if len(directions) < 2 or not lengths:
+        return len(directions) > 1
+    sizes = [(n, size) for n, size in zip(lengths, directions, strict=False) if n != 1]
+    return len(lengths) == len(directions) and len(sizes) < 2 and all(n == s for n, s in sizes)
 
 
-def norm_notes(pairs):
-    """Return how to compute the weights that weight_norm keeps in two parts."""
-    names = [escaped(weight) for weight, part in pairs.values() if part == "g"]
-    how = "v * (g / length of v), the length over the axes where g has size 1"
-    return [f"{several(names)}: weight_norm, the weight is {how}"] if names else []
+def part_notes(parts):
+    """Return how to compute the weights that are kept in parts."""
+    kinds = {}
+    for weight, part in parts.values():
+        if not part.endswith("for"):
+            kinds.setdefault(part.split("'")[0], []).append(escaped(weight))
+    return [f"{several(names)}: {kind}, the weight is {HOW[kind]}" for kind, names in kinds.items()]
+
+
+HOW = {
+    "weight_norm": "v * (g / length of v), the length over the axes where g has size 1",
+    "pruned": "weight_orig * weight_mask",
+    "spectral_norm": "W / (u @ W @ v), W being the original as a matrix, (u's size, v's size)",
+    "orthogonal": "the Q that the original is a parameter of: let PyTorch compute it once",
+    "parametrized": "what a class of the model makes of the original",
+}
 
 
 def tied_notes(arrays):
@@ -326,12 +440,37 @@ def tied_notes(arrays):
         if isinstance(bits, np.ndarray) and bits.size > 1:
             address = bits.__array_interface__["data"][0], bits.shape, bits.strides, bits.dtype.str
             places.setdefault(address, []).append(name)
-    notes = [shared(names, "are one array: tied") for names in places.values() if names[1:]]
     for (_, shape, _, dtype), (first, *_) in places.items():
         if some := sample(arrays[first]):
             alike.setdefault((shape, dtype, some), []).append(first)
-    same = "hold the same numbers: tied, or a copy"
-    return notes + [shared(names, same) for names in alike.values() if names[1:]]
+    return [
+        *shared_notes(places.values(), "one array", "tied"),
+        *shared_notes(alike.values(), "the same numbers", "tied, or a copy"),
+    ]
+
+
+def shared_notes(groups, what, why):
+    """Return a note on names that share an array; one for all arrays of two modules."""
+    modules = {}
+    for names in groups:
+        if names[1:]:
+            parts = [name.rpartition(".") for name in names]
+            module = tuple(part[0] for part in parts)
+            own = {part[2] for part in parts}
+            key = module if len(own) == 1 else tuple(names)
+            modules.setdefault(key, []).append((own.pop(), names))
+    notes = []
+    for key, shares in modules.items():
+        own, names = shares[0]
+        if len(shares) == 1:
+            verb = "are" if what == "one array" else "hold"
+            notes.append(f"{several([escaped(name) for name in names])} {verb} {what}: {why}")
+        else:
+            all_own = several([escaped(own) for own, _ in shares])
+            notes.append(
+                f"{several([escaped(m) for m in key])} share {all_own}, {what} each: {why}"
+            )
+    return notes
 
 
 def sample(values):
@@ -342,11 +481,6 @@ def sample(values):
     some = np.concatenate([bits.flat[start : start + length] for start in starts])
     alike = some.tobytes() == some[:1].tobytes() * some.size
     return b"" if alike else some.tobytes()
-
-
-def shared(names, what):
-    """Return a note on some names."""
-    return f"{several([escaped(name) for name in names])} {what}"
 
 
 # ---- The command ----

@@ -17,6 +17,36 @@ from .storage import REGISTRY, Tensor, entries, held, pattern, required, solve
 # These store what a more common class stores too.
 RARE = {"Bilinear", "EmbeddingBag", "SyncBatchNorm"}
 
+# These store what a much more frequent one stores: Linear, the convolution, LayerNorm.
+SELDOM = {"Embedding", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "GroupNorm"}
+
+# What decides between classes that store the same: the first line of them that holds. A line has
+# the class, or several of which it is one; what tells of it; a pattern, searched in the module's
+# own name, in lower case and without numbers; and facts of ``facts_of``. JavaScript can walk them.
+CLUES = [
+    ("Linear", "name", "proj|linear|dense|mlp|head|query|key|value|qkv|lora", ""),
+    ("Linear", "name", r"^w[qkvoi]\d*$|^[qkv]$", ""),
+    ("Embedding", "name", "emb|^wte$|^wpe$|vocab|codebook|^shared$", ""),
+    ("Embedding", "name", "(rel|pos|attention)_?bias", ""),
+    ("Linear", "name", "fc|lin|to_|^c_|out|in$|gate|up$|down|router|classifier|score", ""),
+    ("Linear", "name", "^[oxw]$|pred", ""),
+    ("ConvTranspose", "name", "deconv|trans|upconv|unpool|up_?sample|conv_?t$|^up", ""),
+    ("Conv", "neighbours", "", "norm behind has as many features as rows"),
+    ("Conv", "kernel", "", "kernel is odd"),
+    ("Conv", "kernel", "", "second axis is 1"),
+    ("Conv", "name", "patch|stem|emb|down|proj|reduc|feature", ""),
+    ("GroupNorm", "name", "gn|group_?norm", "has a bias"),
+    ("LayerNorm", "neighbours", "", "has a bias, matrices beside"),
+    ("LayerNorm", "name", "ln|layer_?norm", "has a bias"),
+    ("GroupNorm InstanceNorm", "neighbours", "", "has a bias, kernels on both sides"),
+    ("RMSNorm", "name", "rms", ""),
+    ("PReLU", "name", "prelu|act", ""),
+    ("PReLU", "shape", "", "one number"),
+]
+
+# What a layer's own tensors are called: beside these, a module may have more.
+USUAL = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
+
 # Hugging Face's Linear that keeps its weight the other way round.
 CONV1D = "Hugging Face's Conv1D"
 CONV1D_HOLDS = {
@@ -51,11 +81,14 @@ class Fit(NamedTuple):
         What its constructor may have been given.
     tensors : dict of str to Tensor
         The registry's entry of each tensor, by its name in the module.
+    clue : str
+        What decides for this class, where others store the same: name, kernel or neighbours.
     """
 
     layer: str
     arguments: dict
     tensors: dict
+    clue: str = ""
 
     @property
     def usual(self):
@@ -69,7 +102,7 @@ class Fit(NamedTuple):
 
 def modules_of(shapes):
     """Return [(prefix, {own name: shape}, [Fit])] of all modules, decided in each other's light."""
-    found = list(modules(shapes))
+    found = decided(list(modules(shapes)))
     if not any(fit.layer == CONV1D for _, _, fits in found for fit in fits):
         return found
     # A square weight beside sure ones of Hugging Face may be either.
@@ -78,6 +111,58 @@ def modules_of(shapes):
         (prefix, own, fits + either if fits[:1] != either and is_transposed(own) else fits)
         for prefix, own, fits in found
     ]
+
+
+def decided(found):
+    """Return the modules, with the class first that a clue decides for."""
+    beside = [(own.get("weight", ()), len(own)) for _, own, _ in found]
+    result = []
+    for i, (prefix, own, fits) in enumerate(found):
+        layers = {stem(fit.layer) for fit in fits if fit.usual}
+        if len(layers) > 1:
+            words = [word for word in prefix.lower().split(".") if word and not word.isdigit()]
+            facts = facts_of(own, beside, i)
+            for names, clue, pattern, needed in CLUES:
+                holds = re.search(pattern, words[-1] if words else "")
+                among = layers & set(names.split())
+                if among and holds and all(fact in facts for fact in needed.split(", ")):
+                    rest = [fit for fit in fits if stem(fit.layer) not in names.split()]
+                    fits = [fit._replace(clue=clue) for fit in fits if fit not in rest] + rest
+                    break
+        result.append((prefix, own, fits))
+    return result
+
+
+def stem(layer):
+    """Return a class without the number of its spatial axes."""
+    return re.sub(r"\dd$", "", layer)
+
+
+def facts_of(own, beside, i):
+    """Return the facts of CLUES that are true of module i."""
+    weight, facts = own.get("weight", ()), {""}
+    behind, entries_behind = beside[i + 1] if i + 1 < len(beside) else ((), 0)
+    if weight[1:] and behind == weight[:1] != weight[1:2] and entries_behind > 1:
+        facts.add("norm behind has as many features as rows")
+    if weight[2:] and all(size % 2 for size in weight[2:]):
+        facts.add("kernel is odd")
+    if weight[1:2] == (1,):
+        facts.add("second axis is 1")
+    if "bias" in own:
+        facts.add("has a bias")
+    if weight == (1,):
+        facts.add("one number")
+    around = [next((w for w, _ in part if w[1:]), ()) for part in (beside[i::-1], beside[i:])]
+    if any(len(w) == 2 for w in around) and not any(map(is_full, around)):
+        facts.add("matrices beside")
+    if all(map(is_full, around)):
+        facts.add("kernels on both sides")
+    return facts
+
+
+def is_full(weight):
+    """Return whether a weight is that of a convolution over space and channels."""
+    return len(weight) > 2 and weight[1] > 1 and max(weight[2:]) > 1
 
 
 def modules(shapes):
@@ -93,9 +178,16 @@ def modules(shapes):
             else:
                 direct[name] = shape
         fits = fitting(own)
-        if fits or not deeper:
+        if fits or (not deeper and not direct.keys() & USUAL):
             yield prefix, own, fits
             continue
+        # What else the module has, a gain or a part below, hides no layer.
+        usual = {name: shape for name, shape in direct.items() if name in USUAL}
+        other = {name: shape for name, shape in direct.items() if name not in USUAL}
+        fits = fitting(usual)
+        if fits and (other or deeper):
+            yield prefix, usual, fits
+            direct = other
         if direct:
             yield prefix, direct, []
         todo += [(f"{prefix}{head}.", deeper[head]) for head in reversed(deeper)]
@@ -121,7 +213,11 @@ def fitting_items(items):
     fits = [fit for name in REGISTRY if REGISTRY[name].recipe for fit in fit_of(name, shapes)]
     if not fits and is_transposed(shapes):
         fits.append(Fit(CONV1D, {}, CONV1D_HOLDS))
-    return sorted(fits, key=lambda fit: (not fit.usual, fit.arguments.get("bias") is False))
+    # Where nothing decides, the more frequent class is first.
+    return sorted(
+        fits,
+        key=lambda fit: (not fit.usual, fit.layer in SELDOM, fit.arguments.get("bias") is False),
+    )
 
 
 def fit_of(name, shapes):

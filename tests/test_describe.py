@@ -6,6 +6,8 @@ import re
 import runpy
 import subprocess
 import sys
+import time
+import warnings
 
 import numpy as np
 import pytest
@@ -413,3 +415,100 @@ def test_a_file_of_torch(tmp_path, capsys):
     assert printed.startswith("state['model'] is a state_dict:\nembed.weight  (9, 4)  float32")
     assert "\n- embed.weight, head.weight are one array: tied\n" in printed
     assert printed.endswith("Besides:\nstate['epoch']  int 3\n")
+
+
+# ---- What is beside plain layers ----
+
+
+def test_what_a_weight_is_computed_of():
+    torch = pytest.importorskip("torch")
+    nn, made = torch.nn, torch.nn.utils.parametrizations
+    pruned = nn.Linear(4, 3)
+    pytest.importorskip("torch.nn.utils.prune").l1_unstructured(pruned, "weight", 0.5)
+    with warnings.catch_warnings(action="ignore"):
+        old = nn.utils.spectral_norm(nn.Linear(4, 3))
+    own = nn.Linear(4, 3)
+    nn.utils.parametrize.register_parametrization(own, "weight", nn.Identity())
+    model = nn.ModuleDict({"old": old, "pruned": pruned, "own": own})
+    model["new"] = made.spectral_norm(nn.Linear(4, 3))
+    model["ortho"] = made.orthogonal(nn.Linear(4, 3))
+    told, notes = lines({k: v.numpy() for k, v in model.state_dict().items()})
+    linear = "Linear (out_features, in_features)"
+    assert told["old.weight_orig"] == told["new.parametrizations.weight.original"]
+    assert told["old.weight_orig"] == f"spectral_norm: {linear}"
+    assert told["old.weight_v"] == "spectral_norm's vector v for old.weight"
+    assert told["pruned.weight_orig"] == f"pruned: {linear}"
+    assert told["pruned.weight_mask"] == "pruned's mask for pruned.weight"
+    assert told["ortho.parametrizations.weight.original"] == f"orthogonal: {linear}"
+    assert told["own.parametrizations.weight.original"] == f"parametrized: {linear}"
+    assert {what for name, what in told.items() if name.endswith("bias")} == {
+        "Linear (out_features,)"
+    }
+    assert "pruned.weight: pruned, the weight is weight_orig * weight_mask" in notes
+
+
+def test_pairs_that_the_shapes_deny_are_no_weight_norm():
+    told, _ = lines(zeros({"w_g": (5,), "w_v": (5,), "u_g": (5, 4), "u_v": (5, 4)}))
+    assert not any("weight_norm" in what for what in told.values())
+    told, _ = lines(zeros({"m.weight_orig": (5, 4), "m.weight_mask": (5,)}))
+    assert not any("pruned" in what for what in told.values())
+
+
+def test_gamma_and_beta_are_weight_and_bias():
+    told, _ = lines(zeros({"LayerNorm.gamma": (5,), "LayerNorm.beta": (5,)}))
+    assert told["LayerNorm.gamma"] == "LayerNorm (*normalized_shape,), by its name"
+    told, _ = lines(zeros({"n.gamma": (5,), "n.weight": (5,), "n.bias": (5,)}))
+    assert told["n.gamma"] == "?"
+
+
+def test_integers_are_no_weights():
+    state = {"fc.weight": np.zeros((12, 8), np.int8), "x.weight": np.zeros(12, np.int64)}
+    told, _ = lines(state)
+    assert {what.split(",")[0] for what in told.values()} == {"? integers"}
+
+
+def test_a_chain_that_fits_only_as_in_out():
+    shapes = {f"net.layer{i}.weight": s for i, s in enumerate([(8, 64), (64, 64), (64, 384)])}
+    assert {what[:38] for what in lines(zeros(shapes))[0].values()} == {
+        "a matrix (in_features, out_features), "
+    }
+    turned = {name: shape[::-1] for name, shape in shapes.items()}
+    assert all(what.startswith("Linear") for what in lines(zeros(turned))[0].values())
+
+
+def test_a_state_dict_in_tuples_and_lists():
+    inner = {"weight": np.ones((32, 35, 4))}
+    told = describe([("Conv1d", (inner, {"bias": False})), [1, 2]])
+    assert told.startswith("state[0][1][0] is a state_dict:\nweight  (32, 35, 4)")
+
+
+def test_what_is_beside_never_hides_the_table():
+    state = {"model": zeros(LINEAR), "hyper_parameters": {"heads": 8, "eps": 1e-5, "name": "x"}}
+    told = describe(state | {f"more{i}": i for i in range(30)}).split("\n")
+    assert "state['hyper_parameters']['heads']  int 8" in told
+    assert told[-1] == "and 21 more"
+    assert len(told) < 20
+
+
+@pytest.mark.parametrize("prefix", ["_forward_module.", "module.", "model.", "module.model."])
+def test_what_stands_before_all_names(prefix):
+    shapes = {prefix + name: shape for name, shape in LINEAR.items()}
+    told, notes = lines(zeros(shapes | {"n_averaged": ()}))
+    assert told[next(iter(shapes))].startswith("Linear (")
+    under = f'under(state, "{prefix[:-1]}") takes it off'
+    assert f'every other name begins with "{prefix}": {under}' in notes
+
+
+def test_modules_that_share_everything_are_told_once():
+    w, b = np.ones((3, 2)) * [1, 2], np.array([0.5, 0.1, 0.2])
+    _, notes = lines({"a.weight": w, "a.bias": b, "s.0.weight": w, "s.0.bias": b})
+    assert "a, s.0 share weight, bias, one array each: tied" in notes
+
+
+def test_a_huge_expanded_tensor_ends_at_once():
+    huge = np.broadcast_to(np.float32([1, 2]), (2**33, 2))
+    state = {"a.weight": huge, "b.weight": np.broadcast_to(np.float32([1, 2]), (2**33, 2))}
+    before = time.process_time()
+    _, notes = lines(state)
+    assert time.process_time() - before < 2
+    assert "a.weight, b.weight hold the same numbers: tied, or a copy" in notes

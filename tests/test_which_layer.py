@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snippets import which_layer
 from snippets.describe import describe
 from snippets.storage import REGISTRY, stored
-from snippets.which_layer import CONV1D, fitting
+from snippets.which_layer import CLUES, CONV1D, fitting, modules_of
 from tests import ROOT
 from tests.test_storage import VARIANTS, in_storage
 
@@ -81,8 +82,9 @@ def test_it_is_the_only_one_where_its_shapes_are_its_own(name):
 
 
 EMBEDDING = (
-    "Embedding (num_embeddings, embedding_dim) or Linear without bias (out_features, in_features)"
+    "Linear without bias (out_features, in_features) or Embedding (num_embeddings, embedding_dim)"
 )
+BY_NAME = "Linear without bias (out_features, in_features), by its name"
 KERNEL = "(out_channels, in_channels // groups, *kernel_size)"
 TRANSPOSED = "(in_channels, out_channels // groups, *kernel_size)"
 SCALE = (
@@ -144,11 +146,11 @@ AMBIGUOUS = {
     ),
     "a neighbour too many": (
         {"weight": (7, 5), "bias": (7,), "mask": (7, 5)},
-        "? by its own name and shape Linear, Embedding, EmbeddingBag, LayerNorm, RMSNorm",
+        "Linear (out_features, in_features)",
     ),
     "a module below": (
         {"weight": (7, 5), "bias": (7,), "lora.weight": (7, 5)},
-        "? by its own name and shape Linear, Embedding, EmbeddingBag, LayerNorm, RMSNorm",
+        "Linear (out_features, in_features)",
     ),
     "its own": ({"scale": (7,)}, "?"),
     "groups that divide no channels": (
@@ -165,7 +167,7 @@ AMBIGUOUS = {
     ),
     "an odd tail": (
         {"head.weight": (5, 8), "tail.0.0.weight": (2, 8), "tail.0.1.weight": (2,)},
-        EMBEDDING,
+        BY_NAME,
     ),
     "an odd head": (
         {"head.weight": (5,), "tail.0.0.weight": (2, 8), "tail.0.1.weight": (3, 2)},
@@ -219,8 +221,7 @@ def test_a_trained_model_of_this_site():
     assert told == {
         name: "Linear (out_features,)"
         if name.endswith("bias")
-        else "Embedding (num_embeddings, embedding_dim)"
-        " or Linear without bias (out_features, in_features)"
+        else BY_NAME
         if name[5] in "24"
         else "Linear (out_features, in_features)"
         for name in told
@@ -295,7 +296,7 @@ def test_a_name_of_many_parts():
 
 def test_many_modules_take_little_time():
     names = [f"layers.{i}.{part}.weight" for i in range(300) for part in ("q", "k", "v", "o")]
-    assert describe(zeros(dict.fromkeys(names, (8, 8)))).count("Embedding (") == 1200
+    assert describe(zeros(dict.fromkeys(names, (8, 8)))).count("Linear without bias (") == 1200
 
 
 MODULES = [(name, arguments) for name in NAMED for arguments in VARIANTS[name]]
@@ -323,3 +324,82 @@ def test_nothing_is_named_that_stores_other_tensors(module, dropped, added, chan
         assert shapes in (whole, {k: s for k, s in whole.items() if k != "num_batches_tracked"})
     if shapes:
         assert lines(zeros(shapes))[0].keys() == shapes.keys()
+
+
+# ---- What decides where several store the same ----
+
+CONV = {"conv.weight": (8, 4, 2, 2)}
+NORM = {"n.weight": (8,), "n.bias": (8,)}
+BEFORE, BEHIND = {"a.weight": (8, 4, 3, 3)}, {"z.weight": (4, 8, 3, 3)}
+EVERY = "Conv2d ConvTranspose2d"
+# Tensors, the module to look at, its classes in the table, and what decided
+DECIDED = {
+    "q_proj": ({"l.0.q_proj.weight": (8, 8)}, "Linear", "name"),
+    "lm_head": ({"lm_head.weight": (9, 8)}, "Linear", "name"),
+    "wq": ({"wq.weight": (9, 8)}, "Linear", "name"),
+    "to_out.0": ({"to_out.0.weight": (9, 8)}, "Linear", "name"),
+    "prediction": ({"prediction.weight": (9, 8)}, "Linear", "name"),
+    "word_embeddings": ({"embeddings.word_embeddings.weight": (9, 8)}, "Embedding", "name"),
+    "wte": ({"wte.weight": (9, 8)}, "Embedding", "name"),
+    "a bias per head": ({"relative_attention_bias.weight": (32, 8)}, "Embedding", "name"),
+    "a word above": ({"head.a.weight": (9, 8)}, "Linear Embedding", ""),
+    "deconv": ({"deconv1.weight": (8, 4, 3, 3)}, "ConvTranspose2d", "name"),
+    "odd": ({"a.weight": (8, 4, 3, 5)}, "Conv2d", "kernel"),
+    "even": (CONV, EVERY, ""),
+    "depthwise": ({"a.weight": (8, 1, 2, 2)}, "Conv2d", "kernel"),
+    "a norm behind": (CONV | NORM, "Conv2d", "neighbours"),
+    "a norm that tells nothing": ({"conv.weight": (8, 8, 2, 2)} | NORM, EVERY, ""),
+    "patch": ({"patch.weight": (8, 3, 16, 16)}, "Conv2d", "name"),
+    "ln_1": ({"ln_1.weight": (8,), "ln_1.bias": (8,)}, "LayerNorm", "name"),
+    "gn": ({"gn1.weight": (8,), "gn1.bias": (8,)}, "GroupNorm", "name"),
+    "norm before Linear": (NORM | {"fc.weight": (9, 8)}, "LayerNorm", "neighbours"),
+    "norm behind depthwise": (
+        {"a.weight": (8, 1, 7, 7)} | NORM | {"fc.weight": (9, 8)},
+        "LayerNorm",
+        "neighbours",
+    ),
+    "norm between": (BEFORE | NORM | BEHIND, "GroupNorm InstanceNorm1d/2d/3d", "neighbours"),
+    "norm behind a kernel": (BEFORE | NORM, "LayerNorm GroupNorm", ""),
+    "rms_norm": ({"rms_norm.weight": (8,)}, "RMSNorm", "name"),
+    "prelu": ({"prelu.weight": (8,)}, "PReLU", "name"),
+    "one number": ({"a.weight": (1,)}, "PReLU", "shape"),
+    # Of Llama an RMSNorm, of others a LayerNorm without bias
+    "input_layernorm": (
+        {"input_layernorm.weight": (8,), "q_proj.weight": (8, 8)},
+        "RMSNorm LayerNorm PReLU GroupNorm",
+        "",
+    ),
+}
+CLASS = re.compile(r"\b(?:Linear|Embedding|Conv\w*|\w*Norm(?:1d/2d/3d)?|PReLU)(?= |,)")
+
+
+@pytest.mark.parametrize("case", DECIDED)
+def test_names_and_neighbours_decide(case):
+    shapes, layers, clue = DECIDED[case]
+    told, notes = lines(zeros(shapes))
+    what = told["n.weight"] if case.startswith("norm ") else told[next(iter(shapes))]
+    assert CLASS.findall(what) == layers.split()
+    assert what.partition(", by its ")[2] == clue
+    assert not clue or any("less likely" in note for note in notes)
+
+
+@pytest.mark.parametrize("i", range(len(CLUES)))
+def test_every_clue_decides_a_case(i, monkeypatch):
+    def told():
+        return [modules_of(shapes) for shapes, *_ in DECIDED.values()]
+
+    before = told()
+    monkeypatch.setattr(which_layer, "CLUES", CLUES[:i] + CLUES[i + 1 :])
+    assert told() != before
+
+
+def test_one_tensor_more_does_not_hide_the_layer():
+    shapes = {"conv.weight": (16, 3, 3, 3), "conv.bias": (16,), "conv.gain": (16, 1, 1, 1)}
+    told, _ = lines(zeros(shapes))
+    assert told["conv.weight"].startswith("Conv2d (")
+    assert told["conv.bias"].startswith("Conv2d (")
+    assert told["conv.gain"] == "?"
+
+
+def test_a_lone_bias_lists_no_classes():
+    assert lines(zeros({"bias": (7,)}))[0] == {"bias": "?"}
