@@ -28,6 +28,7 @@ from snippets.checkpoints import (
 )
 from tests import ROOT
 from tests.checkpoints.broken import refusal
+from tests.reading import tables_of
 
 ARRAYS = {"fc.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "fc.bias": np.ones(2)}
 
@@ -245,3 +246,112 @@ def test_importing_takes_little_beyond_numpy(tmp_path):
     compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
     options = {"cwd": ROOT, "env": os.environ | compiled}
     assert min(float(subprocess.check_output(code, **options)) for _ in range(4)) < 0.05
+
+
+DATA = ROOT / "tests/checkpoints/data"
+TOLD = {  # the last column of the table: English, Chinese
+    "saved": ("what was saved", "保存的内容"),
+    "state": ("the state_dict", "state_dict"),
+    "tensors": ("the tensors as float32", "float32 张量"),
+    "parameters": ("the parameters", "参数"),
+    "initializers": ("the initializers", "initializer"),
+}
+
+
+def unpacked(torch, path, layer):
+    torch.save(layer.state_dict(), path.with_suffix(".pt"))
+    with zipfile.ZipFile(path.with_suffix(".pt")) as archive:
+        archive.extractall(path)
+    return path / path.name
+
+
+def hugging_face(torch, path, layer):
+    path.mkdir()
+    state = {name: p.numpy() for name, p in layer.state_dict().items()}
+    save_safetensors(path / "model.safetensors", state)
+
+
+def package(torch, path, layer):
+    with torch.package.PackageExporter(path) as exporter:
+        exporter.extern("**")
+        exporter.save_pickle("models", "layer.pkl", layer)
+
+
+def distributed(torch, path, layer):
+    torch.distributed.checkpoint.save(layer.state_dict(), checkpoint_id=path)
+
+
+def pickled(torch, path, layer):
+    path.write_bytes(pickle.dumps({name: p.numpy() for name, p in layer.state_dict().items()}))
+
+
+# {the name in the first column: (who writes the file, or a file, what is told)}
+WRITTEN = {
+    "torch.save": (lambda t, path, m: t.save(m.state_dict(), path), "saved"),
+    "pickle.dump": (pickled, "saved"),
+    "torch.jit.save": (lambda t, path, m: t.jit.save(t.jit.script(m), path), "state"),
+    "torch.package": (package, "state"),
+    "torch.export.save": (
+        lambda t, path, m: t.export.save(t.export.export(m, (t.ones(4, 3),)), path),
+        "state",
+    ),
+    "torch.distributed.checkpoint": (distributed, "saved"),
+    "unzip": (unpacked, "saved"),
+    "save_pretrained": (hugging_face, "state"),
+    "llama.cpp": ("llama.gguf", "tensors"),
+    "flax": ("tree.msgpack", "parameters"),
+    "onnx": ("types.onnx", "initializers"),
+    "paddle.save": ("w.pdparams", "parameters"),
+}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_table_has_what_is_tried(language):
+    page = ROOT / f"docs/{language}/port/load-a-checkpoint.md"
+    (_, _, *_), *rows = next(rows for _, rows in tables_of(page.read_text("utf-8")))
+    told = {re.search(r"`([^`]+)`", first)[1]: last for first, _, last in rows}
+    column = ["en", "zh"].index(language)
+    assert told == {name: TOLD[what][column] for name, (_, what) in WRITTEN.items()}
+
+
+# How each is known, by what a program would have to find; the words around it are prose.
+KNOWN = {
+    "torch.jit.save": "constants.pkl",
+    "torch.package": "extern_modules",
+    "torch.export.save": "archive_format",
+    "torch.distributed.checkpoint": ".metadata",
+    "unzip": "data.pkl",
+    "save_pretrained": "model.safetensors",
+    "llama.cpp": "GGUF",
+    "paddle.save": "StructuredToParameterName@@",
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # TorchScript is deprecated; there is no process group
+@pytest.mark.parametrize("name", WRITTEN)
+def test_each_kind_of_the_table_opens(tmp_path, name):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("torch.distributed.checkpoint")
+    made, what = WRITTEN[name]
+    path = DATA / made if isinstance(made, str) else tmp_path / "made"
+    layer = torch.nn.Linear(3, 2).eval()
+    if not isinstance(made, str):
+        path = made(torch, path, layer) or path
+        found = load(path)
+        assert set(found) == {"weight", "bias"}
+        assert all(np.array_equal(found[k], p) for k, p in layer.state_dict().items())
+    else:
+        found = load(path)
+        assert len(found) > 1
+        if what == "tensors":
+            assert {found[k].dtype for k in found} == {np.dtype(np.float32)}
+    if name in KNOWN:
+        clue = KNOWN[name]
+        pages = [ROOT / f"docs/{x}/port/load-a-checkpoint.md" for x in ("en", "zh")]
+        assert all(
+            re.search(rf"\| .*`{name}`.* \| .*`{clue}`", p.read_text("utf-8")) for p in pages
+        )
+        where = sorted(p.name for p in path.iterdir()) if path.is_dir() else [path.read_bytes()]
+        assert any(
+            clue in part if isinstance(part, str) else clue.encode() in part for part in where
+        )
