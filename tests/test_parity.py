@@ -14,6 +14,7 @@ from snippets.layers.rnn import rnn
 from snippets.parity import TOLERANCES, compare, padded, record, unseen
 from tests import SNIPPETS_DIR, parity
 from tests.sabotage import sabotaged
+from tests.shape_comments import executed
 
 PATH = SNIPPETS_DIR / "parity.py"
 
@@ -442,6 +443,13 @@ def test_a_mask_that_does_not_fit_is_refused(mask, message):
 
 
 # padded
+
+
+def test_shape_comments():
+    packed = {"x/0": np.arange(10).reshape(5, 2), "x/1": np.array([3, 2])}
+    with executed(SNIPPETS_DIR / "parity.py") as (module, sizes):
+        sizes.update(time=2, batch=3)
+        module.padded(packed, "x")
 
 
 @pytest.mark.parametrize("lengths", [[3, 1], [4], [1, 3, 2], [2, 4, 4, 1]])

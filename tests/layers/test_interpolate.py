@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snippets.layers.interpolate import interpolate, nearest_pixels
+from snippets.layers.interpolate import as_floats, interpolate, nearest_pixels
 from tests import SNIPPETS_DIR
 from tests.parity import FLOAT32, FLOAT64, assert_parity
 from tests.sabotage import sabotaged
@@ -342,10 +342,11 @@ def test_area_is_another_recipe():
     assert torch.equal(area, torch.nn.functional.adaptive_avg_pool1d(x, 7))
 
 
-def test_what_holds_no_numbers_is_refused():
+@pytest.mark.parametrize("read", [lambda x: interpolate(x, 7), as_floats])
+def test_what_holds_no_numbers_is_refused(read):
     message = "dict of dtype object given, expected an array of real numbers: was one of its entrie"
     with pytest.raises(ValueError, match=f"^{message}s meant"):
-        interpolate({"x": np.ones((2, 3, 5))}, 7)
+        read({"x": np.ones((2, 3, 5))})
 
 
 def test_antialias_is_refused_by_its_name():

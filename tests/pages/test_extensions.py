@@ -180,4 +180,6 @@ def test_the_folder_of_snippets_runs_as_downloaded(site, tmp_path):
     np.savez(tmp_path / "model.npz", **{"fc.weight": np.ones((7, 5))})
     run = [sys.executable, "-m", "snippets.describe", "model.npz"]
     printed = subprocess.run(run, cwd=tmp_path, env={}, capture_output=True, text=True, check=True)
-    assert printed.stdout.startswith("fc.weight  (7, 5)  float64  Embedding")
+    assert printed.stdout.startswith(
+        "fc.weight  (7, 5)  float64  Linear without bias (out_features, in_"
+    )
