@@ -44,6 +44,10 @@ class Model(torch.nn.Module):
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     path = tmp_path_factory.mktemp("script") / "w.pt"
+    # A class that another test has scripted would be called ___torch_mangle_0 here.
+    torch._C._jit_clear_class_registry()
+    torch.jit._recursive.concrete_type_store = torch.jit._recursive.ConcreteTypeStore()
+    torch.jit._state._clear_class_state()
     torch.jit.save(torch.jit.script(Model()), path)
     return path.read_bytes()
 
