@@ -12,7 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .storage import REGISTRY, Tensor, entries, held, pattern, required, solve
+from .storage import (
+    REGISTRY,
+    Tensor,
+    entries,
+    evaluate,
+    held,
+    parsed,
+    pattern,
+    required,
+    solve,
+)
 
 # These store what a more common class stores too.
 RARE = {"Bilinear", "EmbeddingBag", "SyncBatchNorm"}
@@ -22,26 +32,27 @@ SELDOM = {"Embedding", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", 
 
 # What decides between classes that store the same: the first line of them that holds. A line has
 # the class, or several of which it is one; what tells of it; a pattern, searched in the module's
-# own name, in lower case and without numbers; and facts of ``facts_of``. JavaScript can walk them.
+# own name, in lower case and without numbers; and a condition, as the registry writes them, of the
+# names in ``known_of_module``. JavaScript walks the same lines.
 CLUES = [
-    ("Linear", "name", "proj|linear|dense|mlp|head|query|key|value|qkv|lora", ""),
-    ("Linear", "name", r"^w[qkvoi]\d*$|^[qkv]$", ""),
-    ("Embedding", "name", "emb|^wte$|^wpe$|vocab|codebook|^shared$", ""),
-    ("Embedding", "name", "(rel|pos|attention)_?bias", ""),
-    ("Linear", "name", "fc|lin|to_|^c_|out|in$|gate|up$|down|router|classifier|score", ""),
-    ("Linear", "name", "^[oxw]$|pred", ""),
-    ("ConvTranspose", "name", "deconv|trans|upconv|unpool|up_?sample|conv_?t$|^up", ""),
-    ("Conv", "neighbours", "", "norm behind has as many features as rows"),
-    ("Conv", "kernel", "", "kernel is odd"),
-    ("Conv", "kernel", "", "second axis is 1"),
-    ("Conv", "name", "patch|stem|emb|down|proj|reduc|feature", ""),
-    ("GroupNorm", "name", "gn|group_?norm", "has a bias"),
-    ("LayerNorm", "neighbours", "", "has a bias, matrices beside"),
-    ("LayerNorm", "name", "ln|layer_?norm", "has a bias"),
-    ("GroupNorm InstanceNorm", "neighbours", "", "has a bias, kernels on both sides"),
-    ("RMSNorm", "name", "rms", ""),
-    ("PReLU", "name", "prelu|act", ""),
-    ("PReLU", "shape", "", "one number"),
+    ("Linear", "name", "proj|linear|dense|mlp|head|query|key|value|qkv|lora", "True"),
+    ("Linear", "name", r"^w[qkvoi]\d*$|^[qkv]$", "True"),
+    ("Embedding", "name", "emb|^wte$|^wpe$|vocab|codebook|^shared$", "True"),
+    ("Embedding", "name", "(rel|pos|attention)_?bias", "True"),
+    ("Linear", "name", "fc|lin|to_|^c_|out|in$|gate|up$|down|router|classifier|score", "True"),
+    ("Linear", "name", "^[oxw]$|pred", "True"),
+    ("ConvTranspose", "name", "deconv|trans|upconv|unpool|up_?sample|conv_?t$|^up", "True"),
+    ("Conv", "neighbours", "", "axes > 1 and norm_behind == rows and rows != columns"),
+    ("Conv", "kernel", "", "odd_kernel"),
+    ("Conv", "kernel", "", "columns == 1"),
+    ("Conv", "name", "patch|stem|emb|down|proj|reduc|feature", "True"),
+    ("GroupNorm", "name", "gn|group_?norm", "bias"),
+    ("LayerNorm", "neighbours", "", "bias and matrix_beside"),
+    ("LayerNorm", "name", "ln|layer_?norm", "bias"),
+    ("GroupNorm InstanceNorm", "neighbours", "", "bias and between_kernels"),
+    ("RMSNorm", "name", "rms", "True"),
+    ("PReLU", "name", "prelu|act", "True"),
+    ("PReLU", "shape", "", "axes == 1 and rows == 1"),
 ]
 
 # What a layer's own tensors are called: beside these, a module may have more.
@@ -121,11 +132,10 @@ def decided(found):
         layers = {stem(fit.layer) for fit in fits if fit.usual}
         if len(layers) > 1:
             words = [word for word in prefix.lower().split(".") if word and not word.isdigit()]
-            facts = facts_of(own, beside, i)
-            for names, clue, pattern, needed in CLUES:
+            known = known_of_module(own, beside, i)
+            for names, clue, pattern, when in CLUES:
                 holds = re.search(pattern, words[-1] if words else "")
-                among = layers & set(names.split())
-                if among and holds and all(fact in facts for fact in needed.split(", ")):
+                if holds and layers & set(names.split()) and evaluate(parsed(when), known):
                     rest = [fit for fit in fits if stem(fit.layer) not in names.split()]
                     fits = [fit._replace(clue=clue) for fit in fits if fit not in rest] + rest
                     break
@@ -138,26 +148,22 @@ def stem(layer):
     return re.sub(r"\dd$", "", layer)
 
 
-def facts_of(own, beside, i):
-    """Return the facts of CLUES that are true of module i."""
-    weight, facts = own.get("weight", ()), {""}
+def known_of_module(own, beside, i):
+    """Return what the conditions of CLUES may ask of module i."""
+    weight = own.get("weight", ())
     behind, entries_behind = beside[i + 1] if i + 1 < len(beside) else ((), 0)
-    if weight[1:] and behind == weight[:1] != weight[1:2] and entries_behind > 1:
-        facts.add("norm behind has as many features as rows")
-    if weight[2:] and all(size % 2 for size in weight[2:]):
-        facts.add("kernel is odd")
-    if weight[1:2] == (1,):
-        facts.add("second axis is 1")
-    if "bias" in own:
-        facts.add("has a bias")
-    if weight == (1,):
-        facts.add("one number")
     around = [next((w for w, _ in part if w[1:]), ()) for part in (beside[i::-1], beside[i:])]
-    if any(len(w) == 2 for w in around) and not any(map(is_full, around)):
-        facts.add("matrices beside")
-    if all(map(is_full, around)):
-        facts.add("kernels on both sides")
-    return facts
+    kernels = [is_full(w) for w in around]
+    return {
+        "axes": len(weight),
+        "rows": weight[0] if weight else None,
+        "columns": weight[1] if weight[1:] else None,
+        "odd_kernel": len(weight) > 2 and all(size % 2 for size in weight[2:]),
+        "bias": "bias" in own,
+        "norm_behind": behind[0] if len(behind) == 1 and entries_behind > 1 else None,
+        "matrix_beside": any(len(w) == 2 for w in around) and not any(kernels),
+        "between_kernels": all(kernels),
+    }
 
 
 def is_full(weight):
