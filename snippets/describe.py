@@ -1,12 +1,17 @@
-"""Say what a checkpoint holds: ``describe(state)``, ``python -m snippets.describe model.pth``."""
+"""Say what a checkpoint holds: ``describe(state)``, ``python -m snippets.describe model.pth``.
+
+``facts(state)`` and ``--json`` give the same as data.
+"""
 
 import argparse
+import json
+import math
 import os
 import re
 import sys
 from collections.abc import Mapping
 from itertools import chain, pairwise
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,15 +25,6 @@ INTEGERS = "? integers, which no weight of torch.nn is: quantised, a table or a 
 MATRIX = "a matrix (in_features, out_features), by its neighbours: x @ weight"
 NO_LAYER = "no layer of torch.nn stores exactly these tensors"
 HELP = "Print what a checkpoint holds: names, shapes, dtypes, and the layers that store them."
-
-
-class Row(NamedTuple):
-    """One line of the table: an entry of a ``state_dict()`` and what it most likely is."""
-
-    name: str
-    shape: str
-    dtype: str
-    what: str
 
 
 def describe(state: object) -> str:
@@ -48,32 +44,86 @@ def describe(state: object) -> str:
     str
         Lines to print.
     """
+    return printed(facts(state))
+
+
+def facts(state: object) -> dict[str, Any]:
+    """Return what ``describe`` says, as data that JSON can hold.
+
+    Parameters
+    ----------
+    state : mapping of str to array
+        As for ``describe``.
+
+    Returns
+    -------
+    dict
+        ``states`` has one entry for each state_dict: ``path``, how to reach it from ``state``;
+        ``numbers`` and ``bytes``, counted once where an array has several names; and the lists
+        ``tensors``, ``modules``, ``prefixes``, ``computed``, ``tied`` and ``equal``. ``besides``
+        has the ``path`` of anything else, and ``what`` it is.
+
+        A tensor has its ``name``, ``shape``, ``dtype`` and ``bytes`` as stored, the ``module`` it
+        is decided with, ``what`` the table prints; ``layers`` that may store it, each ``layer``
+        with its ``axes``; ``by`` what it was decided between them; what a ``row`` is, the ``blocks`` of
+        rows from the top; which ``part`` it is ``of`` which weight. What is no tensor has ``name``
+        and ``what`` alone.
+
+        A module has its ``name``, the likely ``layers``, ``by`` what it was decided, the
+        ``less_likely``; ``sizes`` and ``blocks`` of one whose rows lie in blocks; and ``fused``,
+        how long ``each`` of q, k and v is along which ``axis`` of one weight.
+
+        A prefix has which ``names`` ``hold`` it, whose doing it is, ``of``, and the ``cure``. A
+        computed weight has its ``name``, the ``kind`` and ``how``. The names in a list
+        of ``tied`` have one array, in one of ``equal`` equal numbers.
+    """
     found, others = state_dicts(state)
-    if [path for path, _ in found] == ["state"]:
-        return table(state)
-    parts = [f"{path} is a state_dict:\n{table(inner)}" for path, inner in found]
-    if not found:
+    return {
+        "states": [{"path": path} | described(inner) for path, inner in found],
+        "besides": [{"path": path, "what": summary(value)} for path, value in others],
+    }
+
+
+def printed(told):
+    """Return the facts of a checkpoint as text."""
+    states, besides = told["states"], told["besides"]
+    if [one["path"] for one in states] == ["state"]:
+        return table(states[0])
+    parts = [f"{one['path']} is a state_dict:\n{table(one)}" for one in states]
+    if not states:
         parts.append("There is no state_dict here: no names with arrays.")
-    if others:
-        lines = [f"{path}  {summary(value)}" for path, value in others[: 2 * MOST]]
-        lines += [f"and {len(others) - len(lines)} more"] * (len(others) > len(lines))
+    if besides:
+        lines = [f"{other['path']}  {other['what']}" for other in besides[: 2 * MOST]]
+        lines += [f"and {len(besides) - len(lines)} more"] * (len(besides) > len(lines))
         parts.append("\n".join(["Besides:", *lines]))
     return "\n".join(parts)
 
 
-def table(state):
+def table(told):
     """Return the lines of one state_dict, and the notes below them."""
-    rows, notes = described(state)
+    rows = [
+        (escaped(row["name"]), str(tuple(row["shape"])), row["dtype"], row["what"])
+        if "shape" in row
+        else (escaped(row["name"]), "", "", row["what"])
+        for row in told["tensors"]
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(text.ljust(n) for text, n in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+    notes = [
+        *prefix_notes(told["prefixes"]),
+        *module_notes(told["modules"]),
+        *computed_notes(told["computed"]),
+        *shared_notes(told["tied"], "one array", "tied"),
+        *shared_notes(told["equal"], "the same numbers", "tied, or a copy"),
+    ]
     return "\n".join(lines + [f"- {note}" for note in notes])
 
 
 def described(state):
-    """Return ([Row], [note]) of a state_dict."""
+    """Return the facts of one state_dict."""
     state = unread(state)
     arrays = {name: values for name, values in state.items() if is_array(values)}
     clean = unwrapped(arrays)
@@ -87,50 +137,87 @@ def described(state):
     rows = []
     for name, values in state.items():
         if not is_array(values):
-            rows.append(Row(escaped(name), "", "", summary(values)))
+            rows.append({"name": name, "what": summary(values)})
             continue
+        row = {
+            "name": name,
+            "shape": [int(size) for size in values.shape],
+            "dtype": str(values.dtype).removeprefix("torch."),
+            "bytes": size_of(values),
+        }
         weight, part = parts.get(clean[name], (clean[name], ""))
+        row |= {"part": part, "of": weight} if part else {}
         if clean[name] in whole:
-            what = INTEGERS
+            row["what"] = INTEGERS
         elif part.endswith("for"):
-            what = f"{part} {escaped(weight)}"
+            row["what"] = f"{part} {escaped(weight)}"
         else:
-            weight = short[weight]
-            what = told(*owner[weight][1:], weights[weight])
-            what = MATRIX if owner[weight][0] in chained else what
-            what = f"{part}: {what}" if part else what
-        dtype = str(values.dtype).removeprefix("torch.")
-        rows.append(Row(escaped(name), str(tuple(values.shape)), dtype, what))
-    notes = [
-        *prefix_notes(arrays, clean),
-        *module_notes(found),
-        *part_notes(parts),
-        *tied_notes(arrays),
-    ]
-    return rows, notes
+            prefix, own, fits = owner[short[weight]]
+            row |= meaning(prefix, own, fits)
+            what = told(row["layers"], row["by"], own, row["shape"])
+            what = MATRIX if prefix in chained else what
+            row["what"] = f"{part}: {what}" if part else what
+        rows.append(row)
+    tied, equal = shared(arrays)
+    again = {name for names in tied for name in names[1:]}
+    once = [row for row in rows if "shape" in row and row["name"] not in again]
+    return {
+        "numbers": sum(math.prod(row["shape"]) for row in once),
+        "bytes": sum(row["bytes"] for row in once),
+        "tensors": rows,
+        "modules": [module_facts(*module) for module in found],
+        "prefixes": prefixes(arrays, clean),
+        "computed": computed(parts),
+        "tied": tied,
+        "equal": equal,
+    }
+
+
+def meaning(prefix, own, fits):
+    """Return what one tensor of a module is, by the layers that are likely."""
+    some = likely(fits)
+    tensors = [fit.tensors[own] for fit in some]
+    axes = zip(map(label, some), tensors, strict=True)
+    return {
+        "module": prefix.removesuffix("."),
+        "layers": [{"layer": layer, "axes": tensor.shape} for layer, tensor in axes],
+        "by": fits[0].clue if fits else "",
+        "row": tensors[0].row if tensors else "",
+        "blocks": list(tensors[0].stacked) if tensors else [],
+    }
+
+
+def module_facts(prefix, own, fits):
+    """Return the facts of one module."""
+    some = likely(fits)
+    sizes, blocks = stacked(fits)
+    return {
+        "name": prefix.removesuffix("."),
+        "layers": [label(fit) for fit in some],
+        "by": fits[0].clue if fits else "",
+        "less_likely": [label(fit) for fit in fits if fit not in some],
+        "sizes": sizes,
+        "blocks": blocks,
+        "fused": fused(prefix, own, fits),
+    }
 
 
 # ---- In words ----
 
 
-def told(name, fits, shape):
-    """Return "Linear (out_features, in_features) or Embedding (...)" of one tensor."""
-    if not fits:
+def told(layers, by, name, shape):
+    """Return "Linear (out_features, in_features) or Embedding (...), by its name"."""
+    if not layers:
         alone = list(dict.fromkeys(layer for layer, _, _ in candidates(name, shape)))
         return f"? by its own name and shape {joined(alone)}" if 0 < len(alone) <= MOST else "?"
     axes = {}
-    for fit in likely(fits):
-        axes.setdefault(fit.tensors[name].shape, []).append(label(fit))
-    clue = f", by its {fits[0].clue}" if fits[0].clue else ""
-    return clue.join(
-        [
-            " or ".join(
-                f"{joined(labels)} {axis if axis.startswith('(') else '(as given)'}"
-                for axis, labels in axes.items()
-            ),
-            "",
-        ]
+    for one in layers:
+        axes.setdefault(one["axes"], []).append(one["layer"])
+    several = " or ".join(
+        f"{joined(labels)} {axis if axis.startswith('(') else '(as given)'}"
+        for axis, labels in axes.items()
     )
+    return f"{several}, by its {by}" if by else several
 
 
 def likely(fits):
@@ -154,21 +241,19 @@ def joined(labels):
     return ", ".join(stem + "/".join(axes) + end for (stem, end), axes in families.items())
 
 
-def module_notes(found):
+def module_notes(modules):
     """Return what is to be known of whole modules: sizes, gates, fused projections."""
     notes = {}
-    for prefix, own, fits in found:
-        name = escaped(prefix.removesuffix(".")) or "the whole model"
-        for text in stacked_notes(fits) + fused_notes(prefix, own, fits) + rare_notes(fits):
-            notes.setdefault(text, []).append(name)
-        if not fits:
-            notes.setdefault(NO_LAYER, []).append(name)
+    for told in modules:
+        texts = [*stacked_notes(told), *fused_notes(told), *rare_notes(told)]
+        for text in texts if told["layers"] else [*texts, NO_LAYER]:
+            notes.setdefault(text, []).append(escaped(told["name"]) or "the whole model")
     return [f"{several(names)}: {text}" for text, names in notes.items()]
 
 
-def rare_notes(fits):
+def rare_notes(told):
     """Return the less likely layers that store the same."""
-    rare = [label(fit) for fit in fits if fit not in likely(fits)]
+    rare = told["less_likely"]
     return [f"less likely {joined(rare)}, which may store the same"] if rare else []
 
 
@@ -177,38 +262,50 @@ def several(names):
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
 
 
-def stacked_notes(fits):
+def stacked_notes(told):
     """Return the sizes of a module whose rows lie in blocks, and these blocks."""
-    if len(fits) != 1:
-        return []
-    stacked = dict.fromkeys(t.stacked for t in fits[0].tensors.values() if t.stacked)
-    sizes = {}
-    todo = list(fits[0].arguments.items())
-    for key, value in todo:
-        if key == "bidirectional" and value:
-            sizes[key] = key
-        elif type(value) is int and value:
-            sizes.setdefault(key, f"{key} {value}")
-        elif isinstance(value, tuple) and key in MODULES and key != "norm":
-            todo += value[1].items()
+    sizes = [key if n is True else f"{key} {n}" for key, n in told["sizes"].items()]
     return [
-        f"{fits[0].layer} with {', '.join(sizes.values())}; rows lie in blocks, from the top: "
-        + ", ".join(blocks)
-        for blocks in stacked
+        f"{told['layers'][0].removesuffix(' without bias')} with {', '.join(sizes)}; "
+        f"rows lie in blocks, from the top: {', '.join(blocks)}"
+        for blocks in told["blocks"]
     ]
 
 
-def fused_notes(prefix, own, fits):
+def stacked(fits):
+    """Return the sizes of a module whose rows lie in blocks, and each kind of such blocks."""
+    blocks = [t.stacked for fit in fits for t in fit.tensors.values() if t.stacked]
+    if len(fits) != 1 or not blocks:
+        return {}, []
+    sizes = {}
+    todo = list(fits[0].arguments.items())
+    for key, value in todo:
+        if value and (type(value) is int or key == "bidirectional"):
+            sizes.setdefault(key, value)
+        elif isinstance(value, tuple) and key in MODULES and key != "norm":
+            todo += value[1].items()
+    return sizes, [list(some) for some in dict.fromkeys(blocks)]
+
+
+def fused_notes(told):
     """Return what a projection of query, key and value at once needs to be split."""
+    if not told["fused"]:
+        return []
+    size, axis = told["fused"]["each"], told["fused"]["axis"]
+    what = ("rows", "columns")[axis]
+    return [f"its 3 * {size} {what} are q, k and v, in blocks or head by head"]
+
+
+def fused(prefix, own, fits):
+    """Return how long each of query, key and value is in one weight, and along which axis."""
     weight = own.get("weight", ())
     if not FUSED.search(prefix.removesuffix(".")) or len(weight) != 2:
-        return []
+        return None
     rows, columns = weight
-    for axis, fused, single, layer in ((0, rows, columns, "Linear"), (1, columns, rows, CONV1D)):
-        if fused == 3 * single and any(fit.layer == layer for fit in fits):
-            what = ("rows", "columns")[axis]
-            return [f"its 3 * {single} {what} are q, k and v, in blocks or head by head"]
-    return []
+    for axis, whole, single, layer in ((0, rows, columns, "Linear"), (1, columns, rows, CONV1D)):
+        if whole == 3 * single and any(fit.layer == layer for fit in fits):
+            return {"axis": axis, "each": single}
+    return None
 
 
 def summary(value):
@@ -239,6 +336,11 @@ def escaped(name):
 def is_array(value):
     """Return whether this is an array: NumPy's, or another's that has a shape and a dtype."""
     return hasattr(value, "shape") and hasattr(value, "dtype")
+
+
+def size_of(values):
+    """Return the bytes that an array takes where it is stored; an unread one as the file has it."""
+    return int(getattr(values, "raw", values).nbytes)
 
 
 def unread(mapping):
@@ -295,21 +397,36 @@ INSIDE = re.compile(r"(^|\.)(?:(?:_orig_mod|_fsdp_wrapped_module)\.)+")
 WRAPPERS = "_forward_module.", "module.", "model."
 
 
-def prefix_notes(names, clean):
+def prefix_notes(told):
     """Return how to take off what ``unwrapped`` takes off."""
+    return [
+        f'{one["names"]} hold "{one["hold"]}", of {one["of"]}: {one["cure"]} takes it out'
+        if one["of"]
+        else f'{one["names"]} begins with "{one["hold"]}": {one["cure"]} takes it off'
+        for one in told
+    ]
+
+
+def prefixes(names, clean):
+    """Return what ``unwrapped`` takes off, and how to do so."""
     wrapped = {name: short for name, short in clean.items() if name != short}
     if not wrapped:
         return []
     prefix, *others = {name.removesuffix(short) for name, short in wrapped.items()}
     if not others and wrapped.keys() >= clean.keys() - {"n_averaged"}:
         every = "every name" if len(wrapped) == len(clean) else "every other name"
-        return [f'{every} begins with "{prefix}": under(state, "{prefix[:-1]}") takes it off']
-    inside = sorted({part for name in wrapped for part in INSIDE_PARTS if part in name})
+        cure = f'under(state, "{prefix[:-1]}")'
+        return [{"names": every, "hold": prefix, "of": "", "cure": cure}]
     # What was wrapped in part has it in the middle of some names.
     return [
-        f'some names hold "{part}", of {INSIDE_PARTS[part]}: '
-        f'{{name.replace("{part}", ""): state[name] for name in state}} takes it out'
-        for part in inside
+        {
+            "names": "some names",
+            "hold": part,
+            "of": INSIDE_PARTS[part],
+            "cure": f'{{name.replace("{part}", ""): state[name] for name in state}}',
+        }
+        for part in sorted(INSIDE_PARTS)
+        if any(part in name for name in wrapped)
     ]
 
 
@@ -348,22 +465,33 @@ def chains(found):
 
 
 # What stands in the place of a weight, by the end of a name: the weight's name, what is left of it
-# that has its shape, and what it needs. ``{}`` is the weight.
+# that has its shape; what it needs, and what that is; what shape that has. ``{}`` is the weight.
 PARTS = {
-    "weight_norm": ("{}_v", {"{}_g": "lengths"}),
+    "weight_norm": ("{}_v", {"{}_g": "lengths"}, "lengths"),
     "weight_norm, parametrized": (
         "parametrizations.{}.original1",
         {"parametrizations.{}.original0": "lengths"},
+        "lengths",
     ),
-    "pruned": ("{}_orig", {"{}_mask": "mask"}),
-    "spectral_norm": ("{}_orig", {"{}_u": "vector u", "{}_v": "vector v"}),
-    "spectral_norm, old": ("{}_orig", {"{}_u": "vector u"}),
+    "pruned": ("{}_orig", {"{}_mask": "mask"}, "alike"),
+    "spectral_norm": ("{}_orig", {"{}_u": "vector u", "{}_v": "vector v"}, "any"),
+    "spectral_norm, old": ("{}_orig", {"{}_u": "vector u"}, "any"),
     "spectral_norm, parametrized": (
         "parametrizations.{}.original",
         {"parametrizations.{}.0._u": "vector u", "parametrizations.{}.0._v": "vector v"},
+        "any",
     ),
-    "orthogonal": ("parametrizations.{}.original", {"parametrizations.{}.0.base": "base"}),
-    "parametrized": ("parametrizations.{}.original", {}),
+    "orthogonal": (
+        "parametrizations.{}.original",
+        {"parametrizations.{}.0.base": "base"},
+        "any",
+    ),
+    "parametrized": ("parametrizations.{}.original", {}, "any"),
+}
+SHAPES = {
+    "lengths": lambda other, shape: is_length(other, shape),
+    "alike": lambda other, shape: other == shape,
+    "any": lambda other, shape: True,
 }
 
 
@@ -373,7 +501,7 @@ def without_parts(shapes):
     The parts are {stored name: (name of the weight, what the part is)}.
     """
     parts = {}
-    for kind, (main, others) in PARTS.items():
+    for kind, (main, others, needed) in PARTS.items():
         kind = kind.split(",")[0]
         start, end = main.split("{}")
         for name, shape in shapes.items():
@@ -385,9 +513,7 @@ def without_parts(shapes):
             beside = {module + other.format(own): said for other, said in others.items()}
             if weight in shapes or not beside.keys() <= shapes.keys():
                 continue
-            if kind == "weight_norm" and not is_length(shapes[next(iter(beside))], shape):
-                continue
-            if kind == "pruned" and any(shapes[mask] != shape for mask in beside):
+            if not all(SHAPES[needed](shapes[other], shape) for other in beside):
                 continue
             parts |= {name: (weight, what(kind, "directions" if kind == "weight_norm" else ""))}
             parts |= {other: (weight, f"{kind}'s {said} for") for other, said in beside.items()}
@@ -413,13 +539,20 @@ def is_length(lengths, directions):
     return len(lengths) == len(directions) and len(sizes) < 2 and all(n == s for n, s in sizes)
 
 
-def part_notes(parts):
+def computed_notes(told):
     """Return how to compute the weights that are kept in parts."""
     kinds = {}
-    for weight, part in parts.values():
-        if not part.endswith("for"):
-            kinds.setdefault(part.split("'")[0], []).append(escaped(weight))
-    return [f"{several(names)}: {kind}, the weight is {HOW[kind]}" for kind, names in kinds.items()]
+    for one in told:
+        kinds.setdefault((one["kind"], one["how"]), []).append(escaped(one["name"]))
+    return [
+        f"{several(names)}: {kind}, the weight is {how}" for (kind, how), names in kinds.items()
+    ]
+
+
+def computed(parts):
+    """Return the weights that are kept in parts."""
+    whole = [(weight, part.split("'")[0]) for weight, part in parts.values() if part[-3:] != "for"]
+    return [{"name": weight, "kind": kind, "how": HOW[kind]} for weight, kind in whole]
 
 
 HOW = {
@@ -431,8 +564,8 @@ HOW = {
 }
 
 
-def tied_notes(arrays):
-    """Return notes on arrays that are one array under several names, or equal."""
+def shared(arrays):
+    """Return [names] of each array that has several, and of those whose numbers are equal."""
     places, alike = {}, {}
     for name, values in arrays.items():
         # A file without sharing shows ties as equal entries; one value everywhere shows nothing.
@@ -443,22 +576,17 @@ def tied_notes(arrays):
     for (_, shape, _, dtype), (first, *_) in places.items():
         if some := sample(arrays[first]):
             alike.setdefault((shape, dtype, some), []).append(first)
-    return [
-        *shared_notes(places.values(), "one array", "tied"),
-        *shared_notes(alike.values(), "the same numbers", "tied, or a copy"),
-    ]
+    return [[names for names in found.values() if names[1:]] for found in (places, alike)]
 
 
 def shared_notes(groups, what, why):
     """Return a note on names that share an array; one for all arrays of two modules."""
     modules = {}
     for names in groups:
-        if names[1:]:
-            parts = [name.rpartition(".") for name in names]
-            module = tuple(part[0] for part in parts)
-            own = {part[2] for part in parts}
-            key = module if len(own) == 1 else tuple(names)
-            modules.setdefault(key, []).append((own.pop(), names))
+        parts = [name.rpartition(".") for name in names]
+        own = {part[2] for part in parts}
+        key = tuple(part[0] for part in parts) if len(own) == 1 else tuple(names)
+        modules.setdefault(key, []).append((own.pop(), names))
     notes = []
     for key, shares in modules.items():
         own, names = shares[0]
@@ -493,12 +621,14 @@ def main(argv=None):
     2, by argparse: wrong usage.
     """
     parser = argparse.ArgumentParser("python -m snippets.describe", description=HELP)
+    parser.add_argument("--json", action="store_true", help="print the fields of facts(), as JSON")
     parser.add_argument("path", help="a .pt, .pth, .safetensors or .npz file; its content decides")
-    path = parser.parse_args(argv).path
+    given = parser.parse_args(argv)
     from .checkpoints import load
 
     try:
-        text = describe(load(path))
+        told = facts(load(given.path))
+        text = json.dumps(told) if given.json else printed(told)
     except (OSError, ValueError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1

@@ -1,6 +1,7 @@
 """What ``describe`` says of whole checkpoints and odd files; its command, and the exit codes."""
 
 import io
+import json
 import os
 import re
 import runpy
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from snippets.checkpoints import StandIn
-from snippets.describe import describe, main, state_dicts
+from snippets.describe import describe, facts, main, printed, state_dicts
 from snippets.state_dict import under
 from snippets.storage import stored
 from tests import ROOT
@@ -369,7 +370,7 @@ def test_usage(capsys, arguments, code):
         main(arguments)
     printed = capsys.readouterr()
     assert (printed.err if code else printed.out).startswith(
-        "usage: python -m snippets.describe [-h] path\n"
+        "usage: python -m snippets.describe [-h] [--json] path\n"
     )
 
 
@@ -415,6 +416,68 @@ def test_a_file_of_torch(tmp_path, capsys):
     assert printed.startswith("state['model'] is a state_dict:\nembed.weight  (9, 4)  float32")
     assert "\n- embed.weight, head.weight are one array: tied\n" in printed
     assert printed.endswith("Besides:\nstate['epoch']  int 3\n")
+
+
+# ---- The same as data ----
+
+
+def example():
+    """Return a checkpoint with something of everything that is told."""
+    gru = stored("GRU", input_size=5, hidden_size=4)
+    both = np.arange(12.0).reshape(4, 3)
+    state = zeros({f"module.rnn.{name}": shape for name, shape in gru.items()})
+    state |= zeros({"module.attn.qkv.weight": (12, 4), "module.attn.qkv.bias": (12,)})
+    state |= zeros({"module.conv.weight_g": (2, 1, 1), "module.conv.weight_v": (2, 4, 3)})
+    state |= {"module.embed.weight": both, "module.head.weight": both, "module.w": both.copy()}
+    return {"model": state, "epoch": 3}
+
+
+def test_what_is_printed_is_what_json_has():
+    compiled = zeros({"a._orig_mod.weight": (3, 5), "b.weight": (3, 5)})
+    for state in example(), example()["model"], CHECKPOINT, compiled, {}:
+        assert printed(json.loads(json.dumps(facts(state)))) == describe(state)
+
+
+def fields(told):
+    """Return every key of nested dicts and lists, but those that are names of arguments."""
+    if isinstance(told, dict):
+        inner = {key: value for key, value in told.items() if key != "sizes"}
+        return set(told).union(*map(fields, inner.values()))
+    return set().union(*map(fields, told)) if isinstance(told, list) else set()
+
+
+def test_every_field_is_documented():
+    named = set(re.findall(r"``(\w+)``", facts.__doc__)) - {"describe", "state"}
+    assert fields(facts(example())) == named
+
+
+def test_json_has_the_facts(tmp_path, capsys):
+    np.savez(tmp_path / "a.npz", **{"fc.weight": np.ones((2, 3)), "fc.bias": np.ones(2, "f2")})
+    assert main(["--json", str(tmp_path / "a.npz")]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["states"]
+    assert (told["path"], told["numbers"], told["bytes"]) == ("state", 8, 52)
+    weight, bias = told["tensors"]
+    assert weight == {
+        "name": "fc.weight",
+        "shape": [2, 3],
+        "dtype": "float64",
+        "bytes": 48,
+        "module": "fc",
+        "layers": [{"layer": "Linear", "axes": "(out_features, in_features)"}],
+        "by": "",
+        "row": "one output: a weight for every input",
+        "blocks": [],
+        "what": "Linear (out_features, in_features)",
+    }
+    assert (bias["dtype"], bias["bytes"]) == ("float16", 4)
+
+
+def test_an_array_with_two_names_counts_once():
+    (told,) = facts(example())["states"]
+    assert told["tied"] == [["module.embed.weight", "module.head.weight"]]
+    assert told["equal"] == [["module.embed.weight", "module.w"]]
+    assert told["numbers"] == 12 * (5 + 4 + 2) + 12 * 5 + 2 + 24 + 2 * 12
+    assert told["bytes"] == 4 * (told["numbers"] - 24) + 8 * 24
 
 
 # ---- What is beside plain layers ----

@@ -38,13 +38,13 @@ PROGRAMS = {
     "checkpoints.torch_file": ["load_torch", "state_dict_of"],
     "checkpoints.torchscript_file": ["load_torchscript"],
     "checkpoints.unpacked_folder": ["load_unpacked"],
-    "describe": ["describe"],
+    "describe": ["describe", "facts"],
     "parity": ["compare", "padded", "record", "unseen"],
     "state_dict": ["under"],
     "storage": ["candidates", "stored"],
 }
 # What they call with names out of the registry, would raise for others.
-RAISE_NOTHING = {"candidates", "describe"}
+RAISE_NOTHING = {"candidates", "describe", "facts"}
 FACE = re.compile(r"``nn\.\w+``: see ``(\w+)``\.")
 CHECKS = "# What refuses wrong input"
 
