@@ -65,9 +65,9 @@ def facts(state: object) -> dict[str, Any]:
 
         A tensor has its ``name``, ``shape``, ``dtype`` and ``bytes`` as stored, the ``module`` it
         is decided with, ``what`` the table prints; ``layers`` that may store it, each ``layer``
-        with its ``axes``; ``by`` what it was decided between them; what a ``row`` is, the ``blocks`` of
-        rows from the top; which ``part`` it is ``of`` which weight. What is no tensor has ``name``
-        and ``what`` alone.
+        with its ``axes``; ``by`` what it was decided between them; what a ``row`` is, the
+        ``blocks`` of rows from the top; which ``part`` it is ``of`` which weight. What is no
+        tensor has ``name`` and ``what`` alone.
 
         A module has its ``name``, the likely ``layers``, ``by`` what it was decided, the
         ``less_likely``; ``sizes`` and ``blocks`` of one whose rows lie in blocks; and ``fused``,
