@@ -40,6 +40,15 @@ PROGRAMS = {
     "checkpoints.unpacked_folder": ["load_unpacked"],
     "describe": ["describe", "facts"],
     "parity": ["compare", "padded", "record", "unseen"],
+    "quantized": [
+        "dequantized",
+        "from_awq",
+        "from_bitsandbytes_4bit",
+        "from_bitsandbytes_int8",
+        "from_compressed_tensors",
+        "from_gptq",
+        "from_qtensor",
+    ],
     "state_dict": ["under"],
     "storage": ["candidates", "stored"],
 }

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from snippets import checkpoints
 from snippets.describe import describe
 from snippets.parity import compare, record
+from snippets.quantized import dequantized, from_gptq
 from snippets.state_dict import under
 from snippets.storage import Tensor, candidates, stored
 
@@ -30,3 +31,5 @@ assert_type(stored("Linear", in_features=3, out_features=2), dict[str, tuple[int
 assert_type(candidates("weight", (3, 2)), list[tuple[str, Tensor, dict[str, int]]])
 assert_type(record(path, print, np.ones(3), mask=None), None)
 assert_type(compare(arrays, {"output": np.ones(3)}), list[str])
+assert_type(dequantized(arrays), dict[str, Any])
+assert_type(from_gptq(arrays, checkpoint_format="gptq_v2"), np.ndarray)

@@ -1,0 +1,453 @@
+"""Quantised weights against what the libraries make of the same bytes, and against the bits.
+
+``tests/checkpoints/quantizers.py`` had the libraries write data/quantized.npz.
+"""
+
+import contextlib
+import json
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+from snippets import quantized
+from snippets.checkpoints import StandIn, load_torch
+from snippets.quantized import (
+    dequantized,
+    from_awq,
+    from_bitsandbytes_4bit,
+    from_bitsandbytes_int8,
+    from_compressed_tensors,
+    from_gptq,
+    from_qtensor,
+)
+from snippets.state_dict import under
+from tests import ROOT, SNIPPETS_DIR
+from tests.sabotage import sabotaged
+from tests.shape_comments import executed
+
+PATH = SNIPPETS_DIR / "quantized.py"
+with np.load(ROOT / "tests/checkpoints/data/quantized.npz") as file:
+    ARRAYS = dict(file)
+LAYERS = {name[:-1]: ARRAYS[name] for name in ARRAYS if name.endswith("/")}
+FUNCTIONS = {
+    "GPTQ": "from_gptq",
+    "AWQ": "from_awq",
+    "compressed-tensors": "from_compressed_tensors",
+    "bitsandbytes, int8": "from_bitsandbytes_int8",
+    "bitsandbytes": "from_bitsandbytes_4bit",
+}
+
+
+def stored(layer):
+    """Return the tensors of a layer as its library stores them."""
+    start = f"{layer}/"
+    return {
+        k.removeprefix(start): v for k, v in ARRAYS.items() if k.startswith(start) and k != start
+    }
+
+
+def function_of(layer, module=quantized):
+    """Return the function for a layer."""
+    name = layer if layer in FUNCTIONS else layer.partition(",")[0]
+    return getattr(module, FUNCTIONS[name])
+
+
+def same(ours, theirs):
+    return ours.dtype == theirs.dtype == np.float32 and np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_each_layer_is_what_its_library_makes_of_it(layer):
+    ours = function_of(layer)(stored(layer))
+    assert same(ours, LAYERS[layer])
+    assert ours.flags.c_contiguous
+    assert len(np.unique(ours)) > 50
+
+
+# ---- By the bits: a reference in integers of Python, number by number ----
+
+RNG = np.random.default_rng(0)
+
+
+def packed(numbers, bits):
+    """Return rows of words that hold the numbers of each row, the lowest bits first."""
+    rows = []
+    for row in np.asarray(numbers).tolist():
+        whole = sum(number << i * bits for i, number in enumerate(row))
+        size = 4 * -(-len(row) * bits // 32)
+        rows.append(np.frombuffer(whole.to_bytes(size, "little"), "<i4"))
+    return np.array(rows)
+
+
+def a_gptq(bits, version, groups):
+    """Return a layer of 32 rows of 64 numbers as GPTQModel writes it, and its weight."""
+    q, zeros = RNG.integers(0, 2**bits, (32, 64)), RNG.integers(0, 2**bits, (4, 32))
+    zeros[:, ::5] = 0
+    scales = RNG.random((4, 32)).astype(np.float16)
+    qzeros = packed(zeros, bits)
+    if version == "gptq":  # its convert_gptq_v2_to_v1_format: whole words less 1 in each number
+        one = sum(1 << place for place in range(0, 32, bits))
+        qzeros = (qzeros.view(np.uint32).astype(np.int64) - one & 0xFFFFFFFF).astype(np.uint32)
+    weights = {"qweight": packed(q, bits).T, "qzeros": qzeros.view(np.int32), "scales": scales}
+    return weights | groups, q, zeros, scales
+
+
+GROUPS = {
+    "neighbours": ({}, np.arange(64) // 16),
+    "not said": ({"g_idx": np.full(64, -1, np.int32)}, np.arange(64) // 16),
+    "others": ({"g_idx": np.arange(64, dtype=np.int32) * 7 % 4}, np.arange(64) * 7 % 4),
+}
+
+
+@pytest.mark.parametrize("version", ["gptq", "gptq_v2"])
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("groups", GROUPS)
+def test_gptq_with_zero_points_of_0(bits, version, groups):
+    given, group = GROUPS[groups]
+    weights, q, zeros, scales = a_gptq(bits, version, given)
+    want = [
+        [
+            np.float32(scales[group[i], o]) * np.float32(q[o, i] - zeros[group[i], o])
+            for i in range(64)
+        ]
+        for o in range(32)
+    ]
+    assert same(from_gptq(weights, checkpoint_format=version), np.array(want))
+
+
+def test_gptq_of_another_version_is_one_step_beside():
+    weights, _, _, scales = a_gptq(4, "gptq_v2", {})
+    right = from_gptq(weights, checkpoint_format="gptq_v2")
+    wrong = from_gptq(weights)
+    assert 0.1 < np.abs(right - wrong).max() <= 15 * scales.max()
+
+
+def test_the_order_of_awq():
+    """One word: its lowest four bits are column 0, the next ones column 2."""
+    word = sum(column << 4 * place for place, column in enumerate([0, 2, 4, 6, 1, 3, 5, 7]))
+    weights = {
+        "qweight": np.array([[word]], np.uint32).view(np.int32),
+        "qzeros": np.zeros((1, 1), np.int32),
+        "scales": np.ones((1, 8), np.float16),
+    }
+    assert from_awq(weights).tolist() == [[0], [1], [2], [3], [4], [5], [6], [7]]
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_numbers_that_cross_words(bits):
+    q = RNG.integers(0, 2**bits, (3, 37))
+    weights = {
+        "weight_packed": packed(q, bits),
+        "weight_scale": np.ones((3, 1), np.float32),
+        "weight_shape": np.array([3, 37]),
+    }
+    assert from_compressed_tensors(weights).tolist() == (q - 2 ** (bits - 1)).tolist()
+
+
+def test_groups_of_compressed_tensors_that_are_no_neighbours():
+    q, group = RNG.integers(0, 16, (3, 32)), np.arange(32) * 3 % 4
+    scale = RNG.random((3, 4)).astype(np.float32)
+    weights = {
+        "weight_packed": packed(q, 4),
+        "weight_scale": scale,
+        "weight_shape": np.array([3, 32]),
+        "weight_g_idx": group.astype(np.int32),
+    }
+    assert same(from_compressed_tensors(weights), (q - 8).astype(np.float32) * scale[:, group])
+
+
+def a_4bit(**said):
+    """Return a layer whose scales are quantised in blocks of 4, and its weight."""
+    places, bytes_of_scales = RNG.integers(0, 16, (5, 9)), RNG.integers(0, 256, 6, np.uint8)
+    table, steps = (RNG.standard_normal(n).astype(np.float32) for n in (16, 256))
+    scales = RNG.random(2).astype(np.float32)
+    flat = [*places.ravel().tolist(), 0]
+    said = {"shape": [5, 9], "blocksize": 8, "nested_blocksize": 4, "nested_offset": 0.5} | said
+    want = []
+    for i, place in enumerate(flat[:45]):
+        scale = steps[bytes_of_scales[i // 8]] * scales[i // 8 // 4] + np.float32(0.5)
+        want.append(table[place] * scale)
+    return {
+        "weight": np.array(
+            [[a << 4 | b] for a, b in zip(flat[::2], flat[1::2], strict=True)], np.uint8
+        ),
+        "weight.absmax": bytes_of_scales,
+        "weight.quant_map": table,
+        "weight.nested_absmax": scales,
+        "weight.nested_quant_map": steps,
+        "weight.quant_state.bitsandbytes__nf4": np.frombuffer(json.dumps(said).encode(), np.uint8),
+    }, np.reshape(want, (5, 9))
+
+
+def test_blocks_of_blocks():
+    weights, want = a_4bit()
+    assert same(from_bitsandbytes_4bit(weights), want)
+
+
+# ---- PyTorch's own ----
+
+
+@pytest.fixture(scope="module")
+def of_torch(tmp_path_factory):
+    """Return what load gives of quantised tensors and layers, and what torch makes of them."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    with warnings.catch_warnings(action="ignore"):  # that all of it is deprecated
+        x = torch.randn(4, 3)
+        scales, zeros = torch.tensor([0.1, 0.2, 0.3]), torch.tensor([1, 2, 3])
+        whole = torch.quantize_per_tensor(x, 0.1, 3, torch.qint8)
+        model = torch.nn.Sequential(torch.nn.Linear(5, 3), torch.nn.Linear(3, 2))
+        small = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, torch.qint8)
+        tensors = {
+            "int8": whole,
+            "uint8": torch.quantize_per_tensor(x, 0.1, 100, torch.quint8),
+            "int32": torch.quantize_per_tensor(x, 1e-6, -7, torch.qint32),
+            "columns": torch.quantize_per_channel(x, scales, zeros, 1, torch.qint8),
+            "rows": torch.quantize_per_channel(x.T.contiguous(), scales, zeros, 0, torch.qint8),
+            "turned": whole.t(),
+            "a part": whole[1:, 1:],
+        }
+    path = tmp_path_factory.mktemp("quantized") / "w.pt"
+    torch.save({"tensors": tensors, "small": small.state_dict()}, path)
+    theirs = {name: tensor.dequantize().numpy() for name, tensor in tensors.items()}
+    for i, layer in enumerate(small):
+        theirs[f"{i}.weight"] = layer.weight().dequantize().numpy()
+        theirs[f"{i}.bias"] = layer.bias().detach().numpy()
+    return load_torch(path), theirs
+
+
+@pytest.mark.parametrize("name", ["int8", "uint8", "int32", "columns", "rows", "turned", "a part"])
+def test_tensors_of_torch(of_torch, name):
+    ours, theirs = of_torch
+    assert same(from_qtensor(ours["tensors"][name]), theirs[name])
+
+
+def test_layers_of_quantize_dynamic(of_torch):
+    ours, theirs = of_torch
+    small = dequantized(ours["small"])
+    kept = [f"{i}.{name}" for i in (0, 1) for name in ("scale", "zero_point", "weight", "bias")]
+    assert list(small) == kept
+    for name in kept:
+        assert same(small[name], theirs[name]) if name in theirs else small[name].shape == ()
+
+
+def test_a_weight_that_is_a_quantised_tensor(of_torch):
+    """As layers with a scale of their own keep it."""
+    tensor = of_torch[0]["tensors"]["rows"]
+    assert same(dequantized({"conv.weight": tensor})["conv.weight"], of_torch[1]["rows"])
+
+
+# ---- Whole models ----
+
+
+def test_a_state_dict_of_all_libraries():
+    """Each weight is computed when it is read; what is not quantised stays."""
+    state = {"embed.weight": np.ones((3, 2), np.float32)}
+    for i, layer in enumerate(LAYERS):
+        state |= {f"layers.{i}.{name}": values for name, values in stored(layer).items()}
+        state[f"layers.{i}.bias"] = np.ones(7)
+    found = dequantized(state)
+    names = [f"layers.{i}.{name}" for i in range(len(LAYERS)) for name in ("weight", "bias")]
+    assert list(found) == ["embed.weight", *names]
+    assert found["embed.weight"] is state["embed.weight"]
+    for i, layer in enumerate(LAYERS):
+        name = f"layers.{i}.weight"
+        assert found.stored(name).shape == LAYERS[layer].shape
+        assert same(found[name], LAYERS[layer])
+        assert same(under(found, f"layers.{i}")["weight"], LAYERS[layer])
+
+
+def test_a_model_that_is_one_layer():
+    assert list(dequantized(stored("AWQ"))) == ["weight"]
+    assert list(dequantized(stored("bitsandbytes, nf4"))) == ["weight"]
+
+
+def test_the_version_of_gptq():
+    weights, *_ = a_gptq(4, "gptq_v2", {})
+    found = dequantized(weights, checkpoint_format="gptq_v2")
+    assert same(found["weight"], from_gptq(weights, checkpoint_format="gptq_v2"))
+
+
+def test_scales_in_bfloat16_are_read_with_the_weight(tmp_path):
+    torch = pytest.importorskip("torch")
+    layer = "compressed-tensors, 4 bits, group, symmetric"
+    state = {name: torch.from_numpy(values) for name, values in stored(layer).items()}
+    state["weight_scale"] = state["weight_scale"].bfloat16()
+    torch.save(state, tmp_path / "w.pt")
+    scale = state["weight_scale"].float().numpy()
+    want = from_compressed_tensors(stored(layer) | {"weight_scale": scale})
+    assert same(dequantized(load_torch(tmp_path / "w.pt"))["weight"], want)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"weight": np.ones((3, 2), np.float32), "bias": np.ones(3)},
+        {"qweight": np.ones((3, 2)), "scales": np.ones(3)},
+        {"qweight": np.ones((3, 2)), "scales": np.ones(3), "qzeros": "text"},
+        {"xqweight": np.ones((3, 8)), "xscales": np.ones((3, 8)), "xqzeros": np.ones((3, 1))},
+        {"qweight": np.ones((3, 9)), "scales": np.ones((3, 8)), "qzeros": np.ones((3, 1))},
+        {"qweight": np.ones((3, 8)), "scales": np.ones((3, 8)), "qzeros": np.ones((3, 0))},
+        {"weight": np.ones(3, np.int8), "SCB": np.ones(3)},
+        {"weight_packed": np.ones(3), "weight_scale": np.ones(3), "weight_shape": np.ones(2)},
+        {"_packed_params._packed_params": (StandIn("f", ()), None)},
+        {"weight": StandIn("torch._utils._rebuild_qtensor", None)},
+        a_4bit(blocksize=0)[0],
+        a_4bit(shape=[5, -9])[0],
+        a_4bit()[0] | {"weight.quant_state.bitsandbytes__nf4": np.frombuffer(b"[1]", np.uint8)},
+        a_4bit()[0] | {"weight.quant_state.bitsandbytes__nf4": np.frombuffer(b"\xff{", np.uint8)},
+        a_4bit()[0] | {"weight.quant_state.bitsandbytes__nf4": np.ones(3)},
+    ],
+)
+def test_what_no_library_quantised_stays(state):
+    found = dequantized(state)
+    assert list(found) == list(state)
+    assert all(found[name] is state[name] for name in state)
+
+
+# ---- What is refused ----
+
+NF4, INT8 = stored("bitsandbytes, nf4"), stored("bitsandbytes, int8")
+NF4_NESTED = stored("bitsandbytes, nf4, nested")
+GPTQ, AWQ = stored("GPTQ, 4 bits"), stored("AWQ")
+PACKED = stored("compressed-tensors, 4 bits, group, with zero points")
+STORAGE, ZERO = np.zeros(6, np.int8), StandIn("torch.per_tensor_affine")
+
+
+def qtensor(*args):
+    return StandIn("torch._utils._rebuild_qtensor", args)
+
+
+REFUSED = [
+    (from_gptq, {}, "no qweight, which GPTQ stores, in []"),
+    (from_gptq, AWQ, "GPTQ packs in_features alone; was this written by AWQ?"),
+    (from_gptq, GPTQ | {"qweight": np.ones((8, 96))}, "a matrix of int32, this has shape (8, 96)"),
+    (from_gptq, GPTQ | {"qweight": np.ones(8, np.int32)}, "a matrix of int32, this has shape (8,)"),
+    (from_gptq, GPTQ | {"qzeros": GPTQ["qzeros"][:3]}, "no number of bits fits"),
+    (from_gptq, GPTQ | {"qzeros": GPTQ["qweight"]}, "no number of bits fits"),
+    (
+        from_gptq,
+        GPTQ | {"scales": GPTQ["scales"][0]},
+        "scales has shape (96,), not that of a matrix",
+    ),
+    (from_gptq, GPTQ | {"g_idx": GPTQ["g_idx"] + 1}, "g_idx has shape (64,), for 64 inputs in 4"),
+    (from_gptq, GPTQ | {"g_idx": GPTQ["g_idx"][1:]}, "g_idx has shape (63,), for 64 inputs"),
+    (from_awq, GPTQ, "AWQ packs eight of out_features into a word; was this written by GPTQ"),
+    (from_awq, AWQ | {"qzeros": AWQ["qweight"]}, "AWQ packs eight of out_features"),
+    (
+        from_awq,
+        AWQ | {"qweight": AWQ["qweight"][:63]},
+        "63 inputs make no 4 groups of one size: is g_idx missing?",
+    ),
+    (from_compressed_tensors, PACKED | {"weight_shape": np.array([40, 9])}, "do not tell how many"),
+    (from_compressed_tensors, PACKED | {"weight_shape": np.array([39, 80])}, "do not tell"),
+    (
+        from_compressed_tensors,
+        PACKED | {"weight_scale": np.ones((39, 5))},
+        "weight_scale has shape",
+    ),
+    (from_compressed_tensors, PACKED | {"weight_scale": np.ones((40, 5, 1))}, "weight_scale has"),
+    (
+        from_compressed_tensors,
+        PACKED | {"weight_zero_point": np.ones((4, 5), np.int8)},
+        "zero_point",
+    ),
+    (
+        from_bitsandbytes_int8,
+        INT8 | {"weight_format": np.uint8(1)},
+        "weight_format is 1, the order",
+    ),
+    (from_bitsandbytes_int8, INT8 | {"weight": np.ones((33, 65))}, "a Linear8bitLt stores int8"),
+    (from_bitsandbytes_int8, INT8 | {"SCB": np.ones(65)}, "one number of SCB for each row"),
+    (
+        from_bitsandbytes_4bit,
+        {k: v for k, v in NF4.items() if "state" not in k},
+        "no weight.quant_st",
+    ),
+    (from_bitsandbytes_4bit, NF4 | {"weight": np.ones(1073)}, "another bnb_4bit_quant_storage?"),
+    (from_bitsandbytes_4bit, NF4 | {"weight": NF4["weight"][1:]}, "1072 numbers of uint8 for 2145"),
+    (from_bitsandbytes_4bit, NF4 | {"weight.quant_map": np.ones(15)}, "a table of 15"),
+    (from_bitsandbytes_4bit, NF4 | {"weight.absmax": np.ones(33)}, "33 scales for 2145 numbers in"),
+    (from_bitsandbytes_4bit, NF4_NESTED | {"weight.absmax": np.ones(34)}, "34 numbers of float64"),
+    (from_bitsandbytes_4bit, a_4bit(blocksize=0)[0], "no JSON of a shape and a blocksize"),
+    (from_qtensor, np.ones(3), "is no quantised tensor of PyTorch"),
+    (from_qtensor, qtensor(STORAGE, -1, (2,), (1,), (ZERO, 0.1, 0)), "is no quantised tensor"),
+    (from_qtensor, qtensor(STORAGE, 0, (7,), (0,), (ZERO, 0.1, 0)), "for a storage of 6 numbers"),
+    (from_qtensor, qtensor(STORAGE, 0, (6,), (2,), (ZERO, 0.1, 0)), "reaches beyond its storage"),
+    (from_qtensor, qtensor(STORAGE, 0, (6,), (1,), (ZERO, "a", 0)), "are no scale and zero point"),
+    (
+        from_qtensor,
+        qtensor(STORAGE, 0, (6,), (1,), (ZERO, np.ones(5), np.ones(5), 0)),
+        "are no scale and zero point of a tensor of shape (6,)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("function", "weights", "why"), REFUSED)
+def test_what_does_not_fit_is_refused(function, weights, why):
+    with pytest.raises(ValueError, match=re.escape(why)):
+        function(weights)
+
+
+def test_an_unknown_version_of_gptq_is_refused():
+    with pytest.raises(ValueError, match="checkpoint_format is 'v3', not 'gptq' or 'gptq_v2'"):
+        from_gptq(GPTQ, checkpoint_format="v3")
+
+
+# ---- These tests can fail ----
+
+
+def right(module):
+    """Return whether a module makes of each layer what it should."""
+    for layer, theirs in LAYERS.items():
+        if not same(function_of(layer, module)(stored(layer)), theirs):
+            return False
+    weights, want = a_4bit()
+    gptq, *_ = a_gptq(4, "gptq", {})
+    return same(module.from_bitsandbytes_4bit(weights), want) and same(
+        module.from_gptq(gptq), from_gptq(gptq)
+    )
+
+
+def test_the_module_as_it_is_is_right():
+    assert right(quantized)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[0, 4, 1, 5, 2, 6, 3, 7]", "[0, 2, 4, 6, 1, 3, 5, 7]"),
+        ("+ np.uint32((2**32 - 1) // (2**bits - 1))", "+ np.uint32(0)"),
+        ("zeros = zeros + 1", "zeros = zeros + 0"),
+        (
+            "unpacked(qweight.T, bits, in_features)",
+            "unpacked(qweight.T, bits, in_features)[:, ::-1]",
+        ),
+        ("scales.T[:, group]", "scales.T[:, np.sort(group)]"),
+        ("zeros.T[:, group]", "zeros.T[:, np.sort(group)]"),
+        ('bitorder="little"', 'bitorder="big"'),
+        ("in_order(qzeros)[group]", "unpacked(qzeros, 4, scales.shape[1])[group]"),
+        ("2 ** (bits - 1), np.int16", "2 ** (bits - 1) - 1, np.int16"),
+        ("unpacked(zero_point.T, bits, out_features).T", "zeros"),
+        ("zeros += zero_point", "zeros -= zero_point"),
+        ("np.float32(1 / 127)", "np.float32(1 / 128)"),
+        ("largest[:, None] *", "1 *"),
+        ("[pairs.ravel() >> 4, pairs.ravel() & 15]", "[pairs.ravel() & 15, pairs.ravel() >> 4]"),
+        ('said["nested_blocksize"])\n        absmax', 'said["blocksize"])\n        absmax'),
+        ('+ np.float32(said["nested_offset"])', "+ 0"),
+    ],
+)
+def test_a_mistake_is_found_out(old, new):
+    with contextlib.suppress(ValueError, IndexError):  # shapes that no longer fit
+        assert not right(sabotaged(PATH, old, new))
+
+
+def test_shape_comments():
+    with executed(PATH) as (module, sizes):
+        sizes.update(in_features=64, out_features=96, groups=4)
+        module.from_gptq(GPTQ)
+        module.from_awq(AWQ)
+        sizes.update(in_features=80, out_features=40, groups=5)
+        module.from_compressed_tensors(PACKED)
