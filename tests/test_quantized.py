@@ -445,7 +445,7 @@ def test_a_mistake_is_found_out(old, new):
 
 
 def test_shape_comments():
-    with executed(PATH) as (module, sizes):
+    with executed(SNIPPETS_DIR / "quantized.py") as (module, sizes):
         sizes.update(in_features=64, out_features=96, groups=4)
         module.from_gptq(GPTQ)
         module.from_awq(AWQ)

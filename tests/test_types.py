@@ -40,6 +40,8 @@ WRONG = {
     "describe": ("describe.py", "-> str:", "-> list[str]:"),
     "record": ("parity.py", "**named: Any) -> None", "**named: int) -> None"),
     "compare": ("parity.py", "-> list[str]:", "-> list[int]:"),
+    "dequantized": ("quantized.py", "-> dict[str, Any]:", "-> list[Any]:"),
+    "from_gptq": ("quantized.py", '= "gptq") -> np.ndarray:', '= "gptq") -> list[float]:'),
     "stored": ("storage.py", "-> dict[str, tuple[int, ...]]:", "-> dict[str, int]:"),
     "candidates": ("storage.py", "shape: Iterable[int])", "shape: int)"),
     "load": ("checkpoints/__init__.py", "path: str | PathLike[str]", "path: int"),
