@@ -5,30 +5,6 @@ const tensors = JSON.parse(document.querySelector("#stored").textContent);
 const pages = new Map([...document.querySelectorAll("article td a")].map((a) => [a.textContent, a.href]));
 const shapes = new Map([...document.querySelectorAll("article td code")].map((code) => [code.textContent, code]));
 
-const solve = (axes, shape, spatial) => {
-  if (axes[0] === "shape") return {}; // of the array that was given: any
-  const trees = axes.slice(1);
-  if (trees.at(-1)?.[0] === "spread") {
-    const rest = shape.length - trees.length + 1;
-    if (rest < 1 || (spatial && spatial !== rest)) return null;
-    trees.splice(-1, 1, ...Array(rest).fill(null));
-  }
-  if (trees.length !== shape.length) return null;
-  const sizes = {};
-  for (const [i, tree] of trees.entries()) {
-    if (typeof tree === "number" && tree !== shape[i]) return null;
-    const [operation, times, name] = typeof tree === "string" ? ["*", 1, tree] : Array.isArray(tree) ? tree : [];
-    if (operation !== "*" || typeof times !== "number") continue;
-    const size = shape[i] / times;
-    if (!Number.isInteger(size) || (sizes[name] ?? size) !== size) return null;
-    sizes[name] = size;
-  }
-  return sizes;
-};
-
-// Whether the condition holds, as far as sizes tell.
-const exists = (when, sizes) => !namesIn(when).every((name) => Object.hasOwn(sizes, name)) || evaluate(when, sizes);
-
 const candidates = (key, shape) =>
   tensors.flatMap(([name, pattern, axes, when, spatial]) => {
     const sizes = new RegExp(pattern).test(key) ? solve(axes, shape, spatial) : null;

@@ -72,3 +72,28 @@ const inTermsOf = (axes, given) => {
   if (typeof name === "string" && Object.hasOwn(given, name)) return given[name];
   return Array.isArray(axes) ? [axes[0], ...axes.slice(1).map((part) => inTermsOf(part, given))] : axes;
 };
+
+// The sizes that make axes this shape, null if none do.
+const solve = (axes, shape, spatial) => {
+  if (axes[0] === "shape") return {}; // of the array that was given: any
+  const trees = axes.slice(1);
+  if (trees.at(-1)?.[0] === "spread") {
+    const rest = shape.length - trees.length + 1;
+    if (rest < 1 || (spatial && spatial !== rest)) return null;
+    trees.splice(-1, 1, ...Array(rest).fill(null));
+  }
+  if (trees.length !== shape.length) return null;
+  const sizes = {};
+  for (const [i, tree] of trees.entries()) {
+    if (typeof tree === "number" && tree !== shape[i]) return null;
+    const [operation, times, name] = typeof tree === "string" ? ["*", 1, tree] : Array.isArray(tree) ? tree : [];
+    if (operation !== "*" || typeof times !== "number") continue;
+    const size = shape[i] / times;
+    if (!Number.isInteger(size) || (sizes[name] ?? size) !== size) return null;
+    sizes[name] = size;
+  }
+  return sizes;
+};
+
+// Whether the condition holds, as far as sizes tell.
+const exists = (when, sizes) => !namesIn(when).every((name) => Object.hasOwn(sizes, name)) || evaluate(when, sizes);
