@@ -1,8 +1,11 @@
 """pytest runs the doctests of every page, top to bottom, in one namespace and folder a page."""
 
+import linecache
 import os
+import pathlib
 import re
 import shutil
+import sys
 import tempfile
 from importlib.util import find_spec
 from unittest import SkipTest
@@ -11,9 +14,9 @@ from sybil import Region, Sybil
 from sybil.evaluators.doctest import DocTestEvaluator
 from sybil.parsers.abstract.doctest import DocTestStringParser
 
-from tests import ROOT
+from tests import ROOT, SNIPPETS_DIR
 from tests.comments import check
-from tests.fences import fences, hidden, included
+from tests.fences import INCLUDE, fences, hidden, included
 from tests.reading import rows_below
 
 
@@ -24,12 +27,23 @@ def without_torch(example):
 
 def define(example):
     """Run the code that a fence includes, so that the examples below it can use its names."""
-    exec(example.parsed, example.namespace)
+    name = f"{example.path}, line {example.line}"
+    linecache.cache[name] = len(example.parsed), None, example.parsed.splitlines(True), name
+    exec(compile(example.parsed, name, "exec"), example.namespace)  # as if it were a file
 
 
 def define_rows(example):
     """Give hidden examples the table below them: a row as the list of its cells."""
     example.namespace["rows"] = example.parsed
+
+
+def compare_written(example):
+    """Hold what a block shows against the file of its title, which the examples above it wrote."""
+    path, shown = example.parsed
+    made = pathlib.Path(path).read_text("utf-8")
+    if os.environ.get("UPDATE"):
+        shown.write_text(made, "utf-8")
+    assert shown.read_text("utf-8") == made, f"{path}: run pytest with UPDATE=1"
 
 
 class Commented(DocTestEvaluator):
@@ -71,6 +85,9 @@ class Examples:
                     if "hidden" in block.classes and 0 < line - end <= 3:
                         give = Region(0, 0, rows, define_rows)
                         regions, lines = [give, *regions], [block.line - 1, *lines]
+            elif "written" in block.classes:
+                shown = SNIPPETS_DIR / INCLUDE.fullmatch(block.text)["path"]
+                regions, lines = [Region(0, 0, (block.title, shown), compare_written)], [block.line]
             elif code := included(block):
                 regions, lines = [Region(0, 0, code, define)], [block.line]
             else:
@@ -90,6 +107,7 @@ def enter_folder(namespace):
     """Give a page an empty folder with what the notebooks and models offer for download."""
     namespace["__folder__"] = os.getcwd(), tempfile.TemporaryDirectory()
     os.chdir(namespace["__folder__"][1].name)
+    sys.path.insert(0, os.getcwd())  # what port writes there can be imported
     for file in ROOT.glob("docs/en/notebooks/*.npz"):
         shutil.copy(file, ".")
     for folder in ROOT.glob("docs/en/models/*/"):
@@ -99,6 +117,10 @@ def enter_folder(namespace):
 def leave_folder(namespace):
     """Go back to where pytest was called."""
     was, folder = namespace["__folder__"]
+    sys.path.remove(os.getcwd())
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(os.getcwd()):
+            del sys.modules[name]
     os.chdir(was)
     folder.cleanup()
 

@@ -64,6 +64,8 @@ def included(fence):
     if not m:
         return None
     code = (SNIPPETS_DIR / m["path"]).read_text("utf-8")
+    if not m["path"].endswith(".py"):  # what port wrote, as it is
+        return code
     return source_of(code, m["name"]) if m["name"] else pasted(code)
 
 

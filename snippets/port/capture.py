@@ -112,12 +112,17 @@ def reason_of(error):
     """Return what torch.export says, the line of the user's source, and the way out."""
     text = str(error)
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    first = first.partition(" For more information")[0].rstrip(".!")
     frames = [f for f in frames_of(text) if "/torch/" not in f.file]
-    line = f" {frames[-1].file}, line {frames[-1].line}: {frames[-1].code}." if frames else ""
+    line = f", {frames[-1].file}, line {frames[-1].line}: {frames[-1].code}" if frames else ""
     out = "Write forward so that it does the same operations whatever the numbers are"
-    if "dynamic" in text or "onstraint" in text:
+    if axis := re.search(r"L(\S+)\.size\(\)\[(\d+)\].* constant \((\d+)\)", text):
+        first = f"forward takes axis {axis[2]} of {axis[1][2:-2]} as the number {axis[3]}"
         out = "Leave this axis out of dynamic, or write forward without its size as a number"
-    return f"torch.export can't capture this model: {first}{line} {out}"
+    elif "data-dependent" in text:
+        first = "what it does depends on the numbers in a tensor"
+        out += ": torch.where chooses by them, or take such a number as an argument"
+    return f"torch.export can't capture this model: {first}{line}. {out}"
 
 
 def graph_of(program, model, named, dynamic=None):

@@ -1,12 +1,15 @@
 """Promise 4: what a reader copies runs, page by page, block by block, where nothing else is."""
 
+import io
 import json
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
+from docs.extensions.downloads import ARCHIVE, packed
 from tests import ROOT, address_of
 from tests.built import parsed
 from tests.fences import PAGES, as_shown, holds_here
@@ -15,7 +18,7 @@ from tests.fences import PAGES, as_shown, holds_here
 # what each block prints or raises. A page has a namespace of its own, not a process: to load torch
 # takes longer than to run a page.
 RUNNER = """
-import builtins, contextlib, io, json, os, sys
+import builtins, contextlib, io, json, linecache, os, sys
 
 real_import, hidden = builtins.__import__, ()
 
@@ -28,12 +31,14 @@ builtins.__import__ = import_what_is_there
 for line in sys.stdin:
     folder, blocks = json.loads(line)
     os.chdir(folder)
+    sys.path.insert(0, folder)  # snippets.zip where the page offers it, and what a block writes
     page, results = {"__name__": "__main__"}, []
-    for code, alone, hidden in blocks:
-        printed = io.StringIO()
+    for i, (code, alone, hidden) in enumerate(blocks):
+        printed, name = io.StringIO(), f"block {i}"
+        linecache.cache[name] = len(code), None, code.splitlines(True), name  # as in a file
         with contextlib.redirect_stdout(printed):
             try:
-                exec(compile(code, "block", "exec"), {"__name__": "__main__"} if alone else page)
+                exec(compile(code, name, "exec"), {"__name__": "__main__"} if alone else page)
             except Exception as error:
                 print(f"{type(error).__name__}: {error}")
                 raised = True
@@ -41,6 +46,10 @@ for line in sys.stdin:
                 raised = False
         results.append([raised, printed.getvalue().rstrip()])
     hidden = ()
+    sys.path.remove(folder)
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(folder):
+            del sys.modules[name]
     print(json.dumps(results), flush=True)
 """
 
@@ -59,6 +68,8 @@ def run(tmp_path_factory):
 
     def run_page(blocks):
         folder = tmp_path_factory.mktemp("page")
+        if not all("snippets" in hidden for _, _, hidden in blocks):
+            zipfile.ZipFile(io.BytesIO(packed())).extractall(folder)
         for file in ROOT.glob("docs/en/notebooks/*.npz"):
             shutil.copy(file, folder)
         for model in ROOT.glob("docs/en/models/*/"):
@@ -92,13 +103,32 @@ def whole(block):
     return "".join(code.get_text() for code in block.select("code"))
 
 
+def code_of(block):
+    """Return what is copied of a block; of one that was written, whether it is what it is told."""
+    text = copied(whole(block), "language-pycon" in block["class"]).strip()
+    if "written" in block["class"]:
+        path = block.select_one(".filename").get_text()
+        return f"assert open({path!r}).read().strip() == {text!r}"
+    return text
+
+
+def hidden_from(code, classes, soup):
+    """Return the packages that a block may not import.
+
+    A page whose blocks import snippets offers the archive with them.
+    """
+    offers = soup.select(f'article a[href$="{ARCHIVE}"]') and "from snippets" in code
+    return ["snippets"] * (not offers) + ["torch"] * ("torch" not in classes)
+
+
 def blocks_of(site, address):
-    """Return [(classes, what is copied)] of a page's blocks of Python, and the results it shows."""
+    """Return [[code, alone, hidden packages]] of a page's blocks, and the results it shows."""
     soup = parsed(site / address / "index.html")
-    blocks = [
-        (block["class"], copied(whole(block), "language-pycon" in block["class"]).strip())
-        for block in soup.select(f"article {CODE}")
-    ]
+    blocks = []
+    for block in soup.select(f"article {CODE}"):
+        code = code_of(block)
+        hidden = hidden_from(code, block["class"], soup)
+        blocks.append([code, "wrong" in block["class"], hidden])
     titles = [(r, r.select_one(".filename")) for r in soup.select("article .result")]
     here = [r for r, title in titles if holds_here(title.get_text() if title else "")]
     return blocks, [result.code.get_text().strip() for result in here]
@@ -112,17 +142,11 @@ ADDRESSES = [a for a in map(address_of, PAGES) if not a.startswith("zh/") or a =
 def test_the_blocks_of_a_page_run_as_copied(site, run, address):
     pytest.importorskip("torch")
     blocks, shown = blocks_of(site, address)
-    results = run(
-        [
-            [code, "wrong" in classes, ["snippets"] + ["torch"] * ("torch" not in classes)]
-            for classes, code in blocks
-        ]
-    )
     shown = iter(shown)
-    for (classes, code), (raised, printed) in zip(blocks, results, strict=True):
+    for (code, alone, _), (raised, printed) in zip(blocks, run(blocks), strict=True):
         assert code
         assert "\n>>>" not in f"\n{code}"  # a docstring may have some, indented
-        if "wrong" in classes:
+        if alone:
             assert as_shown(printed) == next(shown)
         else:
             assert not raised, f"{code}\n{printed}"

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from snippets.port import PortError, port
-from tests.port.models import F, floats, nn, torch
+from tests import ROOT
+from tests.port.models import F, floats, nn, torch  # noqa: F401, a refused code is evaluated
 from tests.port.programs import imported
 
 
@@ -32,34 +33,39 @@ def refusal(function, *args, tmp_path, **options):
     return str(told.value)
 
 
-def counted(self, x, y):
+def counted(self, x):
     self.count += 1
     return x + self.count
 
 
 X = floats(3, 4)
+# {what forward returns: (example inputs, what is told)}
 REFUSED = {
-    "no row": (lambda self, x, y: torch.lgamma(x), (X,), "aten.lgamma.default.*line.*row"),
-    "dropout": (lambda self, x, y: F.dropout(x), (X,), "dropout.default.*live.*eval"),
-    "random": (lambda self, x, y: x + torch.rand_like(x), (X,), "random numbers.*pass them"),
-    "data": (lambda self, x, y: x if x.sum() > 0 else -x, (X,), "can't capture.*whatever"),
-    "twice": (lambda self, x, y: x + y, (X, X), "given twice.*clone"),
-    "a buffer": (counted, (X,), "'count', a buffer.*argument"),
-    "no tensor": (lambda self, x, y: slice(x), (X,), "capture"),
-    "call": (lambda self, x, y: x, (), "called like this"),
-    "packed": (
-        lambda self, x, y: x.data,
-        (nn.utils.rnn.pack_sequence([X]),),
-        "packed sequence.*lengths",
-    ),
-    "device": (lambda self, x, y: x, (X.to("meta"),), "on meta.*cpu"),
+    "F.dropout(x)": ((X,), "dropout.default.*live.*eval"),
+    "torch.lgamma(x)": ((X,), "aten.lgamma.default.*line.*row"),
+    "x if x.sum() > 0 else -x": ((X,), "can't capture.*depends on the numbers in a tensor.*torch.where"),
+    "x + torch.rand_like(x)": ((X,), "random numbers.*pass them"),
+    "counted(self, x)": ((X,), "'count', a buffer.*argument"),
+    "x + y": ((X, X), "given twice.*clone"),
+    "x.data": ((nn.utils.rnn.pack_sequence([X]),), "packed sequence.*lengths"),
+    "slice(x)": ((X,), "capture"),
+    "x[0]": ((), "called like this"),
+    "-x": ((X.to("meta"),), "on meta.*cpu"),
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_is_refused(tmp_path, name):
-    function, args, told = REFUSED[name]
-    assert re.search(told, refusal(function, *args, tmp_path=tmp_path)), name
+@pytest.mark.parametrize("code", REFUSED)
+def test_what_is_refused(tmp_path, code):
+    args, told = REFUSED[code]
+    function = eval(f"lambda self, x, y: {code}", globals())
+    assert re.search(told, refusal(function, *args, tmp_path=tmp_path))
+
+
+def test_the_page_shows_what_is_refused():
+    text = (ROOT / "docs/en/port/write-it.md").read_text("utf-8")
+    table = text.partition("tests/port/test_capture.py -->")[2].partition("\n## ")[0]
+    told = [code for row in table.splitlines() for code in re.findall("`(.+?)`", row)[:1]]
+    assert [code for code in told if "x" in code] == list(REFUSED)[:7]
 
 
 class Deep(nn.Module):
@@ -95,6 +101,32 @@ def test_training_mode_is_refused(tmp_path):
 def test_dynamic_names_inputs(tmp_path):
     said = refusal(lambda self, x, y: x, X, tmp_path=tmp_path, dynamic={"z": {0: "batch"}})
     assert "dynamic names ['z'], but the example inputs are ['x']" in said
+
+
+class Counted(nn.Module):
+    def forward(self, x):
+        for i in range(x.shape[0]):
+            x = x * i
+        return x
+
+
+def test_a_size_that_is_taken_as_a_number_is_named(tmp_path):
+    with pytest.raises(PortError, match="takes axis 0 of x as the number 3.*out of dynamic"):
+        port(Counted().eval(), (X,), folder=tmp_path / "refused", dynamic={"x": {0: "batch"}})
+
+
+class Branch(nn.Module):
+    def forward(self, x):
+        if x.sum() > 0:
+            return x
+        return -x
+
+
+def test_a_branch_on_numbers_is_told_with_its_line(tmp_path):
+    line = inspect.getsourcelines(Branch)[1] + 2
+    place = re.escape(f"a tensor, {__file__}, line {line}: if x.sum() > 0:. Write forward")
+    with pytest.raises(PortError, match=place):
+        port(Branch().eval(), (X,), folder=tmp_path / "refused")
 
 
 class Every(nn.Module):
