@@ -56,16 +56,36 @@ def port(model, args, kwargs=None, folder="my_model", dynamic=None):
     named = named_inputs(model, args, kwargs)
     check_model(model, named)
     graph = graph_of(captured(model, args, kwargs, named, dynamic), model, named, dynamic)
-    text, modules = write(graph, run(graph, arrays_of(graph, named)))
+    arrays = arrays_of(graph, named)
+    recordings = list(cases(model, args, kwargs, named, graph))
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         draft = pathlib.Path(temporary) / folder.name
-        recorded, *fresh = cases(model, args, kwargs, named, graph)
-        write_package(draft, text, graph, modules, recorded)
-        check_program(draft, fresh)
+        write_program(draft, graph, arrays, recordings[0][1])
+        check_program(draft, [recorded for word, recorded in recordings[1:] if not word])
+        small = [(word, recorded) for word, recorded in recordings if word]
+        if wrong := [word for word, recorded in small if not agrees(draft, recorded)]:
+            graph.guards += [f"{word} > 1" for word in wrong]
+            shutil.rmtree(draft)
+            write_program(draft, graph, arrays, recordings[0][1])
         if folder.exists():
             folder.rmdir()
         shutil.move(draft, folder)
     return folder
+
+
+def write_program(folder, graph, arrays, recorded):
+    """Write the folder of a graph's program; ``arrays`` are its example inputs."""
+    text, modules = write(graph, run(graph, arrays))
+    write_package(folder, text, graph, modules, recorded)
+
+
+def agrees(folder, recorded):
+    """Return whether a program gives what was recorded."""
+    try:
+        check_program(folder, [recorded])
+    except PortError:
+        return False
+    return True
 
 
 def free_folder(folder):

@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 
 from .graph import Array, DType, Graph, Node, PortError, Ref, frames_of
+from .guards import guards_of
 
 
 def named_inputs(model, args, kwargs):
@@ -181,12 +182,22 @@ def graph_of(program, model, named, dynamic=None):
         weights=stored,
         arrays={key: numpy_of(tensor) for key, tensor in tensors.items()},
         apart=set(tensors) - set(held),
+        guards=list(program._guards_code),
     )
-    rename_axes(graph, dynamic or {})
+    rename_axes(graph, dynamic or {}, ranges_of(program))
     return graph
 
 
-def rename_axes(graph, dynamic):
+def ranges_of(program):
+    """Return {"s77": (4, None)}, the sizes that an axis may have."""
+    found = {}
+    for name, range_ in program.range_constraints.items():
+        most = str(range_.upper)
+        found[str(name)] = int(range_.lower), int(most) if most.isdecimal() else None
+    return found
+
+
+def rename_axes(graph, dynamic, ranges):
     """Give the axes of any size their names in dynamic; torch.export's are s77 and so on."""
     words = {}
     for name, axes in dynamic.items():
@@ -205,6 +216,8 @@ def rename_axes(graph, dynamic):
     graph.nodes = [
         dataclasses.replace(node, values=tuple(map(renamed, node.values))) for node in graph.nodes
     ]
+    ranges = {renamed(name): sizes for name, sizes in ranges.items()}
+    graph.guards = guards_of(graph.guards, ranges, graph.inputs, graph.known)
 
 
 def arrays_of(graph, named):

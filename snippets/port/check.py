@@ -1,5 +1,6 @@
 """Compare a written program with the model it was written from, where torch can't be imported."""
 
+import itertools
 import pathlib
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 from ..checkpoints import save_npz
 from ..parity import HALVES, as_array, leaves
 from .graph import PortError, Ref
+from .guards import holds
 
 # Runs `python -m name ...` where torch can't be imported.
 ALONE = """
@@ -21,7 +23,7 @@ runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
 def cases(model, args, kwargs, named, graph):
-    """Return recordings of a model: of its example inputs, of fresh ones, and of other sizes.
+    """Yield recordings of a model: of its example inputs, of fresh ones, and of other sizes.
 
     Parameters
     ----------
@@ -32,10 +34,13 @@ def cases(model, args, kwargs, named, graph):
         The same by the names of forward.
     graph : Graph
 
-    Returns
-    -------
-    list of dict
-        As ``snippets.parity.record`` writes them, without the layers.
+    Yields
+    ------
+    word : str
+        "" for those that the program has to give; else the name of an axis of size 1, where
+        torch.export takes for granted that no size is.
+    recorded : dict
+        As ``snippets.parity.record`` writes it, without the layers.
     """
     import torch
     from torch.utils import _pytree as pytree
@@ -46,10 +51,8 @@ def cases(model, args, kwargs, named, graph):
     tensors = pytree.tree_leaves(tuple(named.values()))
     places = pytree.tree_leaves(tuple(graph.inputs.values()))
     shapes = [graph.known[p.name].shape if isinstance(p, Ref) else () for p in places]
-    words = {word for shape in shapes for word in shape if isinstance(word, str)}
-    found = []
-    for case in range(4 if words else 2):
-        sizes = sizes_of(shapes, tensors, case)
+    as_given = sizes_of(shapes, tensors)
+    for case, (word, sizes) in enumerate(tried(as_given, graph)):
         new = {
             id(t): fresh(t, shape, sizes, rng) if case else t.clone()
             for t, shape in zip(tensors, shapes, strict=True)
@@ -58,9 +61,30 @@ def cases(model, args, kwargs, named, graph):
         given, options = pytree.tree_map(lambda leaf: new.get(id(leaf), leaf), (args, kwargs))  # noqa: B023
         recorded = recording("input", named_inputs(model, given, options))
         with torch.no_grad():
-            recorded |= recording("output", model(*given, **options))
-        found.append(recorded)
-    return found
+            try:
+                recorded |= recording("output", model(*given, **options))
+            except Exception as error:
+                if word:  # the model itself takes no such size
+                    continue
+                raise PortError(f"the model fails on inputs like its example: {error}") from error
+        yield word, recorded
+
+
+def tried(sizes, graph):
+    """Yield the sizes of each case: as given, twice; two others; each axis of size 1."""
+    yield "", sizes
+    yield "", sizes
+    steps = (
+        {word: n + step * (1 + i) for i, (word, n) in enumerate(sizes.items())}
+        for step in range(1, 200)
+    )
+    good = (other for other in steps if all(holds(guard, other) for guard in graph.guards))
+    if sizes:
+        yield from (("", other) for other in itertools.islice(good, 2))
+    for word in sizes:
+        small = sizes | {word: 1}
+        if all(holds(guard, small) for guard in graph.guards):
+            yield word, small
 
 
 def recording(name, value):
@@ -73,13 +97,13 @@ def recording(name, value):
     return arrays | {half: names for half, names in halves.items() if names}
 
 
-def sizes_of(shapes, tensors, case):
-    """Return the size of each axis of any size: as in the example, or another."""
+def sizes_of(shapes, tensors):
+    """Return the size of each axis of any size in the example."""
     sizes = {}
     for shape, tensor in zip(shapes, tensors, strict=True):
         for word, size in zip(shape, getattr(tensor, "shape", ()), strict=True):
             if isinstance(word, str) and word.isidentifier():
-                sizes[word] = int(size) + (case - 1) * (case > 1) * (1 + len(sizes))
+                sizes[word] = int(size)
     return sizes
 
 

@@ -104,8 +104,8 @@ class Graph:
         What is stored, under all its names.
     apart : set of str
         Those of them that no ``state_dict()`` holds.
-    calls : dict
-        What each module was called with, by its place in a stack: {name: array}.
+    guards : list of str
+        What holds of the sizes, or forward does something else: "batch > 3".
     """
 
     name: str
@@ -116,7 +116,7 @@ class Graph:
     weights: dict
     arrays: dict
     apart: set = field(default_factory=set)
-    calls: dict = field(default_factory=dict)
+    guards: list = field(default_factory=list)
 
 
 def is_torchs(file):

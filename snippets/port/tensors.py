@@ -59,6 +59,15 @@ def checked(shapes, *given):
     return arrays if len(arrays) > 1 else arrays[0]
 
 
+def limited(holds, condition):
+    """Raise unless sizes are such as the program was written for."""
+    if not holds:
+        raise ValueError(
+            f"this program takes sizes with {condition}, since the model does something else with "
+            "others: write another one with port"
+        )
+
+
 def fixed(name, given, expected):
     """Raise unless an argument that is no array is the one the program was written for."""
     if given is not expected and given != expected:

@@ -268,6 +268,7 @@ class Writer:
             for name, value in self.graph.inputs.items()
             if not list(refs(value))
         ]
+        head += [self.limited(guard, leaves) for guard in self.graph.guards]
         result = Finished(names, self.keys, "").visit(copy.deepcopy(self.output))
         body, shapes = shortened(
             [*head, *body, ast.Return(result)], [*[[]] * len(head), *shapes, []]
@@ -290,6 +291,16 @@ class Writer:
         targets = [ast.Name(name) for _, name, _ in leaves]
         target = targets[0] if len(targets) == 1 else ast.Tuple(targets)
         return ast.Assign([target], call("checked", ast.Name("SHAPES"), *(p for _, _, p in leaves)))
+
+    def limited(self, guard, leaves):
+        """Return the statement that checks a condition on the sizes of what is given."""
+        sizes = {
+            word: ast.parse(f"{name}.shape[{axis}]", mode="eval").body
+            for value, name, _ in reversed(leaves)
+            for axis, word in enumerate(self.ran.known[value].shape)
+        }
+        tree = Renamed(sizes).visit(ast.parse(guard, mode="eval").body)
+        return call("limited", tree, ast.Constant(guard))
 
     def shapes(self):
         """Return {name: shape} of the inputs, as the program has it."""

@@ -56,3 +56,17 @@ def test_fresh_inputs_are_of_the_same_kind(tensor):
 def test_a_folded_input_is_refused(tmp_path):
     with pytest.raises(PortError):
         port(Folded().eval(), (floats(2, 3),), folder=tmp_path / "wrong")
+
+
+class Picky(nn.Module):
+    """Fails on whatever is not its example, and torch.export can't know."""
+
+    def forward(self, x):
+        if type(x) is torch.Tensor and x.sum() != 6:
+            raise RuntimeError("not six")
+        return x * 2
+
+
+def test_a_model_that_fails_on_other_inputs_is_refused(tmp_path):
+    with pytest.raises(PortError, match="fails on inputs like its example: not six"):
+        port(Picky().eval(), (torch.tensor([[1.0, 2, 3]]),), folder=tmp_path / "wrong")
