@@ -22,6 +22,7 @@ CHOSEN = [
     "notebooks/speed/",
     "port/errors/",
     "port/find-your-way/",
+    "port/write-it/",
     "why/memory-and-strides/",
     "zh/",
 ]

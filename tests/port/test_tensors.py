@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from snippets.port.tensors import checked, fixed, put, put_add, sort, topk
+from snippets.port.tensors import checked, fixed, limited, put, put_add, sort, topk
 
 torch = pytest.importorskip("torch")
 
@@ -49,3 +49,9 @@ def test_a_number_is_fixed():
     fixed("mask", None, None)
     with pytest.raises(ValueError, match=r"scale is 3, but .* written for 2.0"):
         fixed("scale", 3, 2.0)
+
+
+def test_sizes_are_limited():
+    limited(True, "batch > 3")
+    with pytest.raises(ValueError, match="takes sizes with batch > 3, .* something else"):
+        limited(False, "batch > 3")
