@@ -25,11 +25,16 @@ def without_torch(example):
     raise SkipTest("the page's blocks need torch")
 
 
+def remember(name, code):
+    """Have Python find code by a name, as if it were a file: port reads the names that it has."""
+    linecache.cache[name] = len(code), None, code.splitlines(True), name
+    return name
+
+
 def define(example):
     """Run the code that a fence includes, so that the examples below it can use its names."""
-    name = f"{example.path}, line {example.line}"
-    linecache.cache[name] = len(example.parsed), None, example.parsed.splitlines(True), name
-    exec(compile(example.parsed, name, "exec"), example.namespace)  # as if it were a file
+    name = remember(f"{example.path}, line {example.line}", example.parsed)
+    exec(compile(example.parsed, name, "exec"), example.namespace)
 
 
 def define_rows(example):
@@ -54,7 +59,11 @@ class Commented(DocTestEvaluator):
         self.block, self.sizes = None, {}
 
     def __call__(self, example):
-        if problem := super().__call__(example):
+        path, example.path = example.path, f"{example.path}, line {example.line}"
+        remember(f"<doctest {example.path}[0]>", example.parsed.source)
+        problem = super().__call__(example)
+        example.path = path
+        if problem:
             return problem
         block = example.region.block
         if block is not self.block:

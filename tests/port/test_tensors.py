@@ -53,5 +53,5 @@ def test_a_number_is_fixed():
 
 def test_sizes_are_limited():
     limited(True, "batch > 3")
-    with pytest.raises(ValueError, match="takes sizes with batch > 3, .* something else"):
+    with pytest.raises(ValueError, match=r"takes sizes with batch > 3, .* something else"):
         limited(False, "batch > 3")
