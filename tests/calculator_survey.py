@@ -262,7 +262,7 @@ def reader():
 
     from docs.extensions.tables import ASSETS, data_script, registry
 
-    names = ("tree", "stored", "print", "lezer-python", "values", "code", "read")
+    names = ("tree", "stored", "print", "listing", "lezer-python", "values", "code", "read")
     with sync_playwright() as play:
         program = os.environ.get("CHROMIUM", "/usr/bin/chromium")
         browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])

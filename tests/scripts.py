@@ -22,7 +22,7 @@ TESTS = {
     "search.js": ["search", "accessible"],
     **{
         f"{name}.js": ["calculator"]
-        for name in ("axes", "calculator", "code", "print", "read", "stored", "values")
+        for name in ("axes", "calculator", "code", "listing", "print", "read", "stored", "values")
     },
     "finder.js": ["finder"],
     "living-figure.js": ["living_figure"],

@@ -57,7 +57,8 @@ WORDS = ("parameter", "in general", "one row is", "buffer")
 EXAMPLE = "This is an example, {model}. A model of your own needs JavaScript."
 ASSETS = pathlib.Path(__file__).parents[1] / "theme/assets"
 CALCULATOR = [
-    ASSETS / f"{name}.js" for name in ("stored", "print", "values", "code", "read", "calculator")
+    ASSETS / f"{name}.js"
+    for name in ("stored", "print", "listing", "values", "code", "read", "calculator")
 ]
 # What is said in words, and each text with a value to be filled in.
 SAID = re.compile(

@@ -39,7 +39,8 @@ const linked = (name) => {
 const heading = (className, ...inside) => make("tr", className, Object.assign(make("th", "", make("div", "", ...inside)), { colSpan: 4, scope: "rowgroup" }));
 const bodyOf = ({ type, as, prefix, line: used, untold, rows }) => {
   const told = as ? [`${say("{name} prints like", { name: as })} `] : [];
-  told.push(linked(`nn.${type}`), ...(prefix ? [" ", make("code", "", prefix)] : []));
+  if (type) told.push(linked(`nn.${type}`), " ");
+  if (prefix || !type) told.push(make("code", "", prefix || "state_dict()"));
   if (used) told.push(make("br"), make("code", "", used));
   if (untold.length) told.push(make("br"), make("small", "", say("print() leaves out {names}", { names: untold.join(", ") })));
   return make("tbody", "", heading("module", ...told), ...rows.map(rowOf));
@@ -105,7 +106,8 @@ const bodiesOf = (found) => {
   return bodies;
 };
 
-const sumOf = ({ found, others }) => {
+const sumOf = ({ found, others, sum }) => {
+  if (sum) return [sum];
   const rows = found.flatMap((group) => group.rows);
   const parameters = rows.filter(({ kind }) => kind !== "buffer");
   const buffers = rows.filter(({ kind }) => kind === "buffer");
@@ -120,13 +122,14 @@ const sumOf = ({ found, others }) => {
 
 const show = async () => {
   const text = box.value;
-  if (text.trim() && !isPrint(text)) await parser();
+  if (text.trim() && !readerOf(text)) await parser();
   if (text !== box.value) return; // there is more to read by now
   const told = read(text);
-  const { found, slips, notes } = told;
+  const { found, slips, unsure } = told;
+  const notes = [...told.notes, ...(unsure.length ? [say("These may store something of their own, or nothing: {classes}", { classes: unsure.join(", ") })] : [])];
   const sum = sumOf(told);
   if (slips.length) sum.push(say("Not all was understood:"));
-  else if (notes.length) sum.push(say("The print does not tell:"));
+  else if (notes.length && !told.sum) sum.push(say("The print does not tell:"));
   result.querySelector("output").textContent = sum.join(" ");
   result.querySelector("ul").replaceChildren(...[...slips, ...notes].map((slip) => make("li", "", slip)));
   for (const body of [...table.tBodies]) body.remove();

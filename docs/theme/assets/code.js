@@ -32,6 +32,20 @@ const readCode = (source, slips) => {
       return new Unknown("", error.line, { said: null, made: true });
     }
   };
+  // A statement, or a class that is made: what goes wrong in it leaves the others.
+  const piece = ({ line, text: part }, step) => {
+    try {
+      return step();
+    } catch (error) {
+      if (error instanceof RangeError) tell(line, "this is too much, or no numbers", {});
+      else {
+        console.error(error); // of a text that nobody foresaw
+        tell(line, "not understood: {text}", { text: part.split("\n")[0].slice(0, 60) });
+      }
+      limit = Math.min(steps + LIMIT, 3 * LIMIT);
+      return null;
+    }
+  };
 
   // ---- The tree: {kind, text, from, kids} ----
 
@@ -57,7 +71,10 @@ const readCode = (source, slips) => {
   // ---- Expressions ----
 
   let steps = 0;
-  let depth = 0;
+  let limit = LIMIT;
+  const step = () => {
+    if (++steps > limit) throw new RangeError();
+  };
   const unknown = (node, more) => new Unknown(node.text.length > 60 ? `${node.text.slice(0, 60)}...` : node.text, node.line, more);
   const globals = { vars: new Map(), parent: null };
   const find = (env, name) => {
@@ -174,7 +191,7 @@ const readCode = (source, slips) => {
   const keysOf = (dict, node) => [...dict.map.keys()].map((key) => (/^(\[|object |function )/.test(key) ? unknown(node) : key));
 
   const evaluateNode = (node, env) => {
-    if (++steps > LIMIT) throw new RangeError();
+    step();
     const handle = EXPRESSIONS[node.kind];
     return handle ? handle(node, env, node.kids) : unknown(node);
   };
@@ -443,7 +460,7 @@ const readCode = (source, slips) => {
     }
     if (value instanceof Kind || value instanceof Torch) return value; // Generic[T]
     const list = isModule(value) && CONTAINERS.test(value.type) ? [...value.attrs.values()] : value instanceof List ? value.items : typeof value === "string" ? [...value] : null;
-    const open = value.open ?? null;
+    const open = value?.open ?? null;
     if (inner.some(({ kind }) => kind === ":")) {
       if (!list) return unknown(node);
       const ends = [[]];
@@ -531,7 +548,7 @@ const readCode = (source, slips) => {
   };
   const change = (list, items) => (write(list, "items", items), null);
   const LIST_METHODS = {
-    append: (list, [one]) => change(list, [...list.items, one]),
+    append: (list, [one]) => (append(list, one), null),
     extend: (list, [more], node) => {
       const all = itemsOf(more, node);
       if (all instanceof Unknown || all.open) write(list, "open", all.open ?? all);
@@ -682,13 +699,16 @@ const readCode = (source, slips) => {
     return null;
   };
 
+  const making = []; // the classes that are being made, the outermost first
   const construct = (kind, given, named, open, node) => {
     kind.used = true;
-    if (++depth > 40) throw new RangeError();
+    if (making.filter((one) => one === kind).length > (journal ? 0 : 6)) return unknown(node, { said: "how often {name} is made in itself is not known here", made: true });
+    making.push(kind);
     try {
       const made = new Made("", node.line, kind);
       const all = lineage(kind);
       const init = inherited(all, "__init__");
+      if (init instanceof Unknown) return asModule(init);
       if (kind.fields) {
         const order = [...kind.fields.keys()];
         for (const [key, value] of [...kind.fields, ...given.map((value, i) => [order[i], value]), ...named]) made.attrs.set(key, value);
@@ -705,7 +725,7 @@ const readCode = (source, slips) => {
       }
       return made;
     } finally {
-      depth--;
+      making.pop();
     }
   };
 
@@ -724,12 +744,12 @@ const readCode = (source, slips) => {
     return own(MODULE_METHODS, name) ? MODULE_METHODS[name](self, given, named, node, open) : unknown(node);
   };
 
+  const calling = []; // the functions that run, the outermost first
   const invoke = (func, given, named, node, open = null) => {
     func.used = true;
-    if (++depth > 40) {
-      depth--;
-      return unknown(node);
-    }
+    // In a branch that nobody knows it would call itself for ever.
+    if (calling.filter((one) => one === func).length > (journal ? 0 : 40)) return unknown(node);
+    calling.push(func);
     const env = { vars: new Map(), parent: func.env };
     const left = new Map(named);
     const rest = [...given];
@@ -752,7 +772,7 @@ const readCode = (source, slips) => {
       const done = run(statementsOf(func.body), env);
       return done?.kind === "return" ? done.value : null;
     } finally {
-      depth--;
+      calling.pop();
     }
   };
   const known = new Map();
@@ -786,6 +806,7 @@ const readCode = (source, slips) => {
   };
   const BUILTINS = {
     len: ([value], named, open, node) => {
+      if (value instanceof Dict) return value.open ?? value.map.size;
       const all = itemsOf(value, node);
       return all instanceof Unknown ? all : (all.open ?? all.items.length);
     },
@@ -929,7 +950,7 @@ const readCode = (source, slips) => {
       const key = dot ? target.kids[2].text : evaluateNode(target.kids[2], env);
       if (isModule(of) && (dot || CONTAINERS.test(of.type))) {
         const at = typeof key === "number" && key < 0 ? `${of.attrs.size + key}` : textOf(key);
-        if (key instanceof Unknown) blur([[of.attrs, " ", null, value]], key);
+        if (key instanceof Unknown) blur(new Map([[of.attrs, new Map([[" ", [null, value]]])]]), key);
         else write(of.attrs, at, dot ? value : asModule(value));
       } else if (of instanceof Unknown) write(of.attrs, dot ? key : `[${target.kids.slice(2, -1).map(({ text: one }) => one).join("")}]`, value);
       else if (of instanceof Dict) key instanceof Unknown ? write(of, "open", key) : write(of.map, comparable(key), value);
@@ -957,7 +978,7 @@ const readCode = (source, slips) => {
 
   const run = (nodes, env, module = false) => {
     for (const [i, node] of nodes.entries()) {
-      if (++steps > LIMIT) throw new RangeError();
+      step();
       const simple = !/^(Class|Function|Decorated|If|For|While|Try|With)/.test(node.kind);
       if (broken.has(node.line) && simple && !node.wrong) continue;
       if (node.wrong && (simple || node.kind === "⚠")) {
@@ -965,8 +986,8 @@ const readCode = (source, slips) => {
         wrong(node);
         continue;
       }
-      const handle = STATEMENTS[node.kind];
-      const done = handle?.(node, env, node.kids, nodes.slice(i + 1), module);
+      const handle = () => STATEMENTS[node.kind]?.(node, env, node.kids, nodes.slice(i + 1), module);
+      const done = module ? piece(node, handle) : handle();
       if (done) return done.kind === "done" ? done.value : done;
     }
     return null;
@@ -1190,6 +1211,12 @@ const readCode = (source, slips) => {
     if (/^(ACT2FN|ACT_FN|get_activation|get_act|act_|act\b|activation)/i.test(value.text)) return false;
     return new RegExp(`self\\.${key}\\(|in self\\.${key}\\b|self\\.${key}\\.(forward|weight)\\b`).test(source);
   };
+  // What a class without an __init__ takes from its self.
+  const usedOf = (made) => {
+    const has = (name) => MODULES_OWN.test(name) || made.attrs.has(name) || inherited(lineage(made.kind), name) !== undefined;
+    return made.kind.bases.every((base) => base instanceof Torch) ? [...made.kind.text.matchAll(/\bself\.(\w+)/g)].map(([, name]) => name).find((name) => !has(name)) : undefined;
+  };
+  const MODULES_OWN = /^(training|dump_patches|(named_)?(parameters|modules|children|buffers)|state_dict|load_state_dict|train|eval|to|apply|cuda|cpu|half|float|double|type|zero_grad|(register|get)_\w+|add_module|_\w+)$/;
   const frozen = (made, saying = true, seen = new Set()) => {
     if (seen.has(made)) throw new RangeError();
     seen.add(made);
@@ -1218,6 +1245,8 @@ const readCode = (source, slips) => {
     }
     if (made.open && saying) tellUnknown(made.open);
     if (saying && made.kind) {
+      const used = inherited(lineage(made.kind), "__init__") ? undefined : usedOf(made);
+      if (used) tell(made.kind.line, "{name} has no __init__ here: what self.{used} stores is missing", { name: made.kind.name, used });
       for (const base of lineage(made.kind)) {
         if (base instanceof Unknown && !HARMLESS.test(base.text) && base.said !== null) tell(made.kind.line, "{name} is not here: what it stores is missing", { name: base.text });
       }
@@ -1262,7 +1291,8 @@ const readCode = (source, slips) => {
       if (!star && above !== undefined && !(above instanceof Unknown && above.free)) named.set(name, above);
       else if (!star && !value) named.set(name, new Unknown(name, init.line));
     }
-    return attempt(() => construct(kind, [], named, null, { text: kind.name, line: kind.line, kids: [{ text: kind.name }] }));
+    const node = { text: kind.name, line: kind.line, kids: [{ text: kind.name }] };
+    return piece(node, () => attempt(() => construct(kind, [], named, null, node)));
   };
   const alone = [];
   for (const kind of kinds.filter((one) => !one.used && isNet(one) && !one.fields)) {
@@ -1277,7 +1307,8 @@ const readCode = (source, slips) => {
       func.owner = kind;
       alone.push(["", makeAlone(kind), kind]);
     } else if (/\breturn\b/.test(func.body.text) && !parametersOf(func.params).some(({ name }) => name === "self")) {
-      const value = attempt(() => invoke(func, [], new Map(), { text: `${func.name}()`, line: func.line, kids: [] }));
+      const node = { text: `${func.name}()`, line: func.line, kids: [] };
+      const value = piece(node, () => attempt(() => invoke(func, [], new Map(), node)));
       if (isModule(value)) all.push([`${func.name}()`, value]);
       else if (value instanceof Unknown && value.made) tellUnknown(value);
     }

@@ -1,5 +1,5 @@
 // What print(model) tells: a module a line, or several, from its name and ( to ).
-const PRINTED = /^\s*\([^()\n]+\): /m;
+const PRINTED = /^\s*\([^()\n]+\): (?:(?:\d+ x )?[\p{L}_][\p{L}\d_.]* ?\(|\w+ containing: )/mu;
 const OPENS = /^(?:\((.+?)\): )?(?:\d+ x )?([\p{L}_][\p{L}\d_.]*) ?\((.*)$/u;
 const LOOSE = /\(([^()]+)\): (?:\w+ containing: )\[[^\]]*? of size ([\dx]*)[^\]]*\]/g;
 
@@ -16,11 +16,14 @@ const PARTS = {
 };
 PARTS.TransformerDecoderLayer = { ...PARTS.TransformerEncoderLayer, multihead_attn: ["MultiheadAttention"], norm3: ["LayerNorm"] };
 
-// Other people's classes that store nothing: the first ones never, the second ones as far as known.
+// Other people's classes that store nothing: the first ones never, the second ones where they have no
+// children. Of the third ones some keep their table in the file: they are counted, and not named.
 const EMPTY =
-  /^(\w*DropPath|Drop(Block\d?d?|Connect)|StochasticDepth|Permute\w*|Rearrange|Reduce|Reshape|View|Lambda\w*|(Un)?[Ss]queeze|Transpose|SwapAxes|SelectSeq|Chomp1d|\w*[Ss]wish\w*|\w*Activation|\w*GE[Ll][Uu]\w*|\w*SiLU|Mish\w*|\w*GlobalAvgPool\w*|SelectAdaptivePool\w*|\w*(Avg|Max)Pool\w*|\w*Dropout\w*|\w*Pad(ding)?(Layer|2d)?(Same)?|(De)?QuantStub|Format|Interpolate|Upsample|\w*Loss)$/;
+  /^(\w*DropPath|Drop(Block\d?d?|Connect)|StochasticDepth|Permute\w*|Rearrange|Reduce|Reshape|View|Lambda\w*|(Un)?[Ss]queeze|Transpose|SwapAxes|SelectSeq|Chomp1d|\w*[Ss]wish\w*|(?!XIELU)\w*Activation|\w*G[Ee][Ll][Uu]\w*|\w*SiLU|Mish\w*|\w*GlobalAvgPool\w*|SelectAdaptivePool\w*|\w*(Avg|Max)Pool\w*|\w*Dropout\w*|\w*Pad(ding)?(Layer|2d)?(Same)?|(De)?QuantStub|Format|Interpolate|Upsample|\w*Loss)$/;
+const LEAF =
+  /^(\w*(Act|GLU|Pooler|Downsample|Subsample|Patchify|UnEmbeddings|StdScaler|Integral|Attend|MatMul\w*)|\w*Fourier\w*|\w*(L2|Unweighted)\w*Norm|Interpolate\w*|Normalize|Resize|Flat)$/;
 const QUIET =
-  /^(\w*(Rotary|Rope|Sine|Sinusoidal|Rel)\w*(Embedding|Encoding)\w*|AnchorGenerator|DefaultBoxGenerator|MultiScaleRoIAlign|MultiScaleDeformableAttention|GeneralizedRCNNTransform|CorrBlock|Window(Dep|P)artition|SpaceToDepth|RadixSoftmax|BlurPool2d|(Unr|Rer)oll)$/;
+  /^(\w*(Rotary|Rope|Sine|Sinusoidal|Rel)\w*(Embedding|Encoding)\w*|\w*EmbeddingSine|AnchorGenerator|DefaultBoxGenerator|MultiScaleRoIAlign|MultiScaleDeformableAttention|GeneralizedRCNNTransform|CorrBlock|Window(Dep|P)artition|SpaceToDepth|RadixSoftmax|BlurPool2d|(Unr|Rer)oll)$/;
 // Their weights lie packed, in shapes that are not the layer's.
 const PACKED = /quantized|quantlinear|[248]bit|bitlinear|int[48]|fp[48]|float8|qlinear|^WQ|gptq|awq|hqq|eetq|aqlm|vptq/i;
 
@@ -101,12 +104,10 @@ const LATER = ["bias", "track_running_stats"];
 const readPrint = (text, slips) => {
   const root = { children: [], extra: "" };
   const open = [root];
-  const silent = new Map(); // class: [message, lines]
-  const unknown = (node, said) => {
-    node.unknown = true;
-    const [, lines] = silent.get(node.name) ?? silent.set(node.name, [said, []]).get(node.name);
-    lines.push(node.line);
-  };
+  const silent = new Map(); // what is said of a class: its lines
+  const unsure = new Map(); // class: the lines where it has no children, so that it may store something or nothing
+  const note = (all, key, node) => all.set(key, [...(all.get(key) ?? []), node.line]);
+  const unknown = (node, said, values = { type: node.name }) => note(silent, say(said, values), node);
   const attempt = (node) => {
     try {
       finish(node);
@@ -154,9 +155,9 @@ const readPrint = (text, slips) => {
       if (old || !layer.prints?.some((key) => !keys.has(key) && !LATER.includes(key))) {
         Object.assign(node, { type: plain, values });
         if (plain === "Linear" && !keys.has("bias")) node.untold = ["bias"];
-      } else if (!children.length) unknown(node, "{type}: its print says nothing of what it stores");
+      } else if (!children.length) note(unsure, name, node);
     } else if (layer?.reason?.startsWith("lazy")) bound(plain, [], [], at);
-    else if (!layer && PACKED.test(name) && extra) unknown(node, "{type} is quantised: its print does not tell how the weights are packed");
+    else if (!layer && PACKED.test(name) && extra) return unknown(node, "{type} is quantised: its print does not tell how the weights are packed");
     else if (!layer && extra && !name.includes(".")) {
       const [, pattern, type, make] = LIKE.find(([names, print]) => names.test(name) && print.test(extra)) ?? [];
       const like = type ?? likeOf(plain, named);
@@ -168,8 +169,8 @@ const readPrint = (text, slips) => {
     }
     if (parametrized && node.type) parametrize(node, parametrized);
     if (node.type) return;
-    if (EMPTY.test(name) && !name.includes("PReLU") && !children.some(([, child]) => mayStore(child))) node.empty = true;
-    else if (!children.length && !(QUIET.test(name) && !(extra && /(Emb|Enc)/.test(name)))) unknown(node, "{type}: its print says nothing of what it stores");
+    if ((EMPTY.test(name) && !name.includes("PReLU") && !children.some(([, child]) => mayStore(child))) || ((LEAF.test(name) || (/Norm$/.test(name) && /^eps=[^,]+$/.test(extra))) && !children.length)) node.empty = true;
+    else if (!children.length && !(QUIET.test(name) && !(extra && /(Emb|Enc)/.test(name)))) note(unsure, name, node);
   };
   // torch.nn.utils.parametrizations: the weight has other names, and some of what it is made of has
   // no size here.
@@ -182,8 +183,8 @@ const readPrint = (text, slips) => {
       const made = list.children.map(([, { name }]) => name).join(", ");
       const full = `parametrizations.${key}.original`;
       node.renamed[key] = { _WeightNorm: [`${full}1`], _SpectralNorm: [full], _Orthogonal: [full] }[made] ?? [];
-      const rest = { _WeightNorm: `${full}0`, _SpectralNorm: `parametrizations.${key}.0._u, ._v`, _Orthogonal: `parametrizations.${key}.0.base` }[made] ?? `parametrizations.${key}`;
-      unknown({ name: `${made} (${rest})`, line: node.line }, "{type}: a print does not tell its shape");
+      const rest = { _WeightNorm: `${full}0`, _SpectralNorm: `parametrizations.${key}.0._u, _v`, _Orthogonal: `parametrizations.${key}.0.base` }[made] ?? `parametrizations.${key}`;
+      unknown(node, "{type}: a print does not tell the shape of {name}", { type: node.name, name: rest });
     }
   };
   const place = (key, node) => {
@@ -225,8 +226,8 @@ const readPrint = (text, slips) => {
     else slips.push(new Slip(at, "not understood: {text}", { text: part }).message);
   }
   for (const { line: at } of open.slice(1)) slips.push(new Slip(at, "this bracket is never closed: {text}", { text: "(" }).message);
-  const notes = [...silent].map(([type, [said, lines]]) => say(lines.length > 1 ? "{said} ({times} times, lines {lines})" : "{said} (line {lines})", { said: say(said, { type }), times: lines.length, lines: listed(lines) }));
+  const counted = ([said, lines]) => say(lines.length > 1 ? "{said} ({times} times, lines {lines})" : "{said} (line {lines})", { said, times: lines.length, lines: listed(lines) });
   const count = (node) => node.children.reduce((sum, [, child]) => sum + count(child), Number(!node.empty && (!node.type || Boolean(node.as))));
-  return { tops: root.children, notes, others: root.children.reduce((sum, [, node]) => sum + count(node), 0) };
+  return { tops: root.children, notes: [...silent].map(counted), unsure: [...unsure].map(counted), others: root.children.reduce((sum, [, node]) => sum + count(node), 0) };
 };
 const listed = (lines) => lines.slice(0, 8).join(", ") + (lines.length > 8 ? ", ..." : "");

@@ -7,7 +7,7 @@ class Unknown {
 }
 class List {
   constructor(items, tuple = false) {
-    Object.assign(this, { items, tuple, open: null }); // open: what decides how many more there are
+    Object.assign(this, { items: [...items], tuple, open: null }); // open: what decides how many more there are
   }
 }
 class Dict {
@@ -64,11 +64,16 @@ const put = (target, key, value) => {
   else if (value === undefined) target.delete(key);
   else target.set(key, value);
 };
+// One more at the end of a list: without a copy of it, where nothing is taken back.
+const append = (list, one) => {
+  if (journal) write(list, "items", [...list.items, one]);
+  else list.items.push(one);
+};
 const write = (target, key, value) => {
   journal?.push([target, key, current(target, key)]);
   put(target, key, value);
 };
-// What a step writes, as [[target, key, before, after]]; none of it stays.
+// What a step writes, as {target: {key: [before, after]}}; none of it stays.
 const tried = (step) => {
   const outer = journal;
   journal = [];
@@ -78,9 +83,10 @@ const tried = (step) => {
   } finally {
     const all = journal;
     journal = outer;
-    const first = [];
+    const first = new Map();
     for (const [target, key, before] of all) {
-      if (!first.some(([t, k]) => t === target && k === key)) first.push([target, key, before, current(target, key)]);
+      if (!first.has(target)) first.set(target, new Map());
+      if (!first.get(target).has(key)) first.get(target).set(key, [before, current(target, key)]);
     }
     for (const [target, key, before] of all.reverse()) put(target, key, before);
     if (done === undefined) done = null;
@@ -118,10 +124,11 @@ const either = (a, b, cause) => {
   const may = [a, b].some((one) => (isModule(one) && !storesNothing(one)) || (one instanceof Tensor && one.kept) || (one instanceof Unknown && one.made));
   return new Unknown(cause.text, cause.at, { said: may ? "{name} decides what is stored here, and is not known" : cause.said, made: may });
 };
+const entries = (written) => [...written].flatMap(([target, keys]) => [...keys].map(([key, [before, after]]) => [target, key, before, after]));
 const merge = (one, other, cause) => {
-  for (const [target, key, before] of [...one, ...other.filter(([t, k]) => !one.some(([s, j]) => s === t && j === k))]) {
-    const of = (all) => all.find(([t, k]) => t === target && k === key);
-    const [a, b] = [one, other].map((all) => (of(all) ? of(all)[3] : before));
+  const left = entries(one);
+  for (const [target, key, before] of [...left, ...entries(other).filter(([t, k]) => !one.get(t)?.has(k))]) {
+    const [a, b] = [one, other].map((all) => (all.get(target)?.has(key) ? all.get(target).get(key)[1] : before));
     if (key === "items") {
       const first = a.findIndex((item, i) => !alike(item, b[i]));
       write(target, key, first < 0 && a.length === b.length ? a : a.slice(0, first < 0 ? Math.min(a.length, b.length) : first));
@@ -134,7 +141,7 @@ const merge = (one, other, cause) => {
 };
 // What was written in a loop that runs nobody knows how often.
 const blur = (written, cause) => {
-  for (const [target, key, before, after] of written) {
+  for (const [target, key, before, after] of entries(written)) {
     if (key === "items") write(target, "open", new Unknown(cause.text, cause.at, { said: cause.said, made: true }));
     else if (target.of) write(target.of, "open", cause);
     else if (before !== after) {
