@@ -68,8 +68,8 @@ class Commented(DocTestEvaluator):
         block = example.region.block
         if block is not self.block:
             self.block, self.sizes = block, {}
-        layer = example.namespace.get("layer") if "layer = " in block.text else None
-        check(example.parsed.source, example.parsed.want, example.namespace, self.sizes, layer)
+        parsed = example.parsed
+        check(parsed.source, parsed.want, example.namespace, self.sizes, block.text)
         return ""
 
 

@@ -53,7 +53,7 @@ def tokens(text):
             kind = "sign"
         elif kind == "word":
             before = next((k for k, _ in reversed(found) if k != "space"), None)
-            kind = "unit" if before == "number" else "other"
+            kind = "unit" if before == "number" and token != "and" else "other"
         found.append((kind, token))
     return found
 
@@ -107,7 +107,7 @@ def equations(text):
     for i in range(len(sides) - 1):
         left, right = sides[i], sides[i + 1]
         stops = [j for j, (kind, _) in enumerate(left) if kind == "other"]
-        if stops and left[stops[-1]][1] == ":":
+        if stops and left[stops[-1]][1] == ":" and before_is_number(left, stops[-1]):
             continue  # a ratio
         left = left[stops[-1] + 1 :] if stops else left
         stops = [j for j, (kind, _) in enumerate(right) if kind == "other"]
@@ -118,6 +118,11 @@ def equations(text):
             continue
         if summed(left) or summed(right) or any(t in FUNCTIONS for _, t in left + right):
             yield "".join(t for _, t in [*left, ("", " = "), *right]), left, right
+
+
+def before_is_number(side, place):
+    """Return whether the last token before a place, blanks left out, is a number."""
+    return [kind for kind, _ in side[:place] if kind != "space"][-1:] == ["number"]
 
 
 def precision(side):
@@ -141,16 +146,25 @@ def false_equations(text):
 
 
 def values(comment):
-    """Return the values of the sums in a comment, in order; what is set equal is left out."""
+    """Return the values of the sums in a comment, in order; what is set equal is left out.
+
+    A number between sums counts, too, if there is nothing else: 2 - 1, -10, -60 - 60.
+    """
     found, part, equal = [], [], False
+    pure = not re.search(r"[^\W\d]", re.sub(r"\b(?:and|wrong)\b", "", comment))
     for kind, token in [*tokens(comment), ("other", "")]:
         if kind not in ("other", "equals"):
             part.append((kind, token))
             continue
-        if kind == "other" and not equal and summed(part):
+        if kind == "other" and not equal and (summed(part) or (pure and found and numbered(part))):
             found += np.ravel(value(longest(part, from_left=True))).tolist()
         part, equal = [], kind == "equals"
     return found
+
+
+def numbered(side):
+    """Return whether a number is among some tokens."""
+    return any(kind == "number" for kind, _ in side)
 
 
 def singles(comment):
@@ -171,3 +185,12 @@ def summed(side):
     """Return whether tokens have a sign between two numbers."""
     text = "".join(token for kind, token in side if kind in ("number", "sign"))
     return re.search(r"[\d)](?:\*\*|//|[-+*/%])", text) is not None
+
+
+def factors(comment):
+    """Yield ([2, 0, 1], [1, 2, 3]) for each 2*1 + 0*2 + 1*3 of a comment."""
+    sides = r"\d+(?:\.\d+)?"
+    product = rf"({sides}) ?\* ?({sides})"
+    for m in re.finditer(rf"(?<![\w.*(] )(?<![\w.*(]){product}(?: \+ {product})+", comment):
+        pairs = re.findall(product, m[0])
+        yield tuple([float(pair[side]) for pair in pairs] for side in (0, 1))

@@ -191,7 +191,8 @@ def swaps(part, place, path, targets):
                     yield "word", *m.span(), new
     for pair in NAMES:
         for old, new in (pair, pair[::-1]):
-            for m in re.finditer(rf"(?<![\w.]){re.escape(old)}(?!\w)", part) if old else []:
+            apart = r"(?<![\w.])" if old[:1].isalpha() else ""  # the .T of W.T is no word
+            for m in re.finditer(rf"{apart}{re.escape(old)}(?!\w)", part) if old else []:
                 if inside(m.start(), codes) or not read:
                     yield "name", *m.span(), new
     for a, b in links:

@@ -10,6 +10,7 @@ import importlib.util
 import io
 import tokenize
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 
@@ -89,6 +90,48 @@ def check(where, shapes, values, sizes):
         given = np.shape(value)
         seen = given[max(len(given) - len(told), 0) :] if leading else given
         assert seen == told, f"{where}: the shape is {given}, the comment says {text} = {told}"
+
+
+def check_names(shape):
+    """Fail unless the named axes of a shape stand as layers have them."""
+    assert not {"time"} < {"time", "height", "width"} & set(shape), f"no image has {shape}"
+    pairs = list(pairwise(shape))
+    for one, axis in ((0, "height"), (1, "width")):
+        beside = all(pair == ("height", "width") for pair in pairs if pair[one] == axis)
+        assert beside, f"{shape}: (height, width) is one picture"
+        assert shape.count(axis) <= 1, f"{shape}: two axes of one name"
+
+
+def check_cell(source, namespace):
+    """Check the shapes that a notebook's cell has given, and let its functions check theirs later.
+
+    The functions keep file and lines: inspect shows the cell as it is. Names take any size.
+    """
+    comments = shape_comments(source)
+    tree = Instrument(comments).visit(ast.parse(source))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "__check_shapes__":
+            node.args[0] = ast.parse(repr(comments[node.args[0].value]), mode="eval").body
+    namespace["__check_shapes__"] = check_free
+    for node in ast.fix_missing_locations(tree).body:
+        calls = isinstance(node, ast.Expr) and "__check_shapes__" in ast.unparse(node)
+        if calls or isinstance(node, ast.FunctionDef):
+            file = "a cell"
+            if not calls:
+                code = namespace[node.name].__code__
+                file = code.co_filename
+                ast.increment_lineno(node, code.co_firstlineno - node.lineno)
+            exec(compile(ast.Module([node], []), file, "exec"), namespace)
+
+
+def check_free(shapes, values):
+    """Fail unless each value has its shape, whose names take any size."""
+    shapes = shapes * len(values) if len(shapes) == 1 else shapes
+    for shape, value in zip(shapes, values, strict=True):
+        check_names(shape)
+        given = np.shape(value)
+        told = [n if x.isidentifier() else eval(x) for x, n in zip(shape, given, strict=True)]
+        assert list(given) == told, f"the shape is {given}, the comment says {shape}"
 
 
 @contextmanager

@@ -1,14 +1,14 @@
 """The comments behind a page's examples say what comes out."""
 
 import builtins
-import types
 
 import numpy as np
 import pytest
 
 from tests.comments import check
 
-NAMES = {"x": np.ones((7, 5, 12)), "W": np.ones((400, 12))}
+NAMES = {"x": np.ones((7, 5, 12)), "W": np.ones((400, 12)), "z": np.ones((2, 2, 3))}
+NAMES |= {"weights": {"weight": np.array([[2, 0, 1], [1, 3, 0]])}, "step": [1, 2, 3]}
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,12 @@ NAMES = {"x": np.ones((7, 5, 12)), "W": np.ones((400, 12))}
         ("f(x)  # 200 = 2 directions * 100", "(7, 5, 200)"),
         ("x[0]  # row 0, in float64", "array([1., 2.])"),
         ("W = 1  # all 400 rows of it", ""),
+        ("f(x)  # wrong: 1/2 and 3/4, 1/2 and 1/4", "array([[0.5, 0.75], [0.5, 0.25]])"),
+        ("f(x)  # 2 - 1, -10, -60 - 60", "array([1, -10, -120])"),
+        ("f(x)  # (5 + 1) / 3, ...", "[2.0, 3.0]"),
+        ("f(x)  # 2*1 + 0*2 + 1*3", "5"),
+        ("z = 1  # 2 out, 2 in1, 3 in2", ""),
+        ("z = 1  # (2 * layers, 2, out)", ""),
     ],
 )
 def test_a_true_comment_passes(source, want):
@@ -48,6 +54,17 @@ def test_a_true_comment_passes(source, want):
         ("f(x, (1, 2))  # 2 left, 2 right", ""),
         ("f(x, (1, 2))  # 1 left, 3 right", "3"),
         ("W = 1  # all 401 rows of it", ""),
+        ("f(x)  # wrong: 1/2 and 1/2, 3/4 and 1/4", "array([[0.5, 0.75], [0.5, 0.25]])"),
+        ("f(x)  # 2 - 1, -11, -60 - 60", "array([1, -10, -120])"),
+        ("f(x)  # (6 + 3) / 3, ...", "[2.0, 3.0]"),
+        ("f(x)  # 2*1 + 0*3 + 1*3", "5"),
+        ("f(x)  # 2*1 + 0*2 + 1*3, 1*1 + 3*2 + 0*1", "[5, 7]"),
+        ("z = 1  # 2 out, 2 in, 3 in", ""),
+        ("W = 1  # height 400, 12 in", ""),
+        ("z = 1  # (3 * layers, 2, out)", ""),
+        ("x = 1  # (batch, width, height)", ""),
+        ("x = 1  # (time, height, 12)", ""),
+        ("W = 1  # (time, out_features)", ""),
     ],
 )
 def test_a_false_comment_is_found(source, want):
@@ -62,11 +79,39 @@ def test_equal_sizes_and_a_name_with_two_sizes_are_found():
         check("x = 1  # (time, batch, input_size)", "", NAMES, {"time": 5})
 
 
-def test_a_size_of_the_layer_is_compared():
-    layer = types.SimpleNamespace(out_features=400, in_features=12)
-    check("W = 1  # (out_features, in_features)", "", NAMES, {}, layer)
-    with pytest.raises(AssertionError, match="out_features is 12, that of the layer is 400"):
-        check("W = 1  # (hidden_size, out_features)", "", NAMES, {}, layer)
+class Layer:
+    """What a module of PyTorch has here: sizes, and itself among its modules."""
+
+    out_features, in_features = 400, 12
+
+    def __init__(self):
+        self.in_features = 12
+
+    def modules(self):
+        return [self]
+
+    named_modules = modules
+
+
+@pytest.mark.parametrize(
+    ("held", "true", "false"),
+    [
+        ({"layer": Layer()}, "# (hidden_size, in_features)", "# (in_features, hidden_size)"),
+        ({"W": np.ones((400, 12))}, "# (out_features, in_features)", "# (in_features, out)"),
+        ({"weights": {"weight_hh_l0": np.ones((48, 12))}}, "# (out, hidden_size)", "# (out, time)"),
+        (
+            {"weights": {"weight_ih_l0": np.ones((9, 12))}},
+            "# (out, input_size)",
+            "# (input_size, out)",
+        ),
+        ({"config": {"hidden_size": 12}}, "# (out, hidden_size)", "# (out, input_size)"),
+    ],
+)
+def test_a_size_of_a_layer_a_weight_or_a_configuration_is_compared(held, true, false):
+    block = " ".join(held)
+    check(f"x = 1  {true}", "", held | {"x": np.ones((400, 12))}, {}, block)
+    with pytest.raises(AssertionError):
+        check(f"x = 1  {false}", "", held | {"x": np.ones((400, 12))}, {}, block)
 
 
 def test_what_is_shown_is_compared(monkeypatch):

@@ -76,7 +76,7 @@ def outcome(code):
                 before = printed.tell()
                 exec(compile(ast.Module([part], []), "block", "exec"), namespace)
                 source = "\n".join(code.split("\n")[part.lineno - 1 : part.end_lineno])
-                check(source, printed.getvalue()[before:], namespace, sizes)
+                check(source, printed.getvalue()[before:], namespace, sizes, code)
         except Exception as error:
             print(f"{type(error).__name__}: {error}", file=printed)
     return as_shown(printed.getvalue())

@@ -21,6 +21,7 @@ from nbformat import v4
 
 from tests.arithmetic import equations, false_equations
 from tests.reading import blocks, tables_of, text_of
+from tests.shape_comments import shape_comments
 
 ROOT = pathlib.Path(__file__).parents[2]
 ENGLISH = sorted(ROOT.glob("docs/en/**/*.ipynb"))
@@ -30,6 +31,11 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 UPDATE = bool(os.environ.get("UPDATE"))
 ENV = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": "0"}
 ENV["OMP_NUM_THREADS"] = "1"  # threads wait for one another where another test computes
+
+# Put before a cell when that above it has shape comments.
+CHECK = """from tests.shape_comments import check_cell as __check__
+__check__({source!r}, globals())
+"""
 
 
 def name(path):
@@ -51,7 +57,8 @@ def run(path):
     sources = [cell.source for cell in cells]
     for cell, before in zip(cells, ["", *sources], strict=False):
         cell.outputs = []
-        cell.source = shape_checks(before) + cell.source
+        if shape_comments(before):
+            cell.source = CHECK.format(source=before) + cell.source
     folder = {"metadata": {"path": str(path.parent)}}
     NotebookClient(
         nb, timeout=300, record_timing=False, coalesce_streams=True, resources=folder
@@ -60,12 +67,6 @@ def run(path):
         cell.source = source
     nb.metadata["language_info"] = {"name": "python"}  # not this machine's version
     return nb
-
-
-def shape_checks(source):
-    """Return code that fails unless the shapes in comments behind assignments are true."""
-    told = re.findall(r"^(\w+) = .*  # (\([\d *+,]+\))$", source, re.M)
-    return "".join(f"assert {name}.shape == {shape}\n" for name, shape in told)
 
 
 def code_cells(nb):
@@ -289,10 +290,14 @@ def small(tmp_path):
 
 
 @pytest.mark.parametrize(("shape", "true"), [("(2 * 1, 3)", True), ("(2 * 2, 3)", False)])
+@pytest.mark.parametrize(
+    "place", ["x = numpy.ones((2, 3))", "def f():\n    return numpy.ones((2, 3))"]
+)
 @pytest.mark.usefixtures("same_each_time")
-def test_a_false_shape_in_a_comment_is_found(small, shape, true):
+def test_a_false_shape_in_a_comment_is_found(small, place, shape, true):
     nb = read(small)
-    nb.cells[1].source = f"import numpy\nx = numpy.ones((2, 3))  # {shape}"
+    nb.cells[1].source = f"import numpy\n{place}  # {shape}"
+    nb.cells[2].source = "f() if 'f' in globals() else 4"
     write(nb, small)
     with contextlib.nullcontext() if true else pytest.raises(Exception, match="AssertionError"):
         run(small)
