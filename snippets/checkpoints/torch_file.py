@@ -524,7 +524,7 @@ class Storage(Stored):
 
     def __init__(self, raw, dtype, order):
         self.told, self.order, self.made = dtype, order, {}
-        self.numbers = as_numbers(raw, dtype, order)
+        self.numbers = raw_numbers(raw, dtype, order)
         super().__init__(self.numbers.shape, (dtype.names or [dtype.name])[0], raw, None)
 
     def read(self):
@@ -541,7 +541,7 @@ def storage_id(saved_id):
     raise CheckpointError("it refers to something outside that is no plain storage")
 
 
-def as_numbers(raw, dtype, order):
+def raw_numbers(raw, dtype, order):
     """Return bytes as numbers, without a copy where they lie as NumPy wants them."""
     if raw.size % dtype.itemsize:
         raise CheckpointError(f"{raw.size} bytes are no whole number of {dtype}")
@@ -595,7 +595,7 @@ def rebuild_tensor_v3(storage, offset, shape, stride, _grad, _hooks, dtype):
         return StandIn(f"{dtype.name} tensor", (storage, offset, shape, stride))
     check_is(np.dtype, dtype)
     if dtype not in storage.made:
-        storage.made[dtype] = as_numbers(storage.raw, dtype, storage.order)
+        storage.made[dtype] = raw_numbers(storage.raw, dtype, storage.order)
     return as_tensor(view(storage.made[dtype], offset, shape, stride), dtype)
 
 

@@ -94,7 +94,7 @@ def generate_tokens(forward, ids, weights, config, steps, attention_mask, temper
     return chosen  # (batch, steps)
 
 
-def parts_of(weights, shapes, start="", optional=(), computed="$."):
+def parts_of(weights, shapes, start="", optional=(), computed="$.", called=str):
     """Return a function: the name of a module to its arrays, as keyword arguments of a recipe.
 
     Only what is asked for is read, so that a mapping may read its entries late.
@@ -110,8 +110,10 @@ def parts_of(weights, shapes, start="", optional=(), computed="$."):
         Names that may be missing: the matrix of a tied head.
     computed : str
         A pattern of names that some files have, which are no weights.
+    called : function
+        From a name of the model to the one that this file has for it.
     """
-    names = check_stored(weights, shapes, start, optional, computed)
+    names = check_stored(weights, shapes, start, optional, computed, called)
     below = {}
     for name, stored in names.items():
         module, _, leaf = name.rpartition(".")
@@ -185,6 +187,26 @@ def read_tokens(ids, attention_mask=None, cache=None, vocab_size=None):
     return ids, mask.astype(bool)
 
 
+def read_images(images, channels, size=None):
+    """Return images as an array, of any size if none is given, or say what is wrong and why."""
+    images = np.asarray(images)
+    sizes = (size, size) if size else images.shape[2:4]
+    if images.shape[1:] != (channels, *sizes) or images.ndim != 4 or images.dtype.kind != "f":
+        slip = "resize and crop, as in training"
+        if images.dtype.kind in "iu":
+            slip = "divide by 255 and normalize, as in training"
+        elif images.shape[-1:] == (channels,):
+            slip = "put the channels before rows and columns"
+        elif images.ndim == 3:
+            slip = "is it one image, images[None]?"
+        rows, columns = (size, size) if size else ("rows", "columns")
+        raise ValueError(
+            f"images are {images.dtype} of shape {images.shape}, expected floats of shape "
+            f"{('batch', channels, rows, columns)}: {slip}"
+        )
+    return images
+
+
 def check_sampling(steps, temperature):
     """Raise unless tokens can be chosen in this way."""
     if not isinstance(steps, int | np.integer) or steps < 0:
@@ -193,17 +215,23 @@ def check_sampling(steps, temperature):
         raise ValueError(f"temperature is {temperature!r}, expected 0, the likeliest, or more")
 
 
-def check_stored(weights, shapes, start, optional, computed):
-    """Return {own name: name in the file}, or say which names are missing or too many."""
+def check_weights(weights):
+    """Raise unless weights have names."""
     if not hasattr(weights, "keys"):
         raise ValueError(
             f"weights are a {type(weights).__name__}, expected a mapping from names to arrays: "
             "load_safetensors(path)"
         )
-    names = {name: name if name in weights else start + name for name in shapes}
-    missing = [name for name, stored in names.items() if stored not in weights]
-    names = {name: stored for name, stored in names.items() if stored in weights}
-    if missing := [name for name in missing if name not in optional]:
+
+
+def check_stored(weights, shapes, start, optional, computed, called):
+    """Return {own name: name in the file}, or say which names are missing or too many."""
+    check_weights(weights)
+    names = {name: called(name) for name in shapes}
+    names = {own: name if name in weights else start + name for own, name in names.items()}
+    missing = [own for own, stored in names.items() if stored not in weights]
+    names = {own: stored for own, stored in names.items() if stored in weights}
+    if missing := [called(own) for own in missing if own not in optional]:
         found = [name for name in weights if name.endswith(f".{missing[0]}")]
         slip = "is config.json of this checkpoint, and are all of its files read?"
         if found:

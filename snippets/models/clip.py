@@ -14,6 +14,7 @@ from .blocks import (
     parts_of,
     project,
     read_config,
+    read_images,
     read_tokens,
 )
 
@@ -101,7 +102,7 @@ def encode_image(images, weights, config):
     transformers.CLIPModel.get_image_features
     """
     _, config, part = read_clip(weights, config)
-    images = read_images(images, config)
+    images = read_images(images, config["num_channels"], config["image_size"])
     first, hidden_size = part("vision_model.embeddings"), config["hidden_size"]
     patches = part("vision_model.embeddings.patch_embedding")
     x = conv2d(images, **patches, stride=config["patch_size"])
@@ -227,24 +228,6 @@ def read_clip(weights, config):
     shapes = clip_shapes(text, vision, config["projection_dim"])
     # older files have the numbers of the positions
     return text, vision, parts_of(weights, shapes, computed=r"embeddings\.position_ids$")
-
-
-def read_images(images, config):
-    """Return images as an array, or say what is wrong and why."""
-    images = np.asarray(images)
-    size = config["image_size"]
-    expected = config["num_channels"], size, size
-    if images.ndim != 4 or images.shape[1:] != expected or images.dtype.kind != "f":
-        slip = "resize and crop, as preprocessor_config.json says"
-        if images.dtype.kind in "iu":
-            slip = "divide by 255 and normalize, as preprocessor_config.json says"
-        elif images.shape[1:] == (size, size, expected[0]):
-            slip = "put the channels before rows and columns"
-        raise ValueError(
-            f"images are {images.dtype} of shape {images.shape}, expected floats of shape "
-            f"{('batch', *expected)}: {slip}"
-        )
-    return images
 
 
 def check_length(ids, config):

@@ -154,6 +154,8 @@ FIRST = {
         "weight_norm weight_g",
     ],
     "models/gpt2/": ["gpt2 numpy", "hugging face conv1d", "GPT2LMHeadModel"],
+    "models/resnet/": ["resnet50", "torchvision resnet numpy"],
+    "models/vit/": ["vit_b_16", "vision transformer"],
     "port/prove-parity/": [
         "compare numpy and torch outputs",
         "np.allclose tolerance",

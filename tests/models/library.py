@@ -139,13 +139,25 @@ def write_golden(family):
     version = load().__version__
     found["made"] = np.array(f"transformers {version}: python -m tests.models.library {family}")
     np.savez_compressed(GOLDEN / f"{family}.npz", **found)
-    config, weights, _ = read_golden(family)["spread"]
+    for case in ("spread", "hugging_face"):
+        if case in read_golden(family):
+            write_folder(family, *read_golden(family)[case][:2])
+
+
+def write_folder(family, config, weights):
+    """Write what the page of a family offers: a folder of Hugging Face's, or torchvision's file."""
     folder = FOLDERS / family
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(config | {"dtype": "float32"}, indent=2, sort_keys=True) + "\n"
-    (folder / "config.json").write_text(text, "utf-8")
     small = {name: array.astype(np.float32) for name, array in weights.items()}
-    save_safetensors(folder / "model.safetensors", small, metadata={"format": "pt"})
+    if "model_type" in config:
+        text = json.dumps(config | {"dtype": "float32"}, indent=2, sort_keys=True) + "\n"
+        (folder / "config.json").write_text(text, "utf-8")
+        save_safetensors(folder / "model.safetensors", small, metadata={"format": "pt"})
+    else:
+        import torch
+
+        state = {name: torch.tensor(array) for name, array in small.items()}
+        torch.save(state, folder / f"{family}.pth")
 
 
 def read_folder(family):
