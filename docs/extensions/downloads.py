@@ -9,7 +9,7 @@ import zipfile
 
 ROOT = pathlib.Path(__file__).parents[2]
 SNIPPETS = sorted(ROOT.glob("snippets/**/*.py"))
-DATA = {".npz", ".pt", ".json", ".txt", ".safetensors"}
+DATA = {".npz", ".pt", ".pth", ".json", ".txt", ".safetensors"}
 ARCHIVE = "snippets.zip"
 TITLE = re.compile(r'<span class="filename">([\w.]+)</span>')
 
