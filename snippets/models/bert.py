@@ -9,6 +9,7 @@ from ..layers.embedding import embedding
 from ..layers.layer_norm import layer_norm
 from .blocks import (
     activation_of,
+    check_divides,
     cut_heads,
     join_heads,
     parts_of,
@@ -236,11 +237,7 @@ def bert_config(config):
     """Return config with all that config.json may leave out, or say what is wrong and why."""
     config = read_config(config, list(BERT_DEFAULTS), BERT_SIZES, {})
     config = BERT_SHARED | BERT_DEFAULTS[config["model_type"]] | config
-    if config["hidden_size"] % config["num_attention_heads"]:
-        raise ValueError(
-            f"num_attention_heads, {config['num_attention_heads']}, does not divide hidden_size, "
-            f"{config['hidden_size']}"
-        )
+    check_divides(config, "num_attention_heads", "hidden_size")
     for name, usual in (("is_decoder", False), ("position_embedding_type", "absolute")):
         if config.get(name, usual) != usual:
             raise ValueError(f"{name} is {config[name]!r}, expected {usual!r}: it is not done here")

@@ -11,6 +11,14 @@ from ..layers.linear import linear
 SHORT = Repr()
 SHORT.maxstring = 120  # names of tensors are long, and whole
 
+# What no library takes for missing, in config.json of a Llama or a Gemma.
+DECODER_SIZES = [
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+]
 # What config.json calls them. The two "gelu" differ by up to 0.0005.
 ACTIVATIONS = {
     "gelu": gelu,
@@ -94,6 +102,11 @@ def generate_tokens(forward, ids, weights, config, steps, attention_mask, temper
     return chosen  # (batch, steps)
 
 
+def tied_head(config):
+    """Return the name that a file may lack: the rows of the embedding are the head's, too."""
+    return ["lm_head.weight"] if config["tie_word_embeddings"] else []
+
+
 def parts_of(weights, shapes, start="", optional=(), computed="$.", called=str):
     """Return a function: the name of a module to its arrays, as keyword arguments of a recipe.
 
@@ -146,6 +159,12 @@ def read_config(config, model_type, required, defaults):
             f"config lacks {missing}, which nothing stored tells: take config.json as it is"
         )
     return defaults | config
+
+
+def check_divides(config, part, whole, where=""):
+    """Raise unless an entry of config.json divides another."""
+    if config[whole] % config[part]:
+        raise ValueError(f"{part}{where}, {config[part]}, does not divide {whole}, {config[whole]}")
 
 
 def activation_of(name):
@@ -205,6 +224,17 @@ def read_images(images, channels, size=None):
             f"{('batch', channels, rows, columns)}: {slip}"
         )
     return images
+
+
+def decoder_shapes(config, block):
+    """Return {name: shape} of a Llama or a Gemma: block tells what a layer has."""
+    layers, words = range(config["num_hidden_layers"]), config["vocab_size"]
+    return {
+        "embed_tokens.weight": (words, config["hidden_size"]),
+        **{f"layers.{i}.{name}": shape for i in layers for name, shape in block.items()},
+        "norm.weight": (config["hidden_size"],),
+        "lm_head.weight": (words, config["hidden_size"]),
+    }
 
 
 def check_sampling(steps, temperature):

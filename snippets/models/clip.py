@@ -8,6 +8,7 @@ from ..layers.embedding import embedding
 from ..layers.layer_norm import layer_norm
 from .blocks import (
     activation_of,
+    check_divides,
     cut_heads,
     join_heads,
     keys_seen,
@@ -220,11 +221,7 @@ def read_clip(weights, config):
     config = read_config(config, ["clip"], [], {"projection_dim": 512})
     text, vision = (told | (config.get(name) or {}) for name, told in CLIP_DEFAULTS.items())
     for name, tower in (("text_config", text), ("vision_config", vision)):
-        size, heads = tower["hidden_size"], tower["num_attention_heads"]
-        if size % heads:
-            raise ValueError(
-                f"num_attention_heads of {name}, {heads}, does not divide hidden_size, {size}"
-            )
+        check_divides(tower, "num_attention_heads", "hidden_size", f" of {name}")
     shapes = clip_shapes(text, vision, config["projection_dim"])
     # older files have the numbers of the positions
     return text, vision, parts_of(weights, shapes, computed=r"embeddings\.position_ids$")

@@ -6,8 +6,11 @@ from ..layers.attention import scaled_dot_product_attention
 from ..layers.embedding import embedding
 from ..layers.rms_norm import rms_norm
 from .blocks import (
+    DECODER_SIZES,
     activation_of,
+    check_divides,
     cut_heads,
+    decoder_shapes,
     generate_tokens,
     join_heads,
     keys_seen,
@@ -17,17 +20,11 @@ from .blocks import (
     read_config,
     read_tokens,
     remember,
+    tied_head,
     token_positions,
 )
 from .rotary import read_rope, rotary, turn_halves
 
-GEMMA_SIZES = [
-    "vocab_size",
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-]
 # What the library takes where config.json has no such entry.
 GEMMA_DEFAULTS = {
     "num_key_value_heads": 4,
@@ -173,21 +170,13 @@ def gemma_shapes(config):
     block["mlp.down_proj.weight"] = hidden, inner
     norms = ("input", "post_attention", "pre_feedforward", "post_feedforward")
     block |= {f"{x}_layernorm.weight": (hidden,) for x in norms}
-    layers = range(config["num_hidden_layers"])
-    return {
-        "embed_tokens.weight": (config["vocab_size"], hidden),
-        **{f"layers.{i}.{name}": shape for i in layers for name, shape in block.items()},
-        "norm.weight": (hidden,),
-        "lm_head.weight": (config["vocab_size"], hidden),
-    }
+    return decoder_shapes(config, block)
 
 
 def gemma_config(config):
     """Return config with all that config.json may leave out, or say what is wrong and why."""
-    config = read_config(config, ["gemma3_text"], GEMMA_SIZES, GEMMA_DEFAULTS)
-    heads, key_heads = config["num_attention_heads"], config["num_key_value_heads"]
-    if heads % key_heads:
-        raise ValueError(f"num_key_value_heads, {key_heads}, does not divide {heads} heads")
+    config = read_config(config, ["gemma3_text"], DECODER_SIZES, GEMMA_DEFAULTS)
+    check_divides(config, "num_key_value_heads", "num_attention_heads")
     for name in ("attn_logit_softcapping", "use_bidirectional_attention"):
         if config.get(name):
             raise ValueError(f"{name} is {config[name]!r}, which is not done here")
@@ -215,6 +204,6 @@ def read_gemma(ids, weights, config, attention_mask, cache):
         weights,
         gemma_shapes(config),
         start="model.",
-        optional=["lm_head.weight"] if config["tie_word_embeddings"] else [],
+        optional=tied_head(config),
     )
     return config, *read_tokens(ids, attention_mask, cache), part

@@ -7,6 +7,7 @@ from ..layers.embedding import embedding
 from ..layers.layer_norm import layer_norm
 from .blocks import (
     activation_of,
+    check_divides,
     cut_heads,
     generate_tokens,
     join_heads,
@@ -17,6 +18,7 @@ from .blocks import (
     read_config,
     read_tokens,
     remember,
+    tied_head,
     token_positions,
 )
 
@@ -165,14 +167,12 @@ def gpt2_shapes(config):
 def read_gpt2(ids, weights, config, attention_mask, cache):
     """Return config, ids, the mask of all tokens and the parts, or say what is wrong and why."""
     config = read_config(config, ["gpt2"], GPT2_SIZES, GPT2_DEFAULTS)
-    if config["n_embd"] % config["n_head"]:
-        raise ValueError(f"n_head, {config['n_head']}, does not divide n_embd, {config['n_embd']}")
-    tied = ["lm_head.weight"] if config["tie_word_embeddings"] else []
+    check_divides(config, "n_head", "n_embd")
     part = parts_of(
         weights,
         gpt2_shapes(config),
         start="transformer.",
-        optional=tied,
+        optional=tied_head(config),
         computed=r"\.attn\.(masked_)?bias$",  # the causal mask, in files from before 2023
     )
     ids, mask = read_tokens(ids, attention_mask, cache)

@@ -4,8 +4,11 @@ from ..layers.attention import scaled_dot_product_attention
 from ..layers.embedding import embedding
 from ..layers.rms_norm import rms_norm
 from .blocks import (
+    DECODER_SIZES,
     activation_of,
+    check_divides,
     cut_heads,
+    decoder_shapes,
     generate_tokens,
     join_heads,
     keys_seen,
@@ -15,17 +18,11 @@ from .blocks import (
     read_config,
     read_tokens,
     remember,
+    tied_head,
     token_positions,
 )
 from .rotary import read_rope, rotary, turn_halves
 
-LLAMA_SIZES = [
-    "vocab_size",
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-]
 # What the library takes where config.json has no such entry.
 QWEN = {
     "num_key_value_heads": 32,
@@ -181,27 +178,17 @@ def llama_shapes(config):
     if kind == "qwen3":
         block |= {f"self_attn.{x}_norm.weight": (head_dim,) for x in "qk"}
     block |= {f"{x}_layernorm.weight": (hidden,) for x in ("input", "post_attention")}
-    layers = range(config["num_hidden_layers"])
-    return {
-        "embed_tokens.weight": (config["vocab_size"], hidden),
-        **{f"layers.{i}.{name}": shape for i in layers for name, shape in block.items()},
-        "norm.weight": (hidden,),
-        "lm_head.weight": (config["vocab_size"], hidden),
-    }
+    return decoder_shapes(config, block)
 
 
 def llama_config(config):
     """Return config with all that config.json may leave out, or say what is wrong and why."""
-    config = read_config(config, list(LLAMA_DEFAULTS), LLAMA_SIZES, LLAMA_SHARED)
+    config = read_config(config, list(LLAMA_DEFAULTS), DECODER_SIZES, LLAMA_SHARED)
     config = LLAMA_DEFAULTS[config["model_type"]] | config
     heads = config["num_attention_heads"]
     config["head_dim"] = config.get("head_dim") or config["hidden_size"] // heads
     config["num_key_value_heads"] = config["num_key_value_heads"] or heads
-    if heads % config["num_key_value_heads"]:
-        raise ValueError(
-            f"num_key_value_heads, {config['num_key_value_heads']}, does not divide "
-            f"num_attention_heads, {heads}"
-        )
+    check_divides(config, "num_key_value_heads", "num_attention_heads")
     given = config.get("rope_scaling") or config.get("rope_parameters")
     return config | {"rope": read_rope(config, given)}
 
@@ -213,7 +200,7 @@ def read_llama(ids, weights, config, attention_mask, cache):
         weights,
         llama_shapes(config),
         start="model.",
-        optional=["lm_head.weight"] if config["tie_word_embeddings"] else [],
+        optional=tied_head(config),
         computed=r"rotary_emb\.inv_freq$",  # in older files
     )
     return config, *read_tokens(ids, attention_mask, cache), part

@@ -8,7 +8,15 @@ from ..layers.activation import softplus
 from ..layers.conv import conv1d
 from ..layers.embedding import embedding
 from ..layers.rms_norm import rms_norm
-from .blocks import activation_of, generate_tokens, parts_of, project, read_config, read_tokens
+from .blocks import (
+    activation_of,
+    generate_tokens,
+    parts_of,
+    project,
+    read_config,
+    read_tokens,
+    tied_head,
+)
 
 MAMBA_SIZES = ["vocab_size", "hidden_size", "num_hidden_layers"]
 # What the library takes where config.json has no such entry.
@@ -193,5 +201,5 @@ def mamba_config(config):
 def read_mamba(weights, config):
     """Return config and the parts, or say what is wrong and why."""
     config = mamba_config(config)
-    tied = ["lm_head.weight"] if config["tie_word_embeddings"] else []
-    return config, parts_of(weights, mamba_shapes(config), start="backbone.", optional=tied)
+    shapes = mamba_shapes(config)
+    return config, parts_of(weights, shapes, start="backbone.", optional=tied_head(config))

@@ -9,6 +9,7 @@ from ..layers.conv import conv2d
 from ..layers.layer_norm import layer_norm
 from .blocks import (
     activation_of,
+    check_divides,
     check_weights,
     cut_heads,
     join_heads,
@@ -233,14 +234,15 @@ def read_vit(weights, config):
         config = read_config(config, ["vit"], [], VIT_DEFAULTS)
     else:
         config = VIT_DEFAULTS | vit_of_torchvision(weights, config, called)
-    size, heads = config["hidden_size"], config["num_attention_heads"]
-    if size % heads:
-        raise ValueError(f"{heads} heads do not divide hidden_size, {size}")
+    check_divides(config, "num_attention_heads", "hidden_size")
     shapes = vit_shapes(config, stacked=names is not HUGGING_FACE_VIT)
     head = called("heads.head.bias")
     if head in weights:
         classes = np.size(weights[head])
-        shapes |= {"heads.head.weight": (classes, size), "heads.head.bias": (classes,)}
+        shapes |= {
+            "heads.head.weight": (classes, config["hidden_size"]),
+            "heads.head.bias": (classes,),
+        }
     unread = r"(^|\.)pooler\.|mask_token$"  # of other tasks
     return config, parts_of(weights, shapes, "vit.", computed=unread, called=called)
 

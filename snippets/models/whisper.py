@@ -11,6 +11,7 @@ from ..layers.embedding import embedding
 from ..layers.layer_norm import layer_norm
 from .blocks import (
     activation_of,
+    check_divides,
     cut_heads,
     generate_tokens,
     join_heads,
@@ -313,11 +314,7 @@ def read_whisper(weights, config):
     """Return config and the parts, or say what is wrong and why."""
     config = read_config(config, ["whisper"], WHISPER_SIZES, WHISPER_DEFAULTS)
     for half in ("encoder", "decoder"):
-        heads = config[f"{half}_attention_heads"]
-        if config["d_model"] % heads:
-            raise ValueError(
-                f"{half}_attention_heads, {heads}, does not divide d_model, {config['d_model']}"
-            )
+        check_divides(config, f"{half}_attention_heads", "d_model")
     tied = ["proj_out.weight"] if config["tie_word_embeddings"] else []
     return config, parts_of(weights, whisper_shapes(config), start="model.", optional=tied)
 

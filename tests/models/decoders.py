@@ -1,7 +1,8 @@
 """What is asked of every model that goes on with a text, whatever its family."""
 
 import ast
-import types
+import sys
+from unittest import mock
 
 import numpy as np
 
@@ -93,11 +94,6 @@ def broken(stem, old, new):
     (there,) = [file for file, text in files_of(path).items() if old in text]
     if there == path:
         return sabotaged(path, old, new)
-    shared = sabotaged(there, old, new)
-    model = types.ModuleType(f"sabotaged_{stem}")
-    model.__package__ = "snippets.models"
-    exec(compile(path.read_text("utf-8"), path.name, "exec"), model.__dict__)
-    for name in vars(model):
-        if hasattr(vars(model)[name], "__name__") and name in vars(shared):
-            setattr(model, name, vars(shared)[name])
-    return model
+    name = f"snippets.{there.parent.name}.{there.stem}"
+    with mock.patch.dict(sys.modules, {name: sabotaged(there, old, new)}):
+        return sabotaged(path, *[path.read_text("utf-8")] * 2)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from snippets.models import gemma
+from snippets.models import blocks, gemma
 from tests.models import library
 from tests.models.decoders import (
     MODELS,
@@ -98,7 +98,7 @@ def test_how_configs_were_written_before_version_5():
     assert kinds == ["sliding_attention"] * 5 + ["full_attention", "sliding_attention"]
     kinds = gemma.gemma_config(older | {"sliding_window_pattern": 2})["layer_types"]
     assert kinds == SIZES["layer_types"]
-    plain = {"model_type": "gemma3_text"} | dict.fromkeys(gemma.GEMMA_SIZES, 8)
+    plain = {"model_type": "gemma3_text"} | dict.fromkeys(blocks.DECODER_SIZES, 8)
     rope = gemma.gemma_config(plain)["rope"]
     assert {kind: r["rope_theta"] for kind, r in rope.items()} == {
         "full_attention": 1e6,
@@ -200,7 +200,7 @@ def test_what_is_not_done_here_is_refused():
         "model_type is 'gemma2', expected gemma3_text: is config.json another model's?",
         model_type="gemma2",
     )
-    refused("num_key_value_heads, 4, does not divide 6 heads", num_key_value_heads=4)
+    refused("num_key_value_heads, 4, does not divide num_attention_heads, 6", num_key_value_heads=4)
     refused("attn_logit_softcapping is 50.0, which is not done here", attn_logit_softcapping=50.0)
     refused(
         "use_bidirectional_attention is True, which is not done here",

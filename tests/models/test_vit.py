@@ -265,7 +265,7 @@ def test_a_config_without_heads_is_refused():
     )
     refused(message, config={})
     refused(message, config=[12])
-    refused("5 heads do not divide hidden_size, 12", config={"num_heads": 5})
+    refused("num_attention_heads, 5, does not divide hidden_size, 12", config={"num_heads": 5})
 
 
 def test_a_file_of_something_else_is_refused():
