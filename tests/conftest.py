@@ -38,13 +38,9 @@ def pytest_configure(config):
     ]
     if missing:
         pytest.exit(f"REQUIRE asks for {missing}, not installed here", returncode=1)
-    # A part of the tests covers a part of the snippets; without torch, parity is not tried.
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    selected = config.option.keyword or config.option.markexpr
-    if whole and not selected:
+    if whole and not (config.option.keyword or config.option.markexpr):
         config.option.markexpr = "not thorough"
-        if importlib.util.find_spec("torch"):
-            config.option.cov_fail_under = 100
     # In each process that runs tests, before coverage starts there, which slows the import. In one
     # thread: products this small wait longer than they take. tests.mutation has no plugins.
     runs = hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None)
@@ -56,7 +52,7 @@ def pytest_collection_modifyitems(config, items):
     """Begin with the builds; trace no snippets where the built site is tested."""
     # One process builds this site while another builds the site of the next file.
     items.sort(key=lambda item: item.path.name != "test_offline.py")
-    if not getattr(config.option, "no_cov", True):
+    if getattr(config.option, "cov_source", None):
         for item in items:
             if item.nodeid.startswith(("tests/browser", "tests/pages")):
                 item.add_marker("no_cover")

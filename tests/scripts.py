@@ -60,7 +60,7 @@ def mutants(source):
 def noticed(folder, name):
     """Return whether a test of a script fails on the site in a folder."""
     said = [str(ROOT / f"tests/browser/test_{stem}.py") for stem in TESTS[name]]
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "--no-cov", "-k", "chromium"]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-k", "chromium"]
     environment = os.environ | {"SITE": str(folder)}
     done = subprocess.run(
         [*command, *said], cwd=ROOT, env=environment, capture_output=True, timeout=600

@@ -2,7 +2,7 @@
 
 The suite tries some hundred broken files; more are a matter of patience:
 
-    FUZZ=100000 pytest --no-cov -k fuzz tests/checkpoints
+    FUZZ=100000 pytest -k fuzz tests/checkpoints
 """
 
 import os
