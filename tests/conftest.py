@@ -6,6 +6,7 @@ A whole run leaves out what is marked thorough, and says how much: `.ci/run` has
 import importlib.util
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import sys
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from tests import ROOT, SITE_URL
 
@@ -46,6 +48,18 @@ def pytest_configure(config):
     runs = hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None)
     if runs and importlib.util.find_spec("torch"):
         importlib.import_module("torch").set_num_threads(1)
+
+
+class OneProcessParses(LoadFileScheduling):
+    """A file's tests in one process; those of the built pages too, since each page is parsed."""
+
+    def _split_scope(self, nodeid):
+        return re.sub(r"^(tests/pages)/.*", r"\1", super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return OneProcessParses(config, log)
 
 
 def pytest_collection_modifyitems(config, items):

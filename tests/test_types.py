@@ -30,6 +30,7 @@ def errors(folder):
     return found
 
 
+@pytest.mark.thorough
 def test_the_types_are_true():
     assert errors(ROOT) == {}
 

@@ -47,6 +47,7 @@ def bare(site, tmp_path):
     return bare
 
 
+@pytest.mark.thorough
 def test_the_command_writes_all_of_it(site, bare):
     wanted = files(site)
     assert files(bare).keys() != wanted.keys()

@@ -142,6 +142,7 @@ def test_steps_leave_no_memory_behind():
     assert after - before < 1000  # bytes; one float a step would be 16 000
 
 
+@pytest.mark.thorough
 def test_a_long_batch_takes_little_memory_besides_its_outputs():
     rnn, x = fast_rnn.RNN(weights(12, 100, 6)), np.ones((64, 1000, 12))
     tracemalloc.start()
