@@ -3,6 +3,7 @@
 No machine knows which of the two is true, but a page and its twin are written apart: a word of
 either must have one of its counterparts, of deciding.yml, in the same block of the other. Some
 words stand there as often, so that "two rows and three columns" is not "two rows and three rows".
+Of a word and its opposite, neither text may have more of the one and less of the other.
 """
 
 import re
@@ -19,6 +20,10 @@ def any_of(words, english):
     return re.compile(rf"(?i)\b(?:{'|'.join(words)})\b" if english else "|".join(words))
 
 
+OPPOSITES = [
+    (a, [any_of([a], True), any_of([b], True)], [any_of([c], False), any_of([d], False)])
+    for a, b, c, d in WORDS.pop("opposites")
+]
 COUNTED = [
     (words, any_of([words], True), any_of([others], False))
     for words, others in WORDS.pop("counted")
@@ -38,6 +43,17 @@ def miscounted(page, twin):
     return [
         f"{w!r} stands here {m} times, in the other language {n}" for w, m, n in counts if m != n
     ]
+
+
+def swapped(page, twin):
+    """Return the words that one text has more often, and the opposite of which the other has."""
+    found = []
+    for words, english, chinese in OPPOSITES:
+        pairs = zip(english, chinese, strict=True)
+        more, less = [len(a.findall(page)) - len(b.findall(twin)) for a, b in pairs]
+        if more * less < 0:
+            found.append(f"{words!r} here, its opposite in the other language")
+    return found
 
 
 def undecided(page, twin):

@@ -19,6 +19,7 @@ FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.S)
 COMMENT = re.compile(r"<!--.*?-->", re.S)
 # Only for the HTML: a bare tag, an attribute list.
 MARKS = re.compile(r"^\s*(?:<[^>]*>|\{[^}]*\})\s*$")
+DATA = re.compile(r'\bdata-[\w-]+="([^"]+)"')  # what a script shows
 RULE = re.compile(r"^\s*\|[ :|-]+\|\s*$")
 STARTS = re.compile(r"(?P<kind>#+ |[-*] |\d+\. |\||\[\^|\?{3}|!{3}|={3})")
 KINDS = {"#": "heading", "|": "row", "[": "note", "?": "title", "!": "title", "=": "title"}
@@ -128,6 +129,8 @@ def blocks(text):
         start = STARTS.match(stripped)
         if not stripped or MARKS.match(line) or RULE.match(line):
             close()
+            told = DATA.findall(line) if MARKS.match(line) else []
+            found += [Block(number, "label", text, section) for text in told]
             continue
         if start or stripped.startswith("\0"):
             close()
