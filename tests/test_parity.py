@@ -728,3 +728,150 @@ def test_sabotage_is_caught(torch, tmp_path, name):
     holds(snippets.parity)
     with pytest.raises((AssertionError, KeyError)):
         holds(sabotaged(PATH, *SABOTAGES[name]))
+
+
+def comparison_holds(module):
+    """State what compare does with a tolerance and a mask."""
+    recorded, mask = {"x": np.array([[8.0, 1.0], [2.0, 3.0]])}, np.array([True, False])
+    agree = {"x": recorded["x"] * (1 + 1e-4)}
+    wild = {"x": np.array([[8.0, 1.0], [np.nan, 900.0]])}
+    assert module.compare(recorded, agree, rtol=1e-3) == ["x"]
+    assert module.compare(recorded, wild, mask=mask) == ["x"]
+    assert refuses(module.compare, recorded, agree)
+    assert refuses(module.compare, recorded, agree, rtol=1e-5)
+    assert refuses(module.compare, recorded, wild)
+    assert refuses(module.compare, recorded, wild, mask=~mask)
+    # Of what counts, the largest number is 3, not 8.
+    assert refuses(module.compare, recorded, {"x": recorded["x"] + 5e-3}, rtol=1e-3, mask=~mask)
+    assert refuses(module.compare, {"n": np.array([1000])}, {"n": np.array([1001])}, rtol=0.5)
+    zeros = {"x": np.zeros((2, 2))}
+    for options in ({"rtol": 1}, {"rtol": -1e-9}, {"mask": mask & False}, {"mask": mask * 1}):
+        assert refuses(module.compare, zeros, zeros, **options)
+    assert refuses(module.compare, recorded, recorded, mask=np.ones((2, 1), bool))
+
+
+def unseen_holds(module):
+    """State the reason that unseen gives for each weight that does not matter."""
+    weights = {
+        "fc": np.array([[1.0, 2.0], [3.0, 5.0]]),
+        "tied": np.array([[1.0, 2.0], [3.0, 5.0]]),
+        "zeros": np.array([4.0, 5.0]),
+        "small": np.array([4.0, 5.0]),
+        "never": np.array([6.0, 7.0]),
+        "key.weight": np.array([1.0, 3.0]),
+        "key.bias": np.array([1.0, 2.0]),
+        "query.weight": np.array([2.0, 4.5]),
+        "query.bias": np.array([1.0, 2.5]),
+    }
+
+    def run(w):
+        x = w["fc"] + w["key.weight"] + w["query.weight"]
+        return {"x": x + 0 * w["zeros"] + 1e-16 * w["small"]}
+
+    assert module.unseen(run(weights), run, weights) == {
+        "tied": "it equals fc, which is read in its place: tied, or a copy",
+        "zeros": "it meets zeros, or ends in them: record other inputs",
+        "small": "it changes no more than rounding does: record float64",
+        "never": "nothing that was compared depends on it",
+        "key.bias": "a key bias: all scores of a query grow by the same, and softmax cancels it",
+        "query.bias": "nothing that was compared depends on it",
+    }
+    equal = {"fc": np.ones(2), "flag": np.array([True, True])}
+    read = {"x": np.ones(2), "y": np.array([True, True])}
+    assert module.unseen(read, lambda w: {"x": w["fc"], "y": w["flag"]}, equal) == {}
+    # The second row does not count, and a thousandth is rounding.
+    slight = {"fc": np.array([1.0, 1.0001]), "rest": np.array([2.0, 3.0])}
+    recorded = {"x": np.array([2.0, np.nan]), "y": np.array([1.0, 1.0])}
+
+    def rows(w):
+        return {"x": np.array([2, w["rest"][0]]), "y": w["fc"]}
+
+    assert module.unseen(recorded, rows, slight, mask=np.array([True, False]), rtol=1e-3) == {
+        "fc": "it changes no more than rounding does: record float64",
+        "rest": "nothing that was compared depends on it",
+    }
+
+
+def padding_holds(module):
+    """State what a PackedSequence of three rows of lengths 1, 3 and 3 becomes."""
+    packed = {"p/0": np.arange(1.0, 8.0), "p/1": np.array([3, 2, 2]), "p/3": np.array([2, 0, 1])}
+    rows, lengths = module.padded(packed, "p")
+    assert lengths.tolist() == [1, 3, 3]
+    assert rows.T.tolist() == [[3, 0, 0], [1, 4, 6], [2, 5, 7]]
+    in_order = {name: packed[name] for name in ("p/0", "p/1")}
+    assert module.padded(in_order, "p")[1].tolist() == [3, 3, 1]
+    for no in ({}, packed | {"p/1": np.array([3, 2])}, packed | {"p/1": np.array([3.0, 2.0, 2.0])}):
+        assert refuses(module.padded, no, "p").startswith("no PackedSequence")
+
+
+def refuses(function, *given, **options):
+    """Return what a call says that fails in one of the ways that are documented, or ""."""
+    try:
+        function(*given, **options)
+    except (AssertionError, KeyError, ValueError) as error:
+        return str(error)
+    return ""
+
+
+MORE_SABOTAGES = {
+    "rtol not taken": (comparison_holds, "tolerance if rtol is None else rtol", "tolerance"),
+    "rtol for integers": (comparison_holds, "if tolerance is None:", "if tolerance is rtol:"),
+    "rtol of 1": (comparison_holds, "not 0 <= rtol < 1", "not 0 <= rtol <= 1"),
+    "a negative rtol": (comparison_holds, "not 0 <= rtol < 1", "not rtol < 1"),
+    "mask not taken": (comparison_holds, "None if mask is None else what_counts(mask)", "None"),
+    "mask the other way": (comparison_holds, "np.where(mask, a, np", "np.where(~mask, a, np"),
+    "ours not masked": (
+        comparison_holds,
+        "ours, recorded = (np.where(",
+        "_, recorded = (np.where(",
+    ),
+    "an empty mask": (comparison_holds, "if not mask.any():", "if False:"),
+    "a mask of numbers": (comparison_holds, "if mask.dtype != bool:", "if False:"),
+    "the largest of all": (
+        comparison_holds,
+        "    for whose, array in",
+        "    recorded[0, 0] = 8\n    ours[0, 0] = 8\n    for whose, array in",
+    ),
+    "any mask fits": (
+        comparison_holds,
+        "if recorded.shape[: mask.ndim] != mask.shape:",
+        "if False:",
+    ),
+    "rtol not handed on": (
+        unseen_holds,
+        "{**weights, **changed}), rtol=rtol, m",
+        "{**weights, **changed}), m",
+    ),
+    "mask not handed on": (
+        unseen_holds,
+        "**changed}), rtol=rtol, mask=mask)",
+        "**changed}), rtol=rtol)",
+    ),
+    "not broken": (unseen_holds, "return value[::-1]", "return value"),
+    "equal rows not broken": (unseen_holds, "not np.array_equal(value, value[::-1])", "True"),
+    "bools not broken": (unseen_holds, "return ~value", "return value"),
+    "any name is a key's": (unseen_holds, "(?:k|keys?)", r"\w+"),
+    "no name is a key's": (unseen_holds, "(?:k|keys?)", "kk"),
+    "no twins": (unseen_holds, "twin := next(filter(matters, twins), None)", "twin := None"),
+    "a twin that nothing reads": (
+        unseen_holds,
+        "next(filter(matters, twins), None)",
+        "next(iter(weights))",
+    ),
+    "zeros for rounding": (unseen_holds, "same = all(", "same = not all("),
+    "zeros not tried": (unseen_holds, "np.full_like(value, np.nan)", "value"),
+    "order not restored": (padding_holds, 'recorded.get(f"{name}/3", slice(None))', "slice(None)"),
+    "lengths in another order": (padding_holds, "mask.sum(0)[order]", "mask.sum(0)"),
+    "lengths of steps": (padding_holds, "mask.sum(0)", "mask.sum(1)"),
+    "batch first": (padding_holds, "rows[mask] = data", "rows.T[mask.T] = data"),
+    "anything is packed": (padding_holds, 'steps.dtype.kind != "i" or ', ""),
+    "any sum": (padding_holds, " or data.shape[:1] != (steps.sum(),)", ""),
+}
+
+
+@pytest.mark.parametrize("name", MORE_SABOTAGES)
+def test_sabotage_of_the_comparison_is_caught(name):
+    holds, *change = MORE_SABOTAGES[name]
+    holds(snippets.parity)
+    with pytest.raises((AssertionError, IndexError, ValueError, TypeError)):
+        holds(sabotaged(PATH, *change))
