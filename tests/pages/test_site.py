@@ -82,6 +82,19 @@ def test_the_site_calls_nobody_and_no_link_is_dead(site):
     assert problems(site) == []
 
 
+@pytest.mark.parametrize("home", ["", "zh/"])
+def test_every_page_is_reached_from_the_text_of_another(site, home):
+    """The menu aside, which a phone folds."""
+    mine = [a for a in ADDRESSES if a.startswith("zh/") == bool(home)]
+    reached = {
+        resolve(site, f"{address}index.html", link["href"])[0]
+        for address in mine
+        for link in article(site, address).select("a[href]:not(.md-content__button)")
+        if resolve(site, f"{address}index.html", link["href"])[0] != f"{address}index.html"
+    }
+    assert [a for a in mine if f"{a}index.html" not in reached and a != home] == []
+
+
 def test_both_languages_are_built(site):
     assert (site / "index.html").is_file()
     assert (site / "zh/index.html").is_file()
