@@ -145,8 +145,8 @@ FIRST = {
     "port/run-in-numpy/": [
         "pytorch to numpy",
         "run pytorch model in numpy",
-        "convert pytorch model to numpy",
     ],
+    "port/write-it/": ["convert pytorch model to numpy"],
     "port/drop-torch/": [
         "drop torch",
         "docker image size torch",
