@@ -1,5 +1,7 @@
 """Rotary positions in NumPy, by config.json: pairs of features turn by an angle each."""
 
+import math
+
 import numpy as np
 
 
@@ -13,13 +15,28 @@ def rotary(positions, head_dim, rope):
     rope : dict
         As ``read_rope`` returns it.
     """
-    frequencies = rope["rope_theta"] ** -(np.arange(0, head_dim, 2) / head_dim)
-    if rope["rope_type"] == "linear":
-        frequencies = frequencies / rope["factor"]
-    elif rope["rope_type"] == "llama3":
-        frequencies = llama3_frequencies(frequencies, rope)
+    frequencies = rope_frequencies(head_dim, rope, positions.max(initial=0) + 1)
     angles = positions[:, None, :, None] * frequencies  # (batch, 1, time, head_dim // 2)
-    return np.cos(angles), np.sin(angles)
+    return np.cos(angles) * rope["attention_factor"], np.sin(angles) * rope["attention_factor"]
+
+
+def rope_frequencies(head_dim, rope, length):
+    """Return the angles by which the pairs turn from a token to the next one."""
+    base, kind = rope["rope_theta"], rope["rope_type"]
+    if kind == "dynamic":
+        grown = max(length / rope["max_position_embeddings"], 1)
+        base = base * (rope["factor"] * (grown - 1) + 1) ** (head_dim / (head_dim - 2))
+    frequencies = base ** -(np.arange(0, head_dim, 2) / head_dim)
+    if kind == "linear":
+        return frequencies / rope["factor"]
+    if kind == "llama3":
+        return llama3_frequencies(frequencies, rope)
+    if kind == "yarn":
+        return yarn_frequencies(frequencies, rope)
+    if kind == "longrope":
+        long = length > rope["original_max_position_embeddings"]
+        return frequencies / rope["long_factor" if long else "short_factor"]
+    return frequencies
 
 
 def llama3_frequencies(frequencies, rope):
@@ -28,6 +45,18 @@ def llama3_frequencies(frequencies, rope):
     turns = rope["original_max_position_embeddings"] * frequencies / (2 * np.pi)
     kept = np.clip((turns - low) / (high - low), 0, 1)
     return kept * frequencies + (1 - kept) * frequencies / rope["factor"]
+
+
+def yarn_frequencies(frequencies, rope):
+    """Return frequencies of which the first are kept, the last slower by a factor."""
+    size, base = 2 * len(frequencies), rope["rope_theta"]
+    lengths = [rope["original_max_position_embeddings"] / (2 * math.pi * n) for n in rope["turns"]]
+    first, last = (size * math.log(n) / (2 * math.log(base)) for n in lengths)
+    if rope.get("truncate", True):
+        first, last = math.floor(first), math.ceil(last)
+    first, last = max(first, 0), min(last, size - 1)
+    slowed = np.clip((np.arange(size // 2) - first) / (last - first or 0.001), 0, 1)
+    return (1 - slowed) * frequencies + slowed * frequencies / rope["factor"]
 
 
 def turn_halves(x, cos, sin):
@@ -45,6 +74,9 @@ ROPE_NEEDS = {
     "default": [],
     "linear": ["factor"],
     "llama3": ["factor", "low_freq_factor", "high_freq_factor"],
+    "dynamic": ["factor", "max_position_embeddings"],
+    "yarn": ["factor"],
+    "longrope": ["long_factor", "short_factor", "factor"],
 }
 
 
@@ -61,7 +93,29 @@ def read_rope(config, given):
             f"rope_type is {rope['rope_type']!r}, expected one of {list(ROPE_NEEDS)}: the others "
             "change the frequencies in ways that are not written here"
         )
-    if missing := [name for name in ROPE_NEEDS[rope["rope_type"]] if name not in rope]:
+    longest, original = "max_position_embeddings", "original_max_position_embeddings"
+    rope[longest] = config.get(longest)
+    rope[original] = config.get(original) or rope.get(original) or rope[longest]
+    if rope["rope_type"] in ("yarn", "longrope") and rope.get("factor") is None and rope[longest]:
+        rope["factor"] = rope[longest] / rope[original]
+    if missing := [name for name in ROPE_NEEDS[rope["rope_type"]] if rope.get(name) is None]:
         raise ValueError(f"rope_type {rope['rope_type']!r} needs {missing} in config.json")
-    rope.setdefault("original_max_position_embeddings", config.get("max_position_embeddings"))
+    part = rope.get("partial_rotary_factor") or config.get("partial_rotary_factor") or 1
+    if part != 1:
+        raise ValueError(f"partial_rotary_factor is {part}, expected 1: all of a head turns here")
+    rope["turns"] = rope.get("beta_fast") or 32, rope.get("beta_slow") or 1
+    if rope.get("attention_factor") is None:
+        rope["attention_factor"] = attention_factor(rope)
     return rope
+
+
+def attention_factor(rope):
+    """Return what the library takes for both tables, where config.json does not say it."""
+    kind, growth = rope["rope_type"], math.log(max(rope.get("factor") or 1, 1))
+    if kind == "longrope":
+        return math.sqrt(1 + growth / math.log(rope["original_max_position_embeddings"]))
+    if kind == "yarn":
+        own, all_of_it = rope.get("mscale"), rope.get("mscale_all_dim")
+        above, below = (own, all_of_it) if own and all_of_it else (1, 0)
+        return (0.1 * above * growth + 1) / (0.1 * below * growth + 1)
+    return 1.0

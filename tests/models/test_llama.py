@@ -34,6 +34,16 @@ SIZES = {
     "max_position_embeddings": 99,
     "rms_norm_eps": 0.1,
 }
+ROPES = {
+    "yarn": {"rope_type": "yarn", "factor": 3.0, "original_max_position_embeddings": 300},
+    "dynamic": {"rope_type": "dynamic", "factor": 2.0},
+    "longrope": {
+        "rope_type": "longrope",
+        "original_max_position_embeddings": 20,
+        "short_factor": [1.0, 1.25, 2.0, 2.5],
+        "long_factor": [1.5, 3.0, 5.0, 9.0],
+    },
+}
 CLASSES = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}
 
 
@@ -58,6 +68,9 @@ def golden_cases():
         "mistral": (model_of("mistral", sliding_window=3), "left"),
         "qwen2": (model_of("qwen2", rope={"rope_type": "linear", "factor": 2.0}, **slides), None),
         "qwen3": (model_of("qwen3", head_dim=6), "right"),
+        "yarn": (model_of(rope=ROPES["yarn"] | {"beta_fast": 8}), "left"),
+        "dynamic": (model_of(rope=ROPES["dynamic"], max_position_embeddings=9), None),
+        "longrope": (model_of(rope=ROPES["longrope"]), None),
     }
     return {
         name: (*library.stored(model), library.arrays_of(model, side, steps=64 * (side != "right")))
@@ -139,13 +152,28 @@ SABOTAGES = {
         "token_positions(mask, time), config",
         "token_positions(mask, time) * (time > 1), config",
     ),
-    "the base forgotten": ('rope["rope_theta"] ** -', "10000.0 ** -"),
+    "the base forgotten": ('base, kind = rope["rope_theta"]', "base, kind = 10000.0"),
     "frequencies of all features": (
         "np.arange(0, head_dim, 2) / head_dim",
         "np.arange(0, head_dim // 2) / head_dim",
     ),
-    "llama3 forgotten": ('rope["rope_type"] == "llama3"', "False"),
-    "linear forgotten": ('rope["rope_type"] == "linear"', "False"),
+    "dynamic forgotten": ('kind == "dynamic"', "False"),
+    "dynamic from the first token": (
+        'max(length / rope["max_position_embeddings"], 1)',
+        'length / rope["max_position_embeddings"]',
+    ),
+    "yarn forgotten": (
+        'kind == "yarn":\n        return',
+        'kind == "yarn" and False:\n        return',
+    ),
+    "yarn exchanged": ("(1 - slowed) * freq", "slowed * freq"),
+    "yarn's ends exchanged": ("first, last = (size *", "last, first = (size *"),
+    "the tables not scaled": ('np.cos(angles) * rope["attention_factor"]', "np.cos(angles)"),
+    "short, always": ("long = length >", "long = False and length >"),
+    "long, always": ("long = length >", "long = True or length >"),
+    "long one token too soon": ("long = length >", "long = length >="),
+    "llama3 forgotten": ('kind == "llama3"', "False"),
+    "linear forgotten": ('kind == "linear"', "False"),
     "llama3 slows all": ("(1 - kept) * frequencies / rope", "frequencies / rope"),
     "low and high exchanged": (
         'rope["low_freq_factor"], rope["high_freq_factor"]',
@@ -245,7 +273,28 @@ def cases(draw):
     key_heads, head_dim = draw(st.integers(1, 3)), 2 * draw(st.integers(1, 4))
     heads = key_heads * draw(st.integers(1, 3))
     layers = draw(st.integers(1, 3))
-    rope = draw(st.sampled_from([None, LLAMA3, {"rope_type": "linear", "factor": 3.0}]))
+    rope = draw(
+        st.sampled_from([None, LLAMA3, {"rope_type": "linear", "factor": 3.0}, *ROPES.values()])
+    )
+    if rope and rope["rope_type"] == "yarn":
+        rope = rope | {
+            "beta_fast": draw(st.integers(2, 9)),
+            "beta_slow": draw(st.integers(1, 2)),
+            "truncate": draw(st.booleans()),
+            "mscale": draw(st.sampled_from([None, 1.5])),
+            "mscale_all_dim": draw(st.sampled_from([None, 0.5])),
+            "attention_factor": draw(st.sampled_from([None, 0.8])),
+        }
+    if rope and rope["rope_type"] == "longrope":
+        rope = (
+            rope
+            | {name: [1 + i / 4 for i in range(head_dim // 2)] for name in ("short_factor",)}
+            | {"long_factor": [1 + i for i in range(head_dim // 2)]}
+        )
+        rope["original_max_position_embeddings"] = draw(st.integers(2, 9))
+    if rope and rope["rope_type"] == "dynamic":
+        head_dim += 2  # the library divides by head_dim - 2
+
     options = {
         "num_attention_heads": heads,
         "num_key_value_heads": key_heads,
@@ -256,6 +305,7 @@ def cases(draw):
         "tie_word_embeddings": draw(st.booleans()),
         "hidden_act": draw(st.sampled_from(["silu", "gelu_pytorch_tanh"])),
         "rope": rope,
+        "max_position_embeddings": draw(st.sampled_from([4, 99])),
     }
     if kind == "qwen2":  # its head_dim is no argument
         options |= {"hidden_size": heads * head_dim, "head_dim": head_dim}

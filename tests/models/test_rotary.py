@@ -1,9 +1,17 @@
 """Rotary positions turn pairs, half a head apart; config.json says how fast."""
 
+import math
+
 import numpy as np
 import pytest
 
-from snippets.models.rotary import llama3_frequencies, read_rope, rotary, turn_halves
+from snippets.models.rotary import (
+    llama3_frequencies,
+    read_rope,
+    rope_frequencies,
+    rotary,
+    turn_halves,
+)
 from tests.models.decoders import MODELS
 from tests.shape_comments import executed
 
@@ -65,21 +73,71 @@ def test_both_ways_to_write_it_are_read():
     given = {k: v for k, v in LLAMA3.items() if k != "original_max_position_embeddings"}
     rope = read_rope({"max_position_embeddings": 99}, given)
     assert rope["original_max_position_embeddings"] == 99
-    assert read_rope({"max_position_embeddings": 99}, LLAMA3) == LLAMA3 | {"rope_theta": 1e4}
+    rope = read_rope({"max_position_embeddings": 99}, LLAMA3)
+    assert {name: rope[name] for name in LLAMA3} == LLAMA3
+    rope = read_rope({"original_max_position_embeddings": 7}, LLAMA3)  # Phi-3 writes it there
+    assert rope["original_max_position_embeddings"] == 7
+
+
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
+
+
+def test_yarn_keeps_what_turns_often_and_slows_what_does_not():
+    rope = read_rope({}, YARN | {"beta_fast": 4})
+    plain = rope_frequencies(16, read_rope({}, None), 1)
+    kept = rope_frequencies(16, rope, 1) / plain
+    assert kept[0] == 1
+    assert kept[-1] == 1 / 4
+    assert (np.diff(kept) <= 0).all()
+    exact = rope_frequencies(16, rope | {"truncate": False}, 1) / plain
+    assert 0.01 < np.abs(exact - kept).max() < 0.5
+
+
+def test_where_yarn_has_no_room_between_it_jumps():
+    rope = read_rope({}, YARN | {"beta_fast": 2, "beta_slow": 2, "truncate": False})
+    kept = rope_frequencies(8, rope, 1) / rope_frequencies(8, read_rope({}, None), 1)
+    assert set(kept.round(12)) == {1, 1 / 4}
+
+
+def test_what_scales_the_tables():
+    assert read_rope({}, None)["attention_factor"] == 1
+    assert read_rope({}, YARN)["attention_factor"] == 0.1 * math.log(4) + 1
+    both = read_rope({}, YARN | {"mscale": 2.0, "mscale_all_dim": 0.5})["attention_factor"]
+    assert both == (0.2 * math.log(4) + 1) / (0.05 * math.log(4) + 1)
+    assert read_rope({}, YARN | {"mscale": 2.0})["attention_factor"] == 0.1 * math.log(4) + 1
+    assert read_rope({}, YARN | {"attention_factor": 0.7})["attention_factor"] == 0.7
+    assert read_rope({}, YARN | {"factor": 0.5})["attention_factor"] == 1
+    longest = read_rope({"max_position_embeddings": 256}, YARN | {"factor": None})
+    assert longest["factor"] == 4
+    cos, _ = rotary(POSITIONS, 4, longest)
+    np.testing.assert_allclose(cos[0, 0, 0], longest["attention_factor"])
 
 
 def test_what_is_unknown_is_refused():
-    with pytest.raises(ValueError, match="rope_type is 'yarn', expected one of ") as info:
-        read_rope({}, {"rope_type": "yarn", "factor": 4.0})
+    with pytest.raises(ValueError, match="rope_type is 'proportional', expected one of ") as info:
+        read_rope({}, {"rope_type": "proportional", "factor": 4.0})
     assert str(info.value) == (
-        "rope_type is 'yarn', expected one of ['default', 'linear', 'llama3']: the others change "
-        "the frequencies in ways that are not written here"
+        "rope_type is 'proportional', expected one of ['default', 'linear', 'llama3', 'dynamic', "
+        "'yarn', 'longrope']: the others change the frequencies in ways that are not written here"
     )
     with pytest.raises(ValueError, match="rope_type 'llama3' needs") as info:
         read_rope({}, {"rope_type": "llama3", "factor": 4.0})
     assert str(info.value) == (
         "rope_type 'llama3' needs ['low_freq_factor', 'high_freq_factor'] in config.json"
     )
+    with pytest.raises(ValueError, match=r"needs \['max_position_embeddings'\] in config.json"):
+        read_rope({}, {"rope_type": "dynamic", "factor": 4.0})
+    with pytest.raises(ValueError, match=r"needs \['factor'\] in config.json"):
+        read_rope({}, {"rope_type": "yarn"})
+    for config, given in (
+        ({"partial_rotary_factor": 0.5}, {}),
+        ({}, {"partial_rotary_factor": 0.5}),
+    ):
+        with pytest.raises(ValueError, match="partial_rotary_factor is") as info:
+            read_rope(config, given)
+        assert str(info.value) == (
+            "partial_rotary_factor is 0.5, expected 1: all of a head turns here"
+        )
 
 
 def test_shape_comments():
