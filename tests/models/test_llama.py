@@ -20,6 +20,7 @@ from tests.models.decoders import (
 )
 from tests.models.library import NEEDED, in_float64, read_folder, read_golden
 from tests.models.test_rotary import LLAMA3
+from tests.parity import FLOAT64
 from tests.shape_comments import executed
 
 GOLDEN = read_golden("llama")
@@ -335,7 +336,8 @@ def test_equals_the_library(case, monkeypatch):
         arrays = library.arrays_of(model, side, batch, time, steps=0)
     logits = llama.forward(arrays["ids"], weights, config, attention_mask=arrays["mask"])
     real = arrays["mask"] > 0
-    near(logits[real], arrays["logits"][real])
+    rough = model.config.rope_parameters["rope_type"] == "dynamic"  # its base is raised in float32
+    near(logits[real], arrays["logits"][real], 1e-8 if rough else FLOAT64)
 
 
 @NEEDED
