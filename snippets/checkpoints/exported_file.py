@@ -97,20 +97,20 @@ def read_exported(file):
     return states.popitem()[1] if len(states) == 1 else states
 
 
-def read_weights(member, config, size):
+def read_weights(member, config, size, folder=WEIGHTS):
     """Return the state_dict that the JSON of one model tells of."""
     order = ORDERS[bytes(member("byteorder"))]
     storages, state = {}, LazyDict()
-    for name, told in json.loads(bytes(member(WEIGHTS + config, size)))["config"].items():
+    for name, told in json.loads(bytes(member(folder + config, size)))["config"].items():
         key, meta = told["path_name"], told["tensor_meta"]
         if told["use_pickle"]:
-            state[name] = read_inside(member(WEIGHTS + key))
+            state[name] = read_inside(member(folder + key))
             continue
         dtype = BUILDERS.get(f"torch.{DTYPES.get(meta['dtype'])}")
         if dtype is None:
             raise CheckpointError(f"{name!r} has the dtype {meta['dtype']}, which is not known")
         if (key, dtype) not in storages:
-            storages[key, dtype] = Storage(member(WEIGHTS + key), dtype, order)
+            storages[key, dtype] = Storage(member(folder + key), dtype, order)
         shape, stride = (tuple(n["as_int"] for n in meta[which]) for which in ("sizes", "strides"))
         offset = meta["storage_offset"]["as_int"]
         state[name] = rebuild_tensor(storages[key, dtype], offset, shape, stride)

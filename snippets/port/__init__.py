@@ -8,10 +8,11 @@ import tempfile
 from .check import cases, check_program
 from .graph import PortError
 from .package import write_package
+from .pt2 import graph_of_file
 from .run import run
 from .write import write
 
-__all__ = ["PortError", "port"]
+__all__ = ["PortError", "port", "port_file"]
 
 
 def port(model, args, kwargs=None, folder="my_model", dynamic=None):
@@ -67,10 +68,47 @@ def port(model, args, kwargs=None, folder="my_model", dynamic=None):
             graph.guards += [f"{word} > 1" for word in wrong]
             shutil.rmtree(draft)
             write_program(draft, graph, arrays, recordings[0][1])
-        if folder.exists():
-            folder.rmdir()
-        shutil.move(draft, folder)
+        put(draft, folder)
     return folder
+
+
+def port_file(path, folder="my_model"):
+    """Write the NumPy program of what ``torch.export.save`` wrote, without torch.
+
+    Nothing of the file is executed. It holds no outputs, so that the program is not compared with
+    the model, and says so.
+
+    Parameters
+    ----------
+    path : str or path
+        A .pt2 of ``torch.export.save(program.run_decompositions({}), path)``.
+    folder : str or path
+        As in ``port``.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    PortError
+        A ValueError: the file is broken, or holds what a program can't be.
+    """
+    folder = free_folder(folder)
+    graph, arrays = graph_of_file(path)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        draft = pathlib.Path(temporary) / folder.name
+        write_program(draft, graph, arrays, None)
+        put(draft, folder)
+    return folder
+
+
+def put(draft, folder):
+    """Move what was written to its place."""
+    if folder.exists():
+        folder.rmdir()
+    shutil.move(draft, folder)
 
 
 def write_program(folder, graph, arrays, recorded):

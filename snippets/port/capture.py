@@ -51,10 +51,7 @@ def check_model(model, named):
                 "a name without quotes"
             )
     for name in named:
-        if not name.isidentifier() or keyword.iskeyword(name) or name in ("w", "np"):
-            raise PortError(
-                f"an argument of forward is called {name!r}, which the program can't: rename it"
-            )
+        check_name(name)
     leaves = pytree.tree_leaves(tuple(named.values()))
     for value in [*named.values(), *leaves]:
         if isinstance(value, torch.nn.utils.rnn.PackedSequence):
@@ -73,6 +70,14 @@ def check_model(model, named):
         raise PortError(
             "one tensor is given twice as example input, and torch.export would take the two for "
             "one: pass a copy, x.clone()"
+        )
+
+
+def check_name(name):
+    """Raise unless an argument may be called so in a program."""
+    if not name.isidentifier() or keyword.iskeyword(name) or name in ("w", "np"):
+        raise PortError(
+            f"an argument of forward is called {name!r}, which the program can't: rename it"
         )
 
 

@@ -43,7 +43,7 @@ class Frame:
     code: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class Node:
     """One operation.
 

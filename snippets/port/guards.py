@@ -50,6 +50,8 @@ def guards_of(conditions, ranges, inputs, known):
     for name, (least, most) in ranges.items():
         found += [f"{name} >= {least}"] if least > 2 else []  # 2 is where torch.export begins
         found += [] if most is None else [f"{name} <= {most}"]
+    if unknown := [g for g in found if names_in(g) - words_of(known)]:
+        raise PortError(f"forward does something else unless {unknown}, of no size that it has")
     kept, left = [], list(cases(found, known))
     for guard in found:
         stay = [sizes for sizes in left if holds(guard, sizes)]
@@ -73,6 +75,11 @@ def words_of(known):
     """Return the names of the axes of any size."""
     shapes = [value.shape for value in known.values() if isinstance(value, Array)]
     return {n for shape in shapes for n in shape if isinstance(n, str) and n.isidentifier()}
+
+
+def names_in(guard):
+    """Return the names in a condition."""
+    return set(compiled(guard).co_names)
 
 
 def holds(guard, sizes):

@@ -13,8 +13,7 @@ INIT = '''"""{title}.
     from {name} import load, forward
     outputs = forward(load(), ...)
 
-``python -m {name}`` compares it with what PyTorch gave. Its outputs
-were equal to PyTorch's when it was written.
+{proof}
 
 Written by snippets.port. The recipes are MIT-0; the weights are your own.
 """
@@ -36,6 +35,13 @@ def load():
             weights |= file
     return weights
 '''
+
+PROVED = """``python -m {name}`` compares it with what PyTorch gave. Its outputs
+were equal to PyTorch's when it was written."""
+
+UNPROVED = """It was written from a file that holds no outputs, and compared with
+nothing. ``python -m {name} --against recorded.npz`` does so, with what
+``snippets.parity.record`` recorded where PyTorch is."""
 
 MAIN = '''"""Run a recording: see port/replay.py."""
 
@@ -63,13 +69,14 @@ def write_package(folder, text, graph, modules, recorded):
         Its weights and its class.
     modules : set of str
         The modules of snippets that it calls, "layers.linear".
-    recorded : dict
-        What goes into recorded.npz.
+    recorded : dict or None
+        What goes into recorded.npz. Without it, the program says that it is not proved.
     """
     folder.mkdir(parents=True)
     name = folder.name
     title = f"{graph.name} in NumPy" if graph.name.isidentifier() else "A model in NumPy"
-    init = INIT.format(title=title, name=name)
+    proof = (UNPROVED if recorded is None else PROVED).format(name=name)
+    init = INIT.format(title=title, name=name, proof=proof)
     (folder / "__init__.py").write_text(init, "utf-8")
     (folder / "__main__.py").write_text(main_of(graph), "utf-8")
     (folder / "model.py").write_text(text, "utf-8")
@@ -78,7 +85,8 @@ def write_package(folder, text, graph, modules, recorded):
     )
     if graph.apart:
         save_npz(folder / "constants.npz", {key: graph.arrays[key] for key in sorted(graph.apart)})
-    save_npz(folder / "recorded.npz", recorded)
+    if recorded is not None:
+        save_npz(folder / "recorded.npz", recorded)
     for module in closure({*modules, "port.replay"}):
         path = folder / f"{module.replace('.', '/')}.py"
         path.parent.mkdir(exist_ok=True)

@@ -1,6 +1,7 @@
 """Run a recording through a program and say which output agrees: ``python -m my_model``."""
 
 import inspect
+import os
 import pathlib
 
 import numpy as np
@@ -31,6 +32,9 @@ def main(load, forward, folder, arguments):
     else:
         print("usage: python -m", pathlib.Path(folder).name, "[--against recorded.npz ...]")
         return 2
+    if not all(map(os.path.exists, paths)):
+        print("no recording here: give one that PyTorch made, --against recorded.npz")
+        return 1
     weights = load()
     return max(replay(weights, forward, path) for path in paths)
 

@@ -1,11 +1,14 @@
 """Run what port writes: its text as a module, or its folder as a package."""
 
+import functools
 import importlib
 import sys
 import types
 from contextlib import contextmanager
 
+from snippets.port.capture import captured, named_inputs
 from snippets.port.write import write
+from tests.port.models import MODELS, spread
 
 
 def program_of(graph, ran):
@@ -28,3 +31,12 @@ def imported(folder):
         sys.path.remove(str(folder.parent))
         for name in [n for n in sys.modules if n.split(".")[0] == folder.name]:
             del sys.modules[name]
+
+
+@functools.cache
+def exported(name):
+    """Return a model of tests/port/models.py, its inputs by name, and what torch.export made."""
+    make, args = MODELS[name]
+    model = spread(make())
+    named = named_inputs(model, args, {})
+    return model, named, captured(model, args, {}, named, None)

@@ -46,6 +46,11 @@ def test_a_recording_without_outputs_does_not(tmp_path, capsys):
     assert replayed(tmp_path) == 1
 
 
+def test_without_a_recording_nothing_is_proved(tmp_path, capsys):
+    assert replayed(tmp_path) == 1
+    assert "give one that PyTorch made" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("arguments", [["--against"], ["recorded.npz"]])
 def test_usage(folder, capsys, arguments):
     assert replayed(folder, *arguments) == 2
