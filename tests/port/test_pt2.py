@@ -2,16 +2,13 @@
 
 import ast
 import json
-import re
 import runpy
-import subprocess
 import sys
 import zipfile
 
 import numpy as np
 import pytest
 
-from snippets.parity import record
 from snippets.port import PortError, port_file
 from snippets.port.capture import arrays_of, captured, graph_of, named_inputs
 from snippets.port.pt2 import graph_of_file, said
@@ -104,39 +101,6 @@ def test_sizes_as_sympy_writes_them():
     assert text("Max(Integer(1), Symbol('n'))") == "Max(1, n)"
 
 
-ALONE = """
-import sys
-sys.modules["torch"] = None
-from snippets.port.__main__ import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-def test_the_command_needs_no_torch_and_says_that_nothing_is_proved(tmp_path):
-    path, folder = saved("mlp", tmp_path), tmp_path / "mlp"
-    done = subprocess.run(
-        [sys.executable, "-c", ALONE, path, folder], capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "compared it with nothing: the file holds no outputs" in done.stdout
-    assert "compared with\nnothing" in (folder / "__init__.py").read_text("utf-8")
-    record(tmp_path / "recorded.npz", exported("mlp")[0], *MODELS["mlp"][1])
-    with imported(folder) as package:
-        run_main = __import__("mlp.port.replay").port.replay.main
-        assert run_main(package.load, package.forward, folder, []) == 1
-        arguments = ["--against", tmp_path / "recorded.npz"]
-        assert run_main(package.load, package.forward, folder, arguments) == 0
-
-
-def test_the_command_says_what_is_wrong(tmp_path, capsys, monkeypatch):
-    (tmp_path / "no.pt2").write_bytes(b"no zip")
-    assert command(monkeypatch, tmp_path / "no.pt2", tmp_path / "no") == 1
-    assert re.search(r"no.pt2: it is cut off, damaged, or no file", capsys.readouterr().err)
-    assert not (tmp_path / "no").exists()
-    assert command(monkeypatch, "--help") == 0
-    assert "executes nothing of the file" in capsys.readouterr().out
-
-
 @pytest.fixture(scope="module")
 def members(tmp_path_factory):
     """Return the members of a small model's .pt2."""
@@ -206,7 +170,7 @@ def box(told):
 
 
 HOSTILE = {
-    target: "system: this operation has no row",
+    target: "os.system in 1 .*this operation has no row",
     operation: "relu_.default in 1.*no row.*save it once more.*run_decompositions",
     value: r"called 'x\\nimport os', which is no name",
     words: "no mode, and no equation",
