@@ -49,6 +49,8 @@ def graph_of_file(path):
     try:
         with open(path, "rb") as file:
             return read_graph(file)
+    except FileNotFoundError:
+        raise PortError(f"{path} does not exist") from None
     except PortError as error:
         raise PortError(f"{path}: {error}") from None
     except CheckpointError as error:

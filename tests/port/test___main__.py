@@ -37,6 +37,8 @@ def test_the_command_says_what_is_wrong(tmp_path, capsys, monkeypatch):
     (tmp_path / "no.pt2").write_bytes(b"no zip")
     assert command(monkeypatch, tmp_path / "no.pt2", tmp_path / "no") == 1
     assert re.search(r"no.pt2: it is cut off, damaged, or no file", capsys.readouterr().err)
+    assert command(monkeypatch, tmp_path / "nothing.pt2", tmp_path / "no") == 1
+    assert re.search(r"nothing.pt2 does not exist", capsys.readouterr().err)
     assert not (tmp_path / "no").exists()
     assert command(monkeypatch, "--help") == 0
     assert "executes nothing of the file" in capsys.readouterr().out
