@@ -2,12 +2,15 @@
 
     python -m tests.calculator_survey collect FOLDER torchvision timm transformers
     python -m tests.calculator_survey read FOLDER
+    python -m tests.calculator_survey time
 
 The first command needs the libraries, and builds their models on PyTorch's meta device: their
 print, the names and shapes of their state_dict(), and the source of each class that was made with
 literal arguments, on its own. The second one needs Chromium; it reads the prints and the sources
-with the scripts of the page, and writes docs/measured/calculator.json. ``HELD_OUT`` had no part in
-tuning the rules. Nothing here is a test: figures are measured, never asserted.
+with the scripts of the page, and writes docs/measured/calculator.json. The third one adds how long
+the built page takes for 2,000 lines, in Chromium and Firefox; SITE may name a built site.
+``HELD_OUT`` had no part in tuning the rules. Nothing here is a test: figures are measured, never
+asserted.
 """
 
 import ast
@@ -21,7 +24,9 @@ import math
 import os
 import pathlib
 import re
+import shutil
 import sys
+import tempfile
 import textwrap
 import types
 from datetime import date
@@ -274,7 +279,8 @@ def reader():
 
     from docs.extensions.tables import ASSETS, data_script, registry
 
-    names = ("tree", "stored", "print", "listing", "lezer-python", "values", "code", "read")
+    shown = ("tree", "stored", "print", "listing")
+    names = (*shown, "lezer-python", "syntax", "values", "python", "code", "read")
     with sync_playwright() as play:
         program = os.environ.get("CHROMIUM", "/usr/bin/chromium")
         browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
@@ -412,7 +418,8 @@ def read_all(folder):
                 texts = [f"{one[key]}\n\n{one['call']}\n" for one in sources]
                 found[path.stem] = of_sources(sources, read(texts)) if texts else None
             print(path.stem, prints[path.stem], alone[path.stem], files[path.stem], sep="\n  ")
-    figures = {}
+    old = json.loads(FILE.read_text("utf-8"))
+    figures = {"milliseconds": old["milliseconds"]} if "milliseconds" in old else {}
     for title, names in (("tuned", TUNED), ("held_out", HELD_OUT)):
         here = [name for name in names if name in prints]
         figures[title] = {
@@ -435,8 +442,71 @@ def read_all(folder):
     )
 
 
+# ---- How long it takes ----
+
+
+def repeated(text, times, around="{}"):
+    """Return a text with {i} and {n}, one more, filled in so often, within what stands around."""
+    lines = (text.replace("{i}", f"{i}").replace("{n}", f"{i + 1}") for i in range(times))
+    return around.replace("{}", "".join(lines))
+
+
+BLOCK = """    ({i}): Block(
+      (fc): Linear(in_features=8, out_features=8, bias=True)
+      (act): GELU(approximate='none')
+    )
+"""
+LINES = {
+    "a print": repeated(
+        "  (fc{i}): Linear(in_features={n}, out_features=8, bias=True)\n", 1998, "Net(\n{})"
+    ),
+    "a print of equal blocks": repeated(BLOCK, 499, "Net(\n  (h): ModuleList(\n{}  )\n)"),
+    "code": repeated(
+        "        self.fc{i} = nn.Linear({n}, 8)\n",
+        1998,
+        "class Net(nn.Module):\n    def __init__(self):\n{}",
+    ),
+    "names with shapes": repeated("fc{i}.weight torch.Size([8, {n}])\n", 2000),
+}
+TIME = """async text => {
+  const times = [];
+  for (let i = 0; i < 9; i++) {
+    box.value = text;
+    const start = performance.now();
+    await show();
+    document.body.offsetHeight;  // drawn
+    times.push(performance.now() - start);
+  }
+  return Math.min(...times);
+}"""
+
+
+def time_all():
+    """Measure the page's best of nine for 2,000 lines in each browser, and add it to FILE."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.conftest import build
+
+    found = {}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
+        site = pathlib.Path(os.environ.get("SITE") or build(pathlib.Path(folder, "site")))
+        for name, program in (("chromium", "chromium"), ("firefox", "firefox-esr")):
+            own = {"channel": "moz-firefox"} if name == "firefox" else {"args": ["--no-sandbox"]}
+            browser = getattr(play, name).launch(executable_path=shutil.which(program), **own)
+            page = browser.new_page()
+            page.goto((site / "layers/calculator/index.html").as_uri())
+            page.evaluate("parser()")
+            found[name] = {key: round(page.evaluate(TIME, text)) for key, text in LINES.items()}
+            browser.close()
+    print(found)
+    figures = json.loads(FILE.read_text("utf-8")) | {"milliseconds": found}
+    FILE.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
+        case ["time"]:
+            time_all()
         case ["collect", folder, *libraries]:
             # Without its compiled operators, torchvision still makes its models.
             sys.modules["torchvision._meta_registrations"] = types.ModuleType("stub")

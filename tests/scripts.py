@@ -22,7 +22,18 @@ TESTS = {
     "search.js": ["search", "accessible"],
     **{
         f"{name}.js": ["calculator"]
-        for name in ("axes", "calculator", "code", "listing", "print", "read", "stored", "values")
+        for name in [
+            "axes",
+            "calculator",
+            "code",
+            "listing",
+            "print",
+            "python",
+            "read",
+            "stored",
+            "syntax",
+            "values",
+        ]
     },
     "finder.js": ["finder"],
     "living-figure.js": ["living_figure"],

@@ -58,7 +58,7 @@ EXAMPLE = "This is an example, {model}. A model of your own needs JavaScript."
 ASSETS = pathlib.Path(__file__).parents[1] / "theme/assets"
 CALCULATOR = [
     ASSETS / f"{name}.js"
-    for name in ("stored", "print", "listing", "values", "code", "read", "calculator")
+    for name in ("stored", "print", "listing", "values", "python", "code", "read", "calculator")
 ]
 # What is said in words, and each text with a value to be filled in.
 SAID = re.compile(

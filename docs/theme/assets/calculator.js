@@ -16,7 +16,7 @@ const parser = () => {
       const script = Object.assign(document.createElement("script"), { src: new URL(name, home), async: false, onload: done, onerror: fail });
       document.head.append(script);
     });
-  loaded ??= Promise.all(["lezer-python.js", "values.js", "code.js"].map(load));
+  loaded ??= Promise.all(["lezer-python.js", "syntax.js", "values.js", "python.js", "code.js"].map(load));
   return loaded;
 };
 
@@ -85,24 +85,26 @@ const folded = (all, depth = 0) => {
   return items;
 };
 
+// The bodies of the table as [rows, make]: what is not shown is not made.
 const bodiesOf = (found) => {
   const bodies = [];
   let root = found[0]?.root;
   const several = new Set(found.map((group) => group.root)).size > 1;
-  const draw = (items) => {
+  const title = (...given) => bodies.push([1, () => make("tbody", "", heading(...given))]);
+  const list = (items) => {
     for (const item of items) {
       if (item.items) {
         const { first, last, times } = item;
-        bodies.push(make("tbody", "", heading("alike", say("{times} alike, {first} to {last}. The first one:", { times, first, last }))));
-        draw(item.items);
+        title("alike", say("{times} alike, {first} to {last}. The first one:", { times, first, last }));
+        list(item.items);
       } else {
-        if (several && (item.root !== root || !bodies.length)) bodies.push(make("tbody", "", heading("root", make("code", "", item.root || "self"))));
+        if (several && (item.root !== root || !bodies.length)) title("root", make("code", "", item.root || "self"));
         root = item.root;
-        bodies.push(bodyOf(item));
+        bodies.push([item.rows.length + 1, () => bodyOf(item)]);
       }
     }
   };
-  draw(folded(found));
+  list(folded(found));
   return bodies;
 };
 
@@ -137,17 +139,18 @@ const show = async () => {
   const bodies = bodiesOf(found);
   let drawn = 0;
   let rows = 0;
-  for (const body of bodies) {
-    rows += body.rows.length;
+  for (const [length] of bodies) {
+    rows += length;
     if (rows <= DRAWN || !drawn) drawn++;
   }
-  table.append(...bodies.slice(0, drawn));
+  const draw = (some) => table.append(...some.map(([, body]) => body()));
+  draw(bodies.slice(0, drawn));
   table.hidden = !found.length;
   if (drawn === bodies.length) return;
   const button = make("button", "md-button", say("Show all {rows} rows", { rows: grouped(rows) }));
   button.type = "button";
   button.addEventListener("click", () => {
-    table.append(...bodies.slice(drawn));
+    draw(bodies.slice(drawn));
     button.remove();
     table.focus();
   });

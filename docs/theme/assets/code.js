@@ -3,18 +3,7 @@ const LIMIT = 1e6; // steps, a second at most
 
 const readCode = (source, slips) => {
   const text = dedented(source);
-  const tree = python.parser.parse(text);
-  const starts = [0];
-  for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) starts.push(i + 1);
-  const lineOf = (position) => {
-    let [low, high] = [0, starts.length];
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (starts[middle] <= position) low = middle;
-      else high = middle;
-    }
-    return low + 1;
-  };
+  const { body, lineOf } = treeOf(text);
   const said = new Map(); // what is said: [text, values, lines]
   const tell = (line, message, values) => {
     const key = message + JSON.stringify(values);
@@ -47,27 +36,6 @@ const readCode = (source, slips) => {
     }
   };
 
-  // ---- The tree: {kind, text, from, kids} ----
-
-  const nodeOf = (at) => {
-    const node = { kind: at.name, from: at.from, text: text.slice(at.from, at.to), line: lineOf(at.from), kids: [], wrong: at.type.isError ? at : null };
-    for (let child = at.firstChild; child; child = child.nextSibling) {
-      if (child.name === "Comment") continue;
-      const kid = nodeOf(child);
-      node.wrong ??= kid.wrong;
-      node.kids.push(kid);
-    }
-    return node;
-  };
-  const split = (kids, by = ",") => {
-    const parts = [[]];
-    for (const kid of kids) {
-      if (kid.kind === by) parts.push([]);
-      else parts.at(-1).push(kid);
-    }
-    return parts.filter((part) => part.length);
-  };
-
   // ---- Expressions ----
 
   let steps = 0;
@@ -75,7 +43,6 @@ const readCode = (source, slips) => {
   const step = () => {
     if (++steps > limit) throw new RangeError();
   };
-  const unknown = (node, more) => new Unknown(node.text.length > 60 ? `${node.text.slice(0, 60)}...` : node.text, node.line, more);
   const globals = { vars: new Map(), parent: null };
   const find = (env, name) => {
     for (let scope = env; scope; scope = scope.parent) if (scope.vars.has(name)) return scope;
@@ -119,84 +86,11 @@ const readCode = (source, slips) => {
     return list;
   };
 
-  // {items, open} of what can be looped over, or what is not known of it.
-  const itemsOf = (value, node) => {
-    if (value instanceof List) return value;
-    if (value instanceof Dict) return { items: keysOf(value, node), open: value.open };
-    if (typeof value === "string") return { items: [...value], open: null };
-    if (isModule(value) && CONTAINERS.test(value.type)) return { items: value.type.endsWith("Dict") ? [...value.attrs.keys()] : [...value.attrs.values()], open: value.open ?? null };
-    if (value instanceof Tensor && Number.isInteger(value.shape[0])) return { items: Array.from({ length: value.shape[0] }, () => unknown(node)), open: null };
-    return value instanceof Unknown ? value : unknown(node);
-  };
-
-  const truth = (value) => {
-    if (value instanceof Unknown || value instanceof Tensor) return value;
-    if (value instanceof List) return value.open && !value.items.length ? value.open : value.items.length > 0;
-    if (value instanceof Dict) return value.map.size > 0;
-    if (isModule(value) && CONTAINERS.test(value.type)) return value.attrs.size > 0;
-    return Boolean(value);
-  };
-
-  const binary = (op, a, b, node) => {
-    const tensor = a instanceof Tensor ? a : b instanceof Tensor ? b : null;
-    if (tensor && /^[-+*/]|\*\*$/.test(op)) {
-      const [left, right] = [a, b].map((one) => (one instanceof Tensor ? one.shape : []));
-      return new Tensor(broadcast(left, right));
-    }
-    if (a instanceof Unknown) return a;
-    if (b instanceof Unknown) return b;
-    if (op === "is" || op === "==") return comparable(a) === comparable(b);
-    if (op === "is not" || op === "!=") return comparable(a) !== comparable(b);
-    if ((op === "in" || op === "not in") && b instanceof Dict) {
-      const is = b.map.has(comparable(a));
-      return is || !b.open ? is === (op === "in") : b.open;
-    }
-    if (op === "in" || op === "not in") {
-      const all = typeof b === "string" ? null : itemsOf(b, node);
-      if (all instanceof Unknown) return all;
-      const is = all ? all.items.some((one) => comparable(one) === comparable(a)) : b.includes(a);
-      if (!is && (all?.open || (all && unknownIn(all.items)))) return all.open ?? unknownIn(all.items);
-      return is === (op === "in");
-    }
-    if (op === "+" && a instanceof List && b instanceof List) {
-      const sum = new List([...a.items, ...b.items], a.tuple);
-      sum.open = a.open ?? b.open;
-      return sum;
-    }
-    if (op === "*" && (a instanceof List || b instanceof List)) {
-      const [list, times] = a instanceof List ? [a, b] : [b, a];
-      if (times * list.items.length > MOST) throw new RangeError();
-      return new List(Array.from({ length: Math.max(times, 0) }, () => list.items).flat(), list.tuple);
-    }
-    if (op === "*" && typeof a === "string" && Number.isInteger(b)) return a.repeat(Math.min(b, 999));
-    if (op === "|" && a instanceof Dict && b instanceof Dict) return new Dict(new Map([...a.map, ...b.map]));
-    if (op === "+" && typeof a === "string" && typeof b === "string") return a + b;
-    if (/^[<>]=?$/.test(op) && typeof a === typeof b) return { "<": a < b, ">": a > b, "<=": a <= b, ">=": a >= b }[op];
-    const [x, y] = [a, b].map((one) => (typeof one === "boolean" ? Number(one) : one));
-    if (typeof x !== "number" || typeof y !== "number") return unknown(node);
-    if (own(ARITHMETIC, op)) return ARITHMETIC[op](x, y);
-    return unknown(node);
-  };
-  const ids = new WeakMap();
-  const comparable = (value) => {
-    if (value instanceof List) return JSON.stringify(value.items.map(comparable));
-    if (value instanceof Torch) return value.type;
-    if (typeof value === "boolean") return Number(value);
-    if (value === null || typeof value !== "object") return typeof value === "function" ? `function ${value.name}` : value;
-    if (!ids.has(value)) ids.set(value, `object ${(count += 1)}`);
-    return ids.get(value);
-  };
-  let count = 0;
-  // A tuple or an object is a key by a text that stands for it, and comes back as nothing known.
-  const keysOf = (dict, node) => [...dict.map.keys()].map((key) => (/^(\[|object |function )/.test(key) ? unknown(node) : key));
-
   const evaluateNode = (node, env) => {
     step();
     const handle = EXPRESSIONS[node.kind];
     return handle ? handle(node, env, node.kids) : unknown(node);
   };
-  const chain = (node) => (node.kind === "BinaryExpression" && /^(CompareOp|in|is|not)$/.test(node.kids[1].kind) ? [...chain(node.kids[0]), node] : [node]);
-  const operator = (node) => node.kids.slice(1, -1).map((kid) => kid.text).join(" ");
   const EXPRESSIONS = {
     Number: ({ text: digits }) => (/^0[xob]/i.test(digits) ? Number(digits.replaceAll("_", "")) : parseFloat(digits.replaceAll("_", ""))),
     Boolean: (node) => node.text === "True",
@@ -378,12 +272,6 @@ const readCode = (source, slips) => {
 
   // ---- Attributes ----
 
-  const lineage = (kind) => {
-    const all = [kind];
-    for (const base of kind.bases) all.push(...(base instanceof Kind ? lineage(base) : [base]));
-    return [...new Set(all)];
-  };
-  const inherited = (all, name) => all.find((one) => one instanceof Kind && one.vars.has(name))?.vars.get(name);
   const attribute = (value, name, node) => {
     if (value instanceof Unknown) {
       if (!value.attrs.has(name)) value.attrs.set(name, new Unknown(value.said === null ? node.text : `${value.text}.${name}`, node.line, { said: value.said }));
@@ -546,57 +434,6 @@ const readCode = (source, slips) => {
     }
     return call(attribute(value, name, node), given, named, open, node);
   };
-  const change = (list, items) => (write(list, "items", items), null);
-  const LIST_METHODS = {
-    append: (list, [one]) => (append(list, one), null),
-    extend: (list, [more], node) => {
-      const all = itemsOf(more, node);
-      if (all instanceof Unknown || all.open) write(list, "open", all.open ?? all);
-      return change(list, [...list.items, ...(all.items ?? [])]);
-    },
-    insert: (list, [i, one], node) => (i instanceof Unknown ? write(list, "open", unknown(node)) : change(list, list.items.toSpliced(i, 0, one))),
-    pop: (list, [i = -1]) => {
-      const one = list.items.at(i);
-      change(list, list.items.toSpliced(i, 1));
-      return one;
-    },
-    reverse: (list) => change(list, list.items.toReversed()),
-    copy: (list) => Object.assign(new List(list.items), { open: list.open }),
-    index: (list, [one]) => list.items.findIndex((item) => comparable(item) === comparable(one)),
-    count: (list, [one]) => list.items.filter((item) => comparable(item) === comparable(one)).length,
-  };
-  const DICT_METHODS = {
-    get: (dict, [key, other = null], named, node) => (key instanceof Unknown ? key : dict.map.has(key) ? dict.map.get(key) : (dict.open ?? other)),
-    items: (dict, given, named, node) => Object.assign(new List(keysOf(dict, node).map((key, i) => new List([key, [...dict.map.values()][i]], true))), { open: dict.open }),
-    keys: (dict, given, named, node) => Object.assign(new List(keysOf(dict, node)), { open: dict.open }),
-    values: (dict) => Object.assign(new List([...dict.map.values()]), { open: dict.open }),
-    copy: (dict) => Object.assign(new Dict(new Map(dict.map)), { open: dict.open }),
-    pop: (dict, [key, other = null]) => {
-      const value = dict.map.has(key) ? dict.map.get(key) : (dict.open ?? other);
-      write(dict.map, key, undefined);
-      return value;
-    },
-    setdefault: (dict, [key, other = null]) => {
-      if (!dict.map.has(key)) write(dict.map, key, other);
-      return dict.map.get(key);
-    },
-    update: (dict, [more], named, node) => {
-      if (more instanceof Dict) for (const [key, value] of more.map) write(dict.map, key, value);
-      else if (more !== undefined) write(dict, "open", more instanceof Unknown ? more : unknown(node));
-      for (const [key, value] of named) write(dict.map, key, value);
-      return null;
-    },
-  };
-  const STRING_METHODS = {
-    lower: (one) => one.toLowerCase(),
-    upper: (one) => one.toUpperCase(),
-    strip: (one) => one.trim(),
-    startsWith: (one, part) => one.startsWith(part),
-    startswith: (one, part) => typeof part === "string" && one.startsWith(part),
-    endswith: (one, part) => typeof part === "string" && one.endsWith(part),
-    split: (one, by) => new List(by === undefined ? one.trim().split(/\s+/) : one.split(by)),
-    replace: (one, a, b) => one.replaceAll(a, b),
-  };
   const MODULE_METHODS = {
     append: (made, [one]) => (write(made.attrs, `${made.attrs.size}`, asModule(one)), made),
     extend: (made, [more], named, node) => {
@@ -625,7 +462,6 @@ const readCode = (source, slips) => {
     items: (made) => new List([...made.attrs].map((pair) => new List(pair, true))),
     children: (made) => new List([...made.attrs.values()].filter(isModule)),
   };
-  const shapeless = (value, node) => new Unknown(value.text || node.text, node.line, { said: value.said || "the shape of {name} is not known here", made: true });
   const asModule = (value) => (value instanceof Unknown ? new Unknown(value.text, value.at, { said: value.said, made: true, attrs: value.attrs }) : value);
   const setKey = (made, key, value, node) => {
     if (key instanceof Unknown) tell(node.line, key.said || NAME, { name: key.text });
@@ -633,7 +469,6 @@ const readCode = (source, slips) => {
     return null;
   };
 
-  const textOf = (value) => (typeof value === "string" ? value : literal(value instanceof List ? value.items : value));
   const plain = (value) => {
     if (value instanceof List) return value.items.map(plain);
     if (value instanceof Dict) return [...value.map].map(([key, one]) => [key, plain(one)]);
@@ -775,104 +610,26 @@ const readCode = (source, slips) => {
       calling.pop();
     }
   };
-  const known = new Map();
-  const parametersOf = (list) => {
-    if (!list) return [];
-    if (known.has(list)) return known.get(list);
-    const found = split(list.kids.filter(({ kind }) => !/^[()]$/.test(kind))).flatMap((part) => {
-      const star = /^\*\*?$/.test(part[0].kind) ? part[0].kind : "";
-      const name = part.find(({ kind }) => kind === "VariableName")?.text;
-      const equals = part.findIndex(({ kind }) => kind === "AssignOp");
-      return name ? [{ name, star, value: equals < 0 ? null : part[equals + 1] }] : [];
-    });
-    known.set(list, found);
-    return found;
-  };
 
-  // ---- Python's own functions ----
+  // ---- Functions that ask the program ----
 
-  const numbers = (f) => (given, named, open, node) => {
-    const all = given.length === 1 && given[0] instanceof List ? given[0].items : given;
-    return open ?? unknownIn(given) ?? unknownIn(all) ?? (all.every((one) => typeof one === "number") ? f(...all) : unknown(node));
-  };
-  const over = (f) => (given, named, open, node) => {
-    const all = given.map((one) => itemsOf(one, node));
-    return open ?? all.find((one) => one instanceof Unknown) ?? Object.assign(f(all.map(({ items }) => items), named), { open: all.map((one) => one.open).find(Boolean) ?? null });
-  };
-  const paired = (n) => ([one]) => (one instanceof List || one instanceof Unknown ? one : new List(Array(n).fill(one), true));
-  const MATH = {
-    sqrt: numbers(Math.sqrt), ceil: numbers(Math.ceil), floor: numbers(Math.floor), log: numbers((a, b) => (b ? Math.log(a) / Math.log(b) : Math.log(a))), log2: numbers(Math.log2),
-    log10: numbers(Math.log10), exp: numbers(Math.exp), pow: numbers((a, b) => a ** b), prod: numbers((...all) => all.reduce((a, b) => a * b, 1)), pi: Math.PI, inf: Infinity, gcd: numbers((a, b) => { while (b) [a, b] = [b, a % b]; return a; }),
+  // Whether a value is of a type; null where that is not known.
+  const isA = (value, type) => {
+    if (TYPES.has(type)) return TYPES.get(type)(value);
+    if (type instanceof Torch) return isModule(value) && (value.type === type.type || type.type === "Module");
+    if (type instanceof Kind) return isModule(value) && Boolean(value.kind) && lineage(value.kind).includes(type);
+    const name = type instanceof Unknown ? type.text : "";
+    if (/^numbers\.(Integral|Number)$/.test(name)) return Number.isInteger(value);
+    if (/Iterable|Sequence/.test(name)) return value instanceof List;
+    const open = isModule(value) || typeof type === "function" || /list|tuple|ListConfig/.test(name);
+    return open || (value !== null && typeof value === "object") ? null : false;
   };
   const BUILTINS = {
-    len: ([value], named, open, node) => {
-      if (value instanceof Dict) return value.open ?? value.map.size;
-      const all = itemsOf(value, node);
-      return all instanceof Unknown ? all : (all.open ?? all.items.length);
-    },
-    range: (given, named, open, node) => {
-      const lost = open ?? unknownIn(given);
-      if (lost) return lost;
-      if (!given.every(Number.isInteger)) return unknown(node);
-      const [from, to, by] = given.length > 1 ? [given[0], given[1], given[2] ?? 1] : [0, given[0], 1];
-      const length = Math.max(Math.ceil((to - from) / by), 0);
-      if (length > MOST) throw new Said(node.line, "this is too much, or no numbers", {});
-      return new List(Array.from({ length }, (_, i) => from + i * by));
-    },
-    int: ([value = 0], named, open, node) => (value instanceof Unknown ? value : typeof value === "boolean" || typeof value === "number" ? Math.trunc(value) : typeof value === "string" && /^\d+$/.test(value) ? Number(value) : unknown(node)),
-    float: ([value], named, open, node) => (value instanceof Unknown || typeof value === "number" ? value : unknown(node)),
-    bool: ([value = false]) => truth(value),
-    str: ([value = ""]) => (value instanceof Unknown ? value : textOf(value)),
-    abs: numbers(Math.abs),
-    round: (given, named, open, node) => unknownIn(given) ?? (typeof given[0] === "number" ? rounded(given[0], given[1]) : unknown(node)),
-    max: numbers(Math.max),
-    min: numbers(Math.min),
-    sum: (given, named, open, node) => numbers((...all) => all.reduce((a, b) => a + b, 0))(given, named, open, node),
-    list: (given, named, open, node) => (given.length ? over(([items]) => new List(items))(given, named, open, node) : new List([])),
-    tuple: (given, named, open, node) => (given.length ? over(([items]) => new List(items, true))(given, named, open, node) : new List([], true)),
-    set: (given, named, open, node) => (given.length ? over(([items]) => new List([...new Set(items)]))(given, named, open, node) : new List([])),
-    dict: (given, named, open, node) => BUILTINS.OrderedDict(given, named, open, node),
-    OrderedDict: (given, named, open, node) => {
-      let made = new Dict();
-      if (given[0] instanceof Dict) made = new Dict(new Map(given[0].map));
-      else if (given.length) {
-        const all = itemsOf(given[0], node);
-        if (all instanceof Unknown) made.open = all;
-        for (const pair of all.items ?? []) if (pair instanceof List) made.map.set(...pair.items);
-        made.open ??= all.open ?? null;
-      }
-      for (const [key, value] of named) made.map.set(key, value);
-      made.open ??= open;
-      return made;
-    },
-    enumerate: (given, named, open, node) => over(([items], at) => new List(items.map((one, i) => new List([i + (at.get("start") ?? given[1] ?? 0), one], true))))(given.slice(0, 1), named, open, node),
-    zip: over((all) => new List(Array.from({ length: Math.min(...all.map((one) => one.length)) }, (_, i) => new List(all.map((one) => one[i]), true)))),
-    reversed: over(([items]) => new List(items.toReversed())),
-    sorted: (given, named, open, node) => over(([items]) => new List(items.toSorted((a, b) => (a < b ? -1 : a > b))))(given.slice(0, 1), named, open, node),
-    all: ([value], named, open, node) => every(value, node, true),
-    any: ([value], named, open, node) => every(value, node, false),
-    map: ([f, values], named, open, node) => {
-      const all = itemsOf(values, node);
-      return all instanceof Unknown ? all : Object.assign(new List(all.items.map((one) => call(f, [one], new Map(), null, node))), { open: all.open });
-    },
-    print: () => null,
+    ...FUNCTIONS,
     isinstance: ([value, type], named, open, node) => {
-      const types = type instanceof List ? type.items : [type];
       if (value instanceof Unknown) return value;
-      const is = types.map((one) => {
-        if (one === BUILTINS.int) return Number.isInteger(value) && typeof value === "number";
-        if (one instanceof Unknown && /^numbers\.(Integral|Number)$/.test(one.text)) return Number.isInteger(value);
-        if (one === BUILTINS.float) return typeof value === "number" && !Number.isInteger(value);
-        if (one === BUILTINS.str) return typeof value === "string";
-        if (one === BUILTINS.bool) return typeof value === "boolean";
-        if (one === BUILTINS.tuple) return value instanceof List && value.tuple;
-        if (one === BUILTINS.list) return value instanceof List && !value.tuple;
-        if (one === BUILTINS.dict) return value instanceof Dict;
-        if (one instanceof Torch) return isModule(value) && (value.type === one.type || one.type === "Module");
-        if (one instanceof Kind) return isModule(value) && Boolean(value.kind) && lineage(value.kind).includes(one);
-        return isModule(value) || typeof one === "function" || (one instanceof Unknown && /Iterable|Sequence|list|tuple|ListConfig/.test(one.text)) ? (one instanceof Unknown && /Iterable|Sequence/.test(one.text) ? value instanceof List : null) : value === null || typeof value !== "object" ? false : null;
-      });
-      return is.includes(true) ? true : is.includes(null) ? unknown(node) : false;
+      const all = (type instanceof List ? type.items : [type]).map((one) => isA(value, one));
+      return all.includes(true) ? true : all.includes(null) ? unknown(node) : false;
     },
     getattr: ([value, name, other], named, open, node) => {
       if (name instanceof Unknown) return value instanceof Space ? Object.assign(new Unknown(name.text, name.at, { said: name.said, made: value.name === "nn" }), { function: value.name === "F" }) : name;
@@ -881,55 +638,15 @@ const readCode = (source, slips) => {
     },
     setattr: ([made, name, value], named, open, node) => (isModule(made) ? setKey(made, name, value, node) : null),
     hasattr: ([value, name], named, open, node) => (isModule(value) && value.attrs.has(name) ? true : unknown(node)),
-    partial: ([callee, ...first], named) => (given, more, open, node) => call(callee, [...first, ...given], new Map([...named, ...more]), open, node),
-    product: over((all) => new List(all.reduce((found, items) => found.flatMap((one) => items.map((item) => [...one, item])), [[]]).map((items) => new List(items, true)))),
-    chain: over((all) => new List(all.flat())),
-    deepcopy: ([value]) => copied(value),
-    Parameter: ([value], named, open, node) => {
-      const data = value ?? named.get("data");
-      if (data instanceof Tensor) return new Tensor(data.shape, { kept: "parameter", at: node.line });
-      return data instanceof Unknown || open ? Object.assign(shapeless(data ?? open, node), {}) : shapeless(unknown(node), node);
+    map: ([f, values], named, open, node) => {
+      const all = itemsOf(values, node);
+      return all instanceof Unknown ? all : Object.assign(new List(all.items.map((one) => call(f, [one], new Map(), null, node))), { open: all.open });
     },
-    torch_cat: (given, named, open, node) => joined(given, named, node, false),
-    torch_stack: (given, named, open, node) => joined(given, named, node, true),
-    to_2tuple: paired(2),
-    _pair: paired(2),
-    _triple: paired(3),
-    _single: paired(1),
-  };
-  BUILTINS.torch_concat = BUILTINS.torch_cat;
-  for (const name of ["transpose", "permute", "reshape", "unsqueeze"]) {
-    BUILTINS[`torch_${name}`] = ([of, ...given], named, open, node) => (of instanceof Tensor ? methodOf(of, name, given) : null) ?? unknown(node);
-  }
-  const joined = ([list, dim = 0], named, node, stack) => {
-    const all = list instanceof List ? list.items : [];
-    const i = named.get("dim") ?? dim;
-    if (!all.length || !all.every((one) => one instanceof Tensor && !unknownIn(one.shape)) || typeof i !== "number") return unknown(node);
-    const { shape } = all[0];
-    if (stack) return new Tensor(shape.toSpliced(axis(shape.length + 1, i), 0, all.length));
-    const at = axis(shape.length, i);
-    return new Tensor(shape.with(at, all.reduce((sum, one) => sum + one.shape[at], 0)));
-  };
-  const rounded = (value, digits) => (digits === undefined ? (Math.abs(value % 1) === 0.5 ? 2 * Math.round(value / 2) : Math.round(value)) : Number(value.toFixed(digits)));
-  const every = (value, node, all) => {
-    const of = itemsOf(value, node);
-    if (of instanceof Unknown) return of;
-    const held = of.items.map(truth);
-    if (held.includes(!all)) return !all;
-    return held.find((one) => typeof one !== "boolean") ?? of.open ?? all;
-  };
-  const copied = (value) => {
-    if (value instanceof List) return Object.assign(new List(value.items.map(copied), value.tuple), { open: value.open });
-    if (value instanceof Dict) return Object.assign(new Dict(new Map([...value.map].map(([key, one]) => [key, copied(one)]))), { open: value.open });
-    if (!isModule(value)) return value;
-    const made = Object.assign(new Made(value.type, value.line, value.kind), { values: value.values, lost: value.lost, open: value.open });
-    for (const [key, one] of value.attrs) made.attrs.set(key, copied(one));
-    return made;
+    partial: ([callee, ...first], named) => (given, more, open, node) => call(callee, [...first, ...given], new Map([...named, ...more]), open, node),
   };
 
   // ---- Statements ----
 
-  const statementsOf = (body) => body.kids.filter(({ kind }) => kind !== ":");
   const unpack = (targets, value, env) => {
     if (targets.length === 1 && !/^(Tuple|Array)Expression$/.test(targets[0].kind)) return assign(targets[0], value, env);
     const all = targets.length === 1 ? split(targets[0].kids.slice(1, -1)).map(([one]) => one) : targets;
@@ -1011,22 +728,13 @@ const readCode = (source, slips) => {
     else tell(lineOf(node.wrong.from), "not understood: {text}", { text: text.slice(node.from, node.wrong.from + 20).split("\n").at(-1).trim().slice(-60) || lines[0].slice(0, 60) });
     return null;
   };
-  const unclosed = (node) => {
-    const opens = node.kids.find(({ kind }) => /^[([{]$/.test(kind));
-    if (opens && !node.kids.some(({ kind }) => /^[)\]}]$/.test(kind))) return opens;
-    for (const kid of node.kids) {
-      const found = unclosed(kid);
-      if (found) return found;
-    }
-    return null;
-  };
 
   const branch = (test, one, other, rest, env, module) => {
     const cause = test instanceof Unknown ? test : unknown({ text: "...", line: 1 });
     const [[a, first], [b, second]] = [one, other].map((nodes) => tried(() => run(nodes, env, module)));
     const ends = [a, b].map((done) => done?.kind);
     const redo = (nodes) => run(nodes, env, module);
-    if (ends[0] === "raise") return b === null ? redo(other) : redo(other);
+    if (ends[0] === "raise") return redo(other);
     if (ends[1] === "raise") return redo(one);
     if (!a && !b) {
       merge(first, second, cause);
@@ -1069,7 +777,8 @@ const readCode = (source, slips) => {
     } else if (alone && value !== null && !(value instanceof List && !value.items.length)) tell(node.line, "this is no layer: {value}", { value: literal(plain(value)) });
   };
   const STATEMENTS = {
-    ExpressionStatement: (node, env, [value], rest, module) => evaluateTop(value, env, module, !/^(CallExpression|MemberExpression)$/.test(value.kind) ? !/String/.test(value.kind) || text.trim() === value.text : text.trim() === value.text || value.kids[0].kind === "VariableName" && !own(BUILTINS, value.kids[0].text) && value.kind === "CallExpression" && tree.topNode.firstChild.nextSibling === null),
+    // Of a text that is one expression, anything is said; else no call that is made for what it does.
+    ExpressionStatement: (node, env, [value], rest, module) => evaluateTop(value, env, module, body.length === 1 || !/Call|Member|String/.test(value.kind)),
     StatementGroup: (node, env, kids, rest, module) => run(kids.filter(({ kind }) => kind !== ";"), env, module),
     AssignStatement: (node, env, kids) => {
       const parts = split(kids.filter(({ kind }) => kind !== "TypeDef"), "AssignOp");
@@ -1266,7 +975,6 @@ const readCode = (source, slips) => {
 
   const tops = [];
   const kinds = [];
-  const body = nodeOf(tree.topNode).kids;
   for (const node of body) if (node.kind === "⚠") wrong(node);
   globals.vars.set("__name__", "__main__");
   run(body.filter(({ kind }) => kind !== "⚠"), globals, true);
@@ -1334,48 +1042,9 @@ const readCode = (source, slips) => {
   return { tops: found };
 };
 
-class Said extends Error {
-  constructor(line, text, values) {
-    super(text);
-    Object.assign(this, { line, text, values });
-  }
-}
 const NO_CLASS = "{type} is no class of torch.nn. Paste its source, too, or print(model)";
 const NEAR = "{type} is no class of torch.nn, the nearest is {near}. Of a class of your own paste print(model)";
 const SPACES = {
   nn: "nn", torch: "torch", F: "F", math: "math", np: "np", numpy: "np", functools: "functools", collections: "collections", copy: "copy", itertools: "itertools",
   "torch.nn": "nn", "torch.nn.functional": "F", "torch.nn.init": "nn.init", "nn.functional": "F", init: "nn.init", "torch.nn.utils": "nn.utils",
-};
-const ARITHMETIC = {
-  "+": (a, b) => a + b,
-  "-": (a, b) => a - b,
-  "*": (a, b) => a * b,
-  "/": (a, b) => a / b,
-  "//": quotient,
-  "%": modulo,
-  "**": (a, b) => a ** b,
-  "<<": (a, b) => a << b,
-  ">>": (a, b) => a >> b,
-  "&": (a, b) => a & b,
-  "|": (a, b) => a | b,
-};
-const stringOf = (text) => {
-  const [, quote, inner] = text.match(/^\w*("""|'''|"|')([^]*)\1$/) ?? [];
-  return quote === undefined ? text : inner.replace(/\\(["'\\])/g, "$1");
-};
-// Lines of an __init__ begin somewhere; a console marks its own.
-const dedented = (text) => {
-  const plain = text
-    .replace(/^[ \t]*(>>>|\.\.\.) ?/gm, "")
-    .replace(/(?<![\w.])(\d[\d_]*)\.(?=[^\w.]|$)/gm, "$1.0") // the parser takes "0. else" for an attribute
-    .replaceAll("\t", "    ")
-    .replaceAll("\r", "");
-  const lines = plain.split("\n");
-  const depth = (line) => line.length - line.trimStart().length;
-  const full = lines.filter((line) => line.trim());
-  const [first, ...rest] = full;
-  // Of what was copied from the middle of its first line, the others stand deeper.
-  const others = rest.length && !/:\s*(#.*)?$/.test(first) && !/[([{,\\]\s*$/.test(first) && depth(first) < Math.min(...rest.map(depth)) ? rest : full;
-  const cut = Math.min(...others.map(depth), Infinity);
-  return lines.map((line) => line.slice(Math.min(cut, depth(line)))).join("\n");
 };

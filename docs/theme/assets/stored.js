@@ -83,20 +83,20 @@ const bound = (type, given, named, line, printed = false, more = false) => {
   return values;
 };
 
+const treesOf = ({ when, shape, of, index = {}, arguments: given = {} }) => [when, shape, of, ...Object.values(index), ...Object.values(given)];
 // What depends on an open argument, whose value is not known, is left out.
 const held = (type, values, open = new Set()) => {
   const layer = classes.get(type);
   const known = { ...layer.arguments, ...values };
   const lost = new Set(open);
-  const depends = (tree) => lost.size > 0 && namesIn(tree).some((name) => lost.has(name));
+  const depends = (tree) => namesIn(tree).some((name) => lost.has(name));
   for (const [key, tree] of Object.entries(layer.derived ?? {})) {
     if (depends(tree)) lost.add(key);
     else known[key] = evaluate(tree, known);
   }
   const found = [];
   const walk = (entry, env) => {
-    const trees = [entry.when ?? true, entry.shape ?? true, ...Object.values(entry.index ?? {}), ...Object.values(entry.arguments ?? {}), entry.of ?? true];
-    if (trees.some(depends)) return;
+    if (lost.size && treesOf(entry).some(depends)) return;
     if (entry.index) {
       let all = [env];
       for (const [key, tree] of Object.entries(entry.index)) {

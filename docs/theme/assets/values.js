@@ -55,6 +55,14 @@ class Super {
 const CONTAINERS = /^(Sequential|ModuleList|ModuleDict|ParameterList|ParameterDict)$/;
 const isModule = (value) => value instanceof Made;
 
+// A class with all that it is made of, and what one of these gives under a name.
+const lineage = (kind) => {
+  const all = [kind];
+  for (const base of kind.bases) all.push(...(base instanceof Kind ? lineage(base) : [base]));
+  return [...new Set(all)];
+};
+const inherited = (all, name) => all.find((one) => one instanceof Kind && one.vars.has(name))?.vars.get(name);
+
 // ---- Writes, which can be taken back: both ways of a branch are tried ----
 
 let journal = null;
