@@ -814,6 +814,27 @@ def test_a_long_print_is_folded_and_stays_out_of_the_address(calculator, base_ur
     )
 
 
+def test_a_long_text_is_read_when_the_typing_pauses(calculator):
+    reads = calculator.evaluate(
+        """async text => {
+          const list = result.querySelector("ul");
+          let reads = 0;
+          list.replaceChildren = () => reads++;
+          for (let i = 0; i < 9; i++) {
+            box.value = text + i;
+            box.dispatchEvent(new Event("input"));
+          }
+          const during = reads;
+          while (!reads) await new Promise(done => setTimeout(done, 20));
+          await new Promise(done => setTimeout(done, 250));
+          delete list.replaceChildren;
+          return [during, reads];
+        }""",
+        LONG,
+    )
+    assert reads == [0, 1]
+
+
 def test_no_more_rows_are_drawn_than_asked_for(calculator):
     layers = (f"  (fc{i}): Linear(in_features={i + 1}, out_features=2)\n" for i in range(400))
     fill(calculator, f"Net(\n{''.join(layers)})")

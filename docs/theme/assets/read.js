@@ -1,6 +1,6 @@
 // What people paste: a print, an error, names with shapes, or else code.
 const isPrint = (text) => {
-  const [printed, code] = [text.search(PRINTED), text.search(/^(?:class|def|import|from) /m)];
+  const [printed, code] = [text.search(PRINTED), text.search(/^(?:class|def|import|from) |^\s*\w?"""/m)];
   if (printed >= 0) return code < 0 || printed < code; // of torch.fx, code stands below
   const [, name, rest] = text.match(/^\s*([A-Z]\w*) ?\(([^]*)\)\s*$/) ?? [];
   if (name === undefined || /\bnn\.|\b\w+\(|\)\s*\n/.test(rest.replaceAll("torch.Size(", "("))) return false;
