@@ -209,6 +209,19 @@ SABOTAGES = {
         'embedding(ids, **part("embed_tokens"))',
         'hidden_size**0.5 * embedding(ids, **part("embed_tokens"))',
     ),
+    "attention added to the norm": ("x = x + h  #", "x = rms_norm(x, 12, eps=eps) + h  #"),
+    "weights of norms plus 1, as Gemma's": (
+        'part("norm"), eps=eps)',
+        'part("norm"), eps=eps) + rms_norm(x, hidden_size, eps=eps)',
+    ),
+    "divided by the head's size, not its root": (
+        "enable_gqa=True)",
+        "enable_gqa=True, scale=1 / head_dim)",
+    ),
+    "tables rounded to float32": (
+        "cos, sin = cos.astype(x.dtype), sin.astype(x.dtype)",
+        "cos, sin = (a.astype(np.float32).astype(x.dtype) for a in (cos, sin))",
+    ),
     "no window": ('return config["sliding_window"] if slides else None', "return None"),
     "the window one too long": ("- window", "- window - 1"),
     "a window in all layers": ("kinds else late", "kinds else True"),

@@ -205,6 +205,12 @@ def all_of_it(model):
 
 
 SABOTAGES = {
+    "a bias for k_proj": ("for leaf in leaves[1:]}", "for leaf in leaves}"),
+    "no bias but that of k_proj": ("for leaf in leaves[1:]}", "for leaf in leaves[:1]}"),
+    "no bias for q, k, v": (
+        'project(x, **part(f"{name}.{letter}_proj"))',
+        'project(x, part(f"{name}.{letter}_proj")["weight"])',
+    ),
     "mel of HTK": ("1000 * 6.4 ** ((mels - 15) / 27)", "700 * (10 ** (mels / 2595) - 1)"),
     "triangles of one height": (" * 2 / (high - low)", ""),
     "a symmetric window": ("np.arange(N_FFT) / N_FFT", "np.arange(N_FFT) / (N_FFT - 1)"),
