@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import operator
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from docs.extensions.filled import fill
 from tests import ROOT
 from tests.models.decoders import MODELS, files_of
 from tests.models.library import GOLDEN, NEEDED, load, read_golden
@@ -17,6 +19,7 @@ from tests.test_house import clashes
 
 STEMS = sorted(p.stem for p in MODELS.glob("*.py") if "\ndef forward(" in p.read_text("utf-8"))
 PAGES = [folder for folder in (ROOT / "docs/en/models", ROOT / "docs/zh/models") if folder.exists()]
+KINDS = "decode", "prefill", "embed"
 FUNCTIONS = [
     getattr(module, name)
     for module in (importlib.import_module(f"snippets.models.{stem}") for stem in STEMS)
@@ -91,6 +94,19 @@ def test_the_index_names_each_page_and_what_it_takes():
         for stem in STEMS
     }
     assert pages == dict.fromkeys(PAGES, golden)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_the_figures_of_the_index_are_those_measured(page):
+    measured = json.loads((ROOT / "docs/measured/models.json").read_text("utf-8"))
+    text = fill((page / "index.md").read_text("utf-8")).partition("{ #speed }")[2]
+    rows = [line.split(" | ")[1:] for line in text.split("\n") if line.startswith("| ")][2:]
+    sides = "NumPy", "torch"
+    told = [[f"{measured['speed'][kind][side]:.0f}" for side in sides] for kind in KINDS]
+    told.append([f"{measured['first'][side]['seconds']:.1f} s" for side in sides])
+    told += [[f"{measured[kind][side]:.0f} MB" for side in sides] for kind in ("bfloat16", "disk")]
+    assert [[cell.strip(" |") for cell in row] for row in rows] == told
+    assert set(measured["speed"]) == set(KINDS)
 
 
 @NEEDED

@@ -31,6 +31,7 @@ NOT_RUN = {
         }
         for name in ("gpt2", "llama", "bert", "gemma", "mamba", "t5", "whisper", "clip")
     },
+    "models/index.md": {"python -m tests.benchmarks.models": "takes some minutes"},
     "why/memory-and-strides.md": {
         "OPENBLAS_NUM_THREADS=1 python -m tests.benchmarks.transpose": "takes half a minute",
     },
