@@ -15,7 +15,7 @@ from .write import write
 __all__ = ["PortError", "port", "port_file"]
 
 
-def port(model, args, kwargs=None, folder="my_model", dynamic=None):
+def port(model, args, kwargs=None, folder="my_model", dynamic=None, *, safetensors=False):
     """Write the NumPy program of a PyTorch model, and compare it with the model.
 
     The folder is a Python package that needs NumPy alone::
@@ -37,6 +37,8 @@ def port(model, args, kwargs=None, folder="my_model", dynamic=None):
         The axes that may have any size: ``{"x": {0: "batch", 1: "time"}}``, or what
         ``torch.export`` takes as ``dynamic_shapes``. Without it, the program takes the sizes of
         the example alone, and says so.
+    safetensors : bool
+        Whether the weights are written as weights.safetensors instead of weights.npz.
 
     Returns
     -------
@@ -61,13 +63,13 @@ def port(model, args, kwargs=None, folder="my_model", dynamic=None):
     recordings = list(cases(model, args, kwargs, named, graph))
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         draft = pathlib.Path(temporary) / folder.name
-        write_program(draft, graph, arrays, recordings[0][1])
+        write_program(draft, graph, arrays, recordings[0][1], safetensors)
         check_program(draft, [recorded for word, recorded in recordings[1:] if not word])
         small = [(word, recorded) for word, recorded in recordings if word]
         if wrong := [word for word, recorded in small if not agrees(draft, recorded)]:
             graph.guards += [f"{word} > 1" for word in wrong]
             shutil.rmtree(draft)
-            write_program(draft, graph, arrays, recordings[0][1])
+            write_program(draft, graph, arrays, recordings[0][1], safetensors)
         put(draft, folder)
     return folder
 
@@ -111,10 +113,10 @@ def put(draft, folder):
     shutil.move(draft, folder)
 
 
-def write_program(folder, graph, arrays, recorded):
+def write_program(folder, graph, arrays, recorded, safetensors=False):
     """Write the folder of a graph's program; ``arrays`` are its example inputs."""
     text, modules = write(graph, run(graph, arrays))
-    write_package(folder, text, graph, modules, recorded)
+    write_package(folder, text, graph, modules, recorded, safetensors)
 
 
 def agrees(folder, recorded):

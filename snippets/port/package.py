@@ -4,7 +4,7 @@ import ast
 import pathlib
 import re
 
-from ..checkpoints import save_npz
+from ..checkpoints import save_npz, save_safetensors
 
 SNIPPETS = pathlib.Path(__file__).parents[1]
 
@@ -33,7 +33,7 @@ def load():
     for path in pathlib.Path(__file__).parent.glob("[cw]*s.npz"):  # constants.npz, weights.npz
         with np.load(path) as file:
             weights |= file
-    return weights
+{more}    return weights
 '''
 
 PROVED = """``python -m {name}`` compares it with what PyTorch gave. Its outputs
@@ -42,6 +42,11 @@ were equal to PyTorch's when it was written."""
 UNPROVED = """It was written from a file that holds no outputs, and compared with
 nothing. ``python -m {name} --against recorded.npz`` does so, with what
 ``snippets.parity.record`` recorded where PyTorch is."""
+
+SAFETENSORS = """    path = pathlib.Path(__file__).parent / "weights.safetensors"
+    stored = load_safetensors(path)
+    weights |= {key: stored[key] for key in stored}
+"""
 
 MAIN = '''"""Run a recording: see port/replay.py."""
 
@@ -56,7 +61,7 @@ if __name__ == "__main__":
 '''
 
 
-def write_package(folder, text, graph, modules, recorded):
+def write_package(folder, text, graph, modules, recorded, safetensors=False):
     """Write the folder of a program.
 
     Parameters
@@ -71,18 +76,26 @@ def write_package(folder, text, graph, modules, recorded):
         The modules of snippets that it calls, "layers.linear".
     recorded : dict or None
         What goes into recorded.npz. Without it, the program says that it is not proved.
+    safetensors : bool
+        Whether the weights are a .safetensors, instead of a .npz.
     """
     folder.mkdir(parents=True)
     name = folder.name
     title = f"{graph.name} in NumPy" if graph.name.isidentifier() else "A model in NumPy"
     proof = (UNPROVED if recorded is None else PROVED).format(name=name)
-    init = INIT.format(title=title, name=name, proof=proof)
+    init = INIT.format(title=title, name=name, proof=proof, more=SAFETENSORS * safetensors)
+    if safetensors:
+        modules = {*modules, "checkpoints.safetensors_file"}
+        line = "from .checkpoints.safetensors_file import load_safetensors\n"
+        init = init.replace("from .model", f"{line}from .model")
     (folder / "__init__.py").write_text(init, "utf-8")
     (folder / "__main__.py").write_text(main_of(graph), "utf-8")
     (folder / "model.py").write_text(text, "utf-8")
-    save_npz(
-        folder / "weights.npz", {k: v for k, v in graph.arrays.items() if k not in graph.apart}
-    )
+    held = {k: v for k, v in graph.arrays.items() if k not in graph.apart}
+    if safetensors:
+        save_safetensors(folder / "weights.safetensors", held)
+    else:
+        save_npz(folder / "weights.npz", held)
     if graph.apart:
         save_npz(folder / "constants.npz", {key: graph.arrays[key] for key in sorted(graph.apart)})
     if recorded is not None:

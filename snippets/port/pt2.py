@@ -77,7 +77,7 @@ def read_graph(file):
         for part in ("weights", "constants")
         if f"{folder}/data/{part}/{name}_{part}_config.json" in members
     }
-    stored = {part: dict(with_arrays(state)) for part, state in stored.items()}
+    stored = {part: {key: s[key] for key in s} for part, s in stored.items()}  # bfloat16, too
     given = with_arrays(read_inside(member(f"data/sample_inputs/{name}.pt")))
     return graph_of(told, stored.get("weights", {}), stored.get("constants", {}), given, size)
 

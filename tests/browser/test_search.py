@@ -147,6 +147,12 @@ FIRST = {
         "run pytorch model in numpy",
     ],
     "port/write-it/": ["convert pytorch model to numpy"],
+    "port/operations/": [
+        "torch.gather numpy",
+        "torch.roll numpy",
+        "masked_fill numpy",
+        "index_select",
+    ],
     "port/drop-torch/": [
         "drop torch",
         "docker image size torch",

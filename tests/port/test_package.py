@@ -21,7 +21,11 @@ def arrays(value):
     return value.numpy() if isinstance(value, torch.Tensor) else value
 
 
-@pytest.fixture(scope="module", params=MODELS)
+SLOW = [pytest.param(name, marks=pytest.mark.thorough) for name in ("cnn", "encoder", "mlp")]
+QUICK = [name for name in MODELS if name not in ("cnn", "encoder", "mlp")]
+
+
+@pytest.fixture(scope="module", params=[*QUICK, *SLOW])
 def written(request, tmp_path_factory):
     """Return a model, its inputs, and the folder of its program."""
     make, args = MODELS[request.param]
@@ -83,6 +87,7 @@ def test_a_changed_weight_is_told(tmp_path):
     assert "output differs: off by 1 at" in done.stdout
 
 
+@pytest.mark.thorough
 def test_two_programs_live_in_one_process(tmp_path):
     """One inside another, too."""
     model, args = spread(MODELS["mlp"][0]()), MODELS["mlp"][1]
@@ -133,10 +138,7 @@ class Hostile(torch.nn.Module):
     "name",
     [
         "]; import os; w[",
-        "{os}",
-        "file",
-        "w",
-        "ü",
+        *[pytest.param(name, marks=pytest.mark.thorough) for name in ("{os}", "file", "w", "ü")],
     ],
 )
 def test_a_hostile_name_stays_a_name(tmp_path, name):
@@ -167,4 +169,12 @@ def test_where_a_model_computes_in_float32_is_said(tmp_path):
     folder = port(model, (floats(30, 4),), folder=tmp_path / "single")
     said = (folder / "__main__.py").read_text("utf-8")
     assert 'TOLERANCES["float64"] = 1e-6  # it computes in float32, first in 1\n' in said
+    assert run_alone(folder).returncode == 0
+
+
+def test_the_weights_are_safetensors_where_asked(tmp_path):
+    folder = port(*mlp(), folder=tmp_path / "safe", safetensors=True)
+    with imported(folder) as package:
+        assert package.load().keys() == mlp()[0].state_dict().keys()
+    assert not (folder / "weights.npz").exists()
     assert run_alone(folder).returncode == 0
