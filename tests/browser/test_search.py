@@ -324,7 +324,7 @@ def said(page):
     [
         ("en", "qwertzuiop", "Not here: qwertzuiop. No matching documents"),
         ("en", "omegaconf", "Not here: omegaconf. No matching documents"),
-        ("en", "what is torch.gather", "Not here: torch.gather. No matching documents"),
+        ("en", "what is torch.cholesky", "Not here: torch.cholesky. No matching documents"),
         ("en", "weight_foo_l0", "Not here: weight_foo_l0. No matching documents"),
         ("en", '"a phrase of no page"', "Not here: “a phrase of no page”. "),
         (
@@ -332,7 +332,7 @@ def said(page):
             "RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB",
             "Not here: RuntimeError: CUDA out of memory. Tried to allocate 20.00 Mi…. ",
         ),
-        ("zh", "torch.gather 是什么", "本站没有：torch.gather。 没有找到符合条件的结果"),
+        ("zh", "torch.cholesky 是什么", "本站没有：torch.cholesky。 没有找到符合条件的结果"),
         ("zh", "光合作用", "本站没有：光合作用。 没有找到符合条件的结果"),
     ],
 )
