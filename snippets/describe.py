@@ -319,7 +319,7 @@ def summary(value):
     kind = type(value).__name__
     if isinstance(value, str):
         return f"{kind} {value[:40]!r}"
-    if kind == "StandIn":  # of load, whose module is imported by who reads a file
+    if kind in ("StandIn", "Blocks"):  # of load, whose module is imported by who reads a file
         return repr(value)
     short = isinstance(value, float | bool) or (isinstance(value, int) and abs(value) < 1e18)
     return f"{kind} {value}" if short else kind
@@ -439,12 +439,15 @@ def is_whole(values):
     return bool(kind) and len(values.shape) > 0
 
 
+OLD_NAMES = {"gamma": "weight", "beta": "bias"}
+
+
 def plain_names(shapes):
     """Return the shapes with gamma and beta as weight and bias, and {name: that name}."""
     short = {}
     for name in shapes:
         module, dot, own = name.rpartition(".")
-        plain = module + dot + {"gamma": "weight", "beta": "bias"}.get(own, own)
+        plain = module + dot + OLD_NAMES.get(own, own)
         short[name] = name if plain in shapes else plain
     return {short[name]: shape for name, shape in shapes.items()}, short
 
@@ -614,13 +617,13 @@ def sample(values):
 # ---- The command ----
 
 
-def main(argv=None):
+def main(argv=None, prog="python -m snippets.describe"):
     """Describe the file that the command line names; return the exit code.
 
     0: described. 1: the file can't be read; standard error names it and the reason.
     2, by argparse: wrong usage.
     """
-    parser = argparse.ArgumentParser("python -m snippets.describe", description=HELP)
+    parser = argparse.ArgumentParser(prog, description=HELP)
     parser.add_argument("--json", action="store_true", help="print the fields of facts(), as JSON")
     parser.add_argument("path", help="a .pt, .pth, .safetensors or .npz file; its content decides")
     given = parser.parse_args(argv)

@@ -30,6 +30,9 @@ RARE = {"Bilinear", "EmbeddingBag", "SyncBatchNorm"}
 # These store what a much more frequent one stores: Linear, the convolution, LayerNorm.
 SELDOM = {"Embedding", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "GroupNorm"}
 
+# Arguments that are seldom other than their defaults.
+SWITCHES = {"groups", "affine", "track_running_stats"}
+
 # What decides between classes that store the same: the first line of them that holds. A line has
 # the class, or several of which it is one; what tells of it; a pattern, searched in the module's
 # own name, in lower case and without numbers; and a condition, as the registry writes them, of the
@@ -105,7 +108,7 @@ class Fit(NamedTuple):
     def usual(self):
         """Whether it is a common class, made with the defaults: a bias may be left out."""
         defaults = REGISTRY[self.layer].arguments if self.layer in REGISTRY else {}
-        switches = {"groups", "affine", "track_running_stats"} & defaults.keys()
+        switches = SWITCHES & defaults.keys()
         turned = any(self.arguments[key] != defaults[key] for key in switches)
         over_several = isinstance(self.arguments.get("normalized_shape"), tuple)
         return not turned and not over_several and self.layer not in RARE

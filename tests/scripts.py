@@ -36,6 +36,7 @@ TESTS = {
         ]
     },
     "finder.js": ["finder"],
+    **{f"{name}.js": ["inspector"] for name in ("facts", "inspect", "reader", "which")},
     "living-figure.js": ["living_figure"],
     "copy.js": ["copying"],
     "tree.js": ["accessible", "header"],

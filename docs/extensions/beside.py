@@ -48,7 +48,8 @@ def write_language(site, language, url, prefix):
     """Write what one language has, and return {address of each page: of its Markdown}."""
     for uri, path in downloads.offered().items():
         put(site / uri, path.read_bytes())
-    put(site / downloads.ARCHIVE, downloads.packed())
+    for uri, made in downloads.MADE.items():
+        put(site / uri, made())
     config = sources.settings(language)
     found = sources.pages(config)
     put(site / "llms.txt", listing(found, config, url))

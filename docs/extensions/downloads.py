@@ -11,6 +11,13 @@ ROOT = pathlib.Path(__file__).parents[2]
 SNIPPETS = sorted(ROOT.glob("snippets/**/*.py"))
 DATA = {".npz", ".pt", ".pth", ".json", ".txt", ".safetensors"}
 ARCHIVE = "snippets.zip"
+MAIN = """\
+import sys
+
+from snippets.describe import main
+
+sys.exit(main(prog="describe.pyz"))
+"""
 TITLE = re.compile(r'<span class="filename">([\w.]+)</span>')
 
 
@@ -33,6 +40,23 @@ def packed():
             entry = zipfile.ZipInfo(path.relative_to(ROOT).as_posix())  # without today's date
             archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
     return found.getvalue()
+
+
+@functools.cache
+def program():
+    """Return ``describe`` as one file that Python runs, the same bytes each time."""
+    files = [path for path in SNIPPETS if path.parent.name in ("snippets", "checkpoints")]
+    found = io.BytesIO(b"#!/usr/bin/env python3\n")
+    found.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(found, "a", zipfile.ZIP_DEFLATED) as archive:
+        entries = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in files}
+        entries["LICENSE"] = (ROOT / "snippets/LICENSE").read_bytes()
+        for name, raw in {"__main__.py": MAIN.encode(), **entries}.items():
+            archive.writestr(zipfile.ZipInfo(name), raw, zipfile.ZIP_DEFLATED, 9)
+    return found.getvalue()
+
+
+MADE = {ARCHIVE: packed, "describe.pyz": program}
 
 
 def link_titles(html, page, site=""):

@@ -54,7 +54,7 @@ def on_files(files, config):
             folder = config.docs_dir
             files.append(Notebook(file.src_uri, folder, config.site_dir, config.use_directory_urls))
     folder = ROOT / "docs/en"
-    elsewhere = [downloads.ARCHIVE, *downloads.offered()]
+    elsewhere = [*downloads.MADE, *downloads.offered()]
     if config.theme["language"] == "zh":
         elsewhere += [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.md"))]
     for uri in elsewhere:

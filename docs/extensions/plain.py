@@ -116,7 +116,7 @@ def link(match, uri, known):
     elif (english := ROOT / "docs/en" / there).is_file() and there.endswith(".md"):
         led, section = f"../{there}", section and anchor(english.read_text("utf-8"), section)
     else:
-        led = there if there in downloads.offered() | {downloads.ARCHIVE: None} else None
+        led = there if there in {*downloads.offered(), *downloads.MADE} else None
     if led is None or section is None:
         raise ValueError(f"{uri}: {match[0]} leads nowhere")
     led = posixpath.relpath(f"/site/{led}", f"/site/{folder}") if path else ""

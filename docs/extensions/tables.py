@@ -16,6 +16,9 @@ lists every tensor, ``stored-classes`` every class with its page and ``stored-re
 have none; the line is the column titles. Below it, another language has its words for what is in
 the first column of the last two: ``batch norm = 批归一化``.
 
+``stored-inspector`` is the form of docs/theme/assets/inspect.js, with the rules of ``describe`` as
+its data; its line is the column titles, and below it are the words of another language.
+
 ``stored-calculator`` is the form of docs/theme/assets/calculator.js, with the registry as its data.
 Its lines are column titles, and an example, each layer with its line of NumPy; after an empty line
 come the words of another language. ``stored-calculated`` links the classes that it computes.
@@ -35,6 +38,7 @@ import textwrap
 from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 
+from docs.extensions.rules import rules
 from docs.extensions.shapes import HUE, LABELS
 from snippets.storage import (
     REGISTRY,
@@ -65,6 +69,19 @@ SAID = re.compile(
     r'\b(?:say\(|new S(?:lip|aid)\([^,]+, |\btell\([^,]+, )"([^"]+)"|"([^"$\n]*\{\w+\}[^"$\n]*)"'
 )
 TOTAL = "{numbers} parameters in {tensors} tensors."
+INSPECTOR = [ASSETS / f"{name}.js" for name in ("which", "reader", "facts", "inspect")]
+FORM = (
+    "A checkpoint, or all files of one that comes in several:",
+    "Or a folder:",
+    "Or drop it anywhere on this page.",
+    "Only names with",
+    "Order",
+    "Save as",
+    "To read a file here needs JavaScript. Without it, run {command}.",
+)
+ORDERS = {"": "as in the file", "bytes": "largest first", "name": "by name"}
+SAVES = {"json": "JSON", "csv": "CSV", "md": "Markdown"}
+NAMED = "every name", "every other name", "some names"
 LABEL = "Your `print(model)`, or the layers of its `__init__`:"
 
 
@@ -262,6 +279,8 @@ def registry():
             "holds": [exported(entry) for entry in layer.holds],
             "silent": layer.silent,
             "prints": layer.prints,
+            "recipe": layer.recipe,
+            "spatial": layer.spatial,
             "reason": layer.reason,
             "use": split_call(layer.use) if layer.use else [],
             "options": options_of(layer) if layer.use else {},
@@ -334,7 +353,71 @@ def calculated(source, translated=False):
     return ", ".join(link(name) for name, layer in REGISTRY.items() if layer.use) + "\n"
 
 
+def inspector(source, translated=False):
+    """Return the form that takes a checkpoint, an empty table, and the rules as data."""
+    columns, words = words_below(source, shown(), translated)
+
+    def say(text):
+        return html.escape(words.get(text, text))
+
+    heads = "".join(
+        f'<th scope="col">{title.strip()}</th>' for title in columns.strip("|").split("|")
+    )
+    orders = "".join(f'<option value="{key}">{say(text)}</option>' for key, text in ORDERS.items())
+    saves = " ".join(
+        f'<button type="button" value="{kind}">{name}</button>' for kind, name in SAVES.items()
+    )
+    choose, folder, drop, filtered, ordered, save, no_script = map(say, FORM)
+    no_script = no_script.format(command="<code>python -m snippets.describe model.pth</code>")
+    return (
+        f'<form class="inspector" hidden><label for="checkpoint">{choose}</label>'
+        '<input type="file" id="checkpoint" multiple>'
+        f'<label for="folder">{folder}</label>'
+        f'<input type="file" id="folder" webkitdirectory><span>{drop}</span></form>\n'
+        f"<div><noscript><p>{no_script}</p></noscript></div>\n"
+        '<div class="inspected" hidden>'
+        '<output for="checkpoint folder"></output><ul></ul>'
+        f'<form hidden><label>{filtered} <input type="search" name="filter" autocomplete="off">'
+        f'</label> <label>{ordered} <select name="sort">{orders}</select></label> '
+        f"<span>{save} {saves}</span></form>"
+        f"<table hidden><thead><tr>{heads}</tr></thead></table>"
+        '<button type="button" class="md-button more" hidden></button></div>\n'
+        f"{data_script('registry', registry() | {'words': words})}"
+        f"{data_script('rules', rules())}"
+    )
+
+
+def shown():
+    """Return every text that the inspector shows, in English."""
+    known = rules()
+    parts = [
+        f"{kind.partition(',')[0]}'s {said} for"
+        for kind, (_, others, _) in known["parts"].items()
+        for said in others.values()
+    ]
+    whole = [kind.partition(",")[0] for kind in known["parts"]]
+    script = "\n".join(path.read_text("utf-8") for path in INSPECTOR)
+    told = [a or b for a, b in SAID.findall(script)]
+    rows = [t.row for name in REGISTRY for t in entries(name) if isinstance(t, Tensor)]
+    texts = [
+        *FORM,
+        *ORDERS.values(),
+        *rows,
+        *(holds["row"] for holds in known["conv1d"]["holds"]),
+        *(clue for _, clue, *_ in known["clues"]),
+        *parts,
+        *(f"{kind}'s directions" if kind == "weight_norm" else kind for kind in whole),
+        *known["how"].values(),
+        known["integers"],
+        known["matrix"],
+        *NAMED,
+        *(text for text in told if not re.fullmatch(r"\{\w+\}", text)),
+    ]
+    return list(dict.fromkeys(texts))
+
+
 LISTS = {
+    "stored-inspector": inspector,
     "stored-names": names_table,
     "stored-calculator": calculator,
     "stored-calculated": calculated,

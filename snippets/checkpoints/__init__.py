@@ -67,6 +67,8 @@ OTHERS = [
 ]
 # msgpack: a dict, and its first key is text
 FLAX = re.compile(rb"([\x81-\x8f]|\xde..|\xdf....)[\xa0-\xbf\xd9-\xdb]", re.DOTALL)
+# A protobuf whose first field is a number, and the second a text or a message
+ONNX = re.compile(rb"\x08.[\x12\x1a\x22\x3a\x42]", re.DOTALL)
 PAGE = "a web page, saved in the place of the file"
 TEXTS = [
     (b"<!doctype", PAGE, "the address was that of a page, or wanted a login"),
@@ -113,7 +115,7 @@ def load(path: str | PathLike[str]) -> Any:
         return load_gguf(path)
     if FLAX.match(head):
         return load_flax(path)
-    if head[:1] == b"\x08" and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a", b"\x42"):
+    if ONNX.match(head):
         return load_onnx(path)
     if is_json(head) and b'"weight_map"' in head:
         return load_sharded(path)

@@ -128,7 +128,7 @@ def safetensors_header(path: str | PathLike[str]) -> dict[str, dict[str, Any]]:
         if not all(isinstance(value, str) for value in metadata.values()):
             raise ValueError("__metadata__ holds something else than strings")
         header = check_layout(header, size - 8 - length)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: damaged header: {error}") from error
     return {"__metadata__": metadata, **header} if metadata else header
 
@@ -143,7 +143,7 @@ def parse_header(text):
         return int(digits) if digits.isdecimal() else value  # -0 is no size
 
     def constant(name):
-        raise ValueError(f"{name} is no JSON")
+        raise json.JSONDecodeError(f"{name} is no JSON", "", 0)
 
     def distinct(pairs):
         found = {}
@@ -154,11 +154,14 @@ def parse_header(text):
         return found
 
     hooks = {"parse_int": number, "parse_float": number, "parse_constant": constant}
-    header = json.loads(text.decode("utf-8"), object_pairs_hook=distinct, **hooks)
+    try:
+        header = json.loads(text.decode("utf-8"), object_pairs_hook=distinct, **hooks)
+        if b"\\u" in text:
+            json.dumps(header, ensure_ascii=False).encode("utf-8")  # half of a surrogate pair
+    except (json.JSONDecodeError, UnicodeError, RecursionError) as error:
+        raise ValueError("it is no JSON") from error
     if not isinstance(header, dict):
         raise ValueError("the header is no JSON object")
-    if b"\\u" in text:
-        json.dumps(header, ensure_ascii=False).encode("utf-8")  # half of a surrogate pair
     return header
 
 

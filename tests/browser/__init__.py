@@ -17,6 +17,7 @@ CHOSEN = [
     *FIRST,
     "layers/",
     "layers/calculator/",
+    "layers/inspect/",
     "layers/local-response-norm/",
     "notebooks/speakers/",
     "notebooks/speed/",

@@ -1,5 +1,7 @@
 """The site's Markdown extensions: axes get hues, includes their names, formulas MathML."""
 
+import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from pymdownx.snippets import SnippetMissingError
 from docs.extensions import downloads, hook, languages, sources
 from docs.extensions.named_snippets import pasted
 from docs.extensions.shapes import AXES, axes, colour_shapes
+from snippets.describe import facts
 from tests import ROOT, SNIPPETS_DIR
 
 MATH = ["pymdownx.arithmatex", "docs.extensions.mathml"]
@@ -169,6 +172,31 @@ def test_the_title_of_a_block_leads_to_the_file(title, page, site, link):
     found = downloads.link_titles(html, page, site)
     linked = f'<span class="filename"><a href="{link}" download>{title}</a></span>'
     assert found == (linked if link else html)
+
+
+def test_describe_is_one_file_that_needs_numpy_alone(site, tmp_path):
+    program = site / "describe.pyz"
+    assert program.stat().st_size <= 150_000
+    assert (site / "zh/describe.pyz").read_bytes() == program.read_bytes()
+    # Isolated, and without the packages that are installed here: NumPy's folders alone.
+    for path in pathlib.Path(np.__file__).parents[1].glob("numpy*"):
+        (tmp_path / path.name).symlink_to(path)
+    np.savez(tmp_path / "model.npz", **{"fc.weight": np.ones((7, 5))})
+    given = [program, "--json", tmp_path / "model.npz"]
+    script = (
+        f"import runpy, sys; sys.path.append({str(tmp_path)!r}); "
+        f"sys.argv = {list(map(str, given))!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    run = [sys.executable, "-I", "-S", "-c", script]
+    done = subprocess.run(run, cwd=tmp_path, env={}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    with np.load(tmp_path / "model.npz") as file:
+        assert json.loads(done.stdout) == facts(dict(file))
+    refused = subprocess.run(
+        [*run[:-1], script.replace("model.npz", "no.npz")], capture_output=True, text=True
+    )
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("describe.pyz: ")
 
 
 def test_the_folder_of_snippets_runs_as_downloaded(site, tmp_path):

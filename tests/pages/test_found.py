@@ -127,7 +127,8 @@ def shown(site, address, tag):
     """Return the texts of all elements of a name in a page's article."""
     page = (site / address / "index.html").read_text("utf-8")
     text = page[page.index("<article") : page.index("</article>")]
-    text = re.sub(r'<div class="calculated">.*?</table>', "", text, flags=re.S)  # as the form is
+    form = r'<div class="(?:calculated|inspected)"[^>]*>.*?</table>'
+    text = re.sub(form, "", text, flags=re.S)  # as the form is
     text = re.sub(
         r'</code></pre><details class="checks">.*?<code.*?>', "", text, flags=re.S
     )  # one block

@@ -1,0 +1,105 @@
+"""The rules of ``describe`` and of ``load`` as data for the page that inspects a file."""
+
+import functools
+import pickletools
+
+import numpy as np
+
+from snippets import checkpoints, describe, which_layer
+from snippets.checkpoints import (
+    gguf_blocks,
+    gguf_file,
+    npz,
+    paddle_file,
+    safetensors_file,
+    torch_file,
+)
+from snippets.storage import parsed
+
+# Zips that hold a program, by a name in them: their weights are read by load alone.
+PROGRAMS = {
+    "extern_modules": "a torch.package",
+    "constants.pkl": "a TorchScript archive",
+    "archive_format": "a .pt2 of torch.export",
+    "serialized_exported_program.json": "a .pt2 of torch.export",
+}
+
+
+@functools.cache
+def rules():
+    """Return the rules; bytes as text, one letter for each."""
+    return of_layers() | of_names() | of_files()
+
+
+def of_layers():
+    """Return what ``which_layer.py`` decides by."""
+    holds = which_layer.CONV1D_HOLDS.values()
+    return {
+        "clues": [[*clue, parsed(when)] for *clue, when in which_layer.CLUES],
+        "rare": sorted(which_layer.RARE),
+        "seldom": sorted(which_layer.SELDOM),
+        "switches": sorted(which_layer.SWITCHES),
+        "usual": sorted(which_layer.USUAL),
+        "modules": which_layer.MODULES,
+        "counted": which_layer.COUNTED,
+        "conv1d": {
+            "layer": which_layer.CONV1D,
+            "holds": [{"name": t.name, "shape": parsed(t.shape), "row": t.row} for t in holds],
+        },
+    }
+
+
+def of_names():
+    """Return what ``describe.py`` knows names by, and what it says."""
+    return {
+        "fused": describe.FUSED.pattern,
+        "inside": describe.INSIDE.pattern,
+        "inside_parts": describe.INSIDE_PARTS,
+        "wrappers": describe.WRAPPERS,
+        "old_names": describe.OLD_NAMES,
+        "parts": describe.PARTS,
+        "how": describe.HOW,
+        "most": describe.MOST,
+        "integers": describe.INTEGERS,
+        "matrix": describe.MATRIX,
+    }
+
+
+def of_files():
+    """Return what the readers of ``snippets/checkpoints`` know files by."""
+    types = {
+        kind: [label, per, size, label in gguf_blocks.CONVERT]
+        for kind, (label, per, size) in gguf_file.TYPES.items()
+    }
+    plain = {name: np.dtype(code).name for name, code in safetensors_file.DTYPES.items()}
+    return {
+        "others": [[where, text(magic), *said] for where, magic, *said in checkpoints.OTHERS],
+        "texts": [[text(start), *said] for start, *said in checkpoints.TEXTS],
+        "json": checkpoints.JSON,
+        "flax": text(checkpoints.FLAX.pattern),
+        "onnx": text(checkpoints.ONNX.pattern),
+        "files": checkpoints.FILES,
+        "paddle": paddle_file.NAMES,
+        "pickles": [text(start) for start in torch_file.PICKLES],
+        "legacy": [text(magic) for magic in torch_file.LEGACY],
+        "programs": list(PROGRAMS.items()),
+        "opcodes": {op.code: op.name for op in pickletools.opcodes},
+        "max_steps": torch_file.MAX_STEPS,
+        "max_inflation": torch_file.MAX_INFLATION,
+        "small": torch_file.SMALL,
+        "storages": torch_file.STORAGES,
+        "dtypes": list(dict.fromkeys(torch_file.DTYPES)),
+        "later": list(torch_file.CONVERT),
+        "safetensors": plain | safetensors_file.LATER,
+        "packed": safetensors_file.PACKED,
+        "max_header": safetensors_file.MAX_HEADER,
+        "npz_ratio": npz.RATIO,
+        "npz_anyway": npz.ANYWAY,
+        "gguf_types": types,
+        "gguf_plain": {kind: np.dtype(code).name for kind, code in gguf_file.PLAIN.items()},
+    }
+
+
+def text(raw):
+    """Return bytes as text, one letter for each."""
+    return raw.decode("latin-1")
