@@ -11,10 +11,11 @@ import re
 import sys
 from collections.abc import Mapping
 from itertools import chain, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from .quantized import PACKED, is_qtensor, quantised_layers
 from .storage import candidates
 from .which_layer import CONV1D, MODULES, modules_of
 
@@ -125,19 +126,26 @@ def table(told):
 def described(state):
     """Return the facts of one state_dict."""
     state = unread(state)
+    layers = quantised_layers(state)
+    state = {name: seen(values) for name, values in state.items()}
     arrays = {name: values for name, values in state.items() if is_array(values)}
     clean = unwrapped(arrays)
     shapes = {clean[name]: tuple(values.shape) for name, values in arrays.items()}
-    whole = {clean[name] for name, values in arrays.items() if is_whole(values)}
-    weights, parts = without_parts({k: v for k, v in shapes.items() if k not in whole})
+    packed, inside, unpacked = quantised(layers, clean)
+    whole = {clean[name] for name, values in arrays.items() if is_whole(values)} - packed.keys()
+    shapes = {k: v for k, v in shapes.items() if k not in whole | packed.keys()}
+    weights, parts = without_parts(shapes | inside)
+    made, parts = computed(parts) + unpacked, parts | packed
     weights, short = plain_names(weights)
     found = modules_of(weights)
     owner = {prefix + name: (prefix, name, fits) for prefix, own, fits in found for name in own}
     chained = chains(found)
     rows = []
     for name, values in state.items():
+        weight, part = parts.get(clean.get(name, name), (clean.get(name, name), ""))
         if not is_array(values):
-            rows.append({"name": name, "what": summary(values)})
+            what = f"{part} {escaped(weight)}" if part else summary(values)
+            rows.append({"name": name, "what": what})
             continue
         row = {
             "name": name,
@@ -145,10 +153,9 @@ def described(state):
             "dtype": str(values.dtype).removeprefix("torch."),
             "bytes": size_of(values),
         }
-        weight, part = parts.get(clean[name], (clean[name], ""))
         row |= {"part": part, "of": weight} if part else {}
         if clean[name] in whole:
-            row["what"] = INTEGERS
+            row["what"] = integers(clean[name], shapes)
         elif part.endswith("for"):
             row["what"] = f"{part} {escaped(weight)}"
         else:
@@ -158,7 +165,9 @@ def described(state):
             what = MATRIX if prefix in chained else what
             row["what"] = f"{part}: {what}" if part else what
         rows.append(row)
-    tied, equal = shared(arrays)
+    # Settings of quantised layers are equal by nature.
+    settings = {name for name, (_, part) in packed.items() if part.endswith("for")}
+    tied, equal = shared({k: v for k, v in arrays.items() if clean[k] not in settings})
     again = {name for names in tied for name in names[1:]}
     once = [row for row in rows if "shape" in row and row["name"] not in again]
     return {
@@ -167,7 +176,7 @@ def described(state):
         "tensors": rows,
         "modules": [module_facts(*module) for module in found],
         "prefixes": prefixes(arrays, clean),
-        "computed": computed(parts),
+        "computed": made,
         "tied": tied,
         "equal": equal,
     }
@@ -373,7 +382,7 @@ def state_dicts(state):
 
 def is_state_dict(mapping):
     """Return whether names have arrays. A checkpoint may keep its loss beside its state_dict."""
-    arrays = [name for name, value in mapping.items() if is_array(value)]
+    arrays = [name for name, value in mapping.items() if is_array(seen(value))]
     maps = [value for value in mapping.values() if isinstance(value, Mapping)]
     beside = any(map(is_array, chain.from_iterable(unread(inner).values() for inner in maps)))
     dotted = any("." in str(name) for name in arrays)
@@ -540,6 +549,60 @@ def is_length(lengths, directions):
         return len(directions) > 1
     sizes = [(n, size) for n, size in zip(lengths, directions, strict=False) if n != 1]
     return len(lengths) == len(directions) and len(sizes) < 2 and all(n == s for n, s in sizes)
+
+
+def quantised(layers, clean):
+    """Return the parts of layers that a library quantised, the shapes and how to compute them.
+
+    The parts are as those of ``without_parts``; the shapes are {weight or bias: shape}.
+    """
+    parts, shapes, how = {}, {}, []
+    for prefix, (kind, own) in layers.items():
+        stored = [clean.get(prefix + name, prefix + name) for name in own]
+        start = stored[0].removesuffix(next(iter(own)))
+        weight, library = f"{start}weight", kind.library.split()[0]
+        shapes[weight] = kind.shape(own)
+        whose = library + ("'" if library.endswith("s") else "'s")
+        said = [(kind.parts | kind.others)[name] for name in own]
+        parts |= {
+            name: (weight, f"{whose} {what} for") for name, what in zip(stored, said, strict=True)
+        }
+        parts[stored[0]] = weight, f"{kind.library} of {shapes[weight]}, {said[0]}"
+        if PACKED in own and (bias := getattr(own[PACKED][1], "shape", ())):
+            shapes[f"{start}bias"] = tuple(bias)
+        how.append({"name": weight, "kind": kind.library, "how": DEQUANTIZED})
+    return parts, shapes, how
+
+
+DEQUANTIZED = "in dequantized(state) of quantized.py, in float32"
+
+
+class Packed(NamedTuple):
+    """A quantised tensor of PyTorch, as an array is seen."""
+
+    shape: tuple
+    dtype: str
+    raw: np.ndarray
+
+
+def seen(value):
+    """Return a value; of a quantised tensor of PyTorch, also where its bias is beside, a Packed."""
+    tensor = value[0] if type(value) is tuple and len(value) == 2 else value
+    if not is_qtensor(tensor):
+        return value
+    storage, _, shape, *_ = tensor.args
+    return Packed(shape, f"q{storage.dtype}", storage)
+
+
+def integers(name, shapes):
+    """Return what an array of integers is, with what may be its scale."""
+    module = name.rpartition(".")[0]
+    beside = [other for other in shapes if other.rpartition(".")[0] == module]
+    scales = [other for other in beside if SCALE.search(other.rpartition(".")[2])]
+    return f"{INTEGERS}; its scale may be {several(scales)}" if scales else INTEGERS
+
+
+SCALE = re.compile(r"scale|zero|absmax|scb", re.I)
 
 
 def computed_notes(told):

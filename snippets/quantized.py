@@ -282,9 +282,7 @@ def dequantized(state: Mapping[str, Any], *, checkpoint_format: str = "gptq") ->
     found = LazyDict()
     for name, value in values.items():
         prefix = owner.get(name)
-        if is_qtensor(value):
-            found[name] = Stored(value.args[2], "float32", value, from_qtensor)
-        elif prefix is None:
+        if prefix is None:
             found[name] = value
         elif f"{prefix}weight" not in found:
             kind, own = layers[prefix]
@@ -363,68 +361,74 @@ def shape_of_packed(own):
     return None
 
 
+def shape_of_qtensor(own):
+    """Return the shape of a weight that is a quantised tensor of PyTorch."""
+    return own["weight"].args[2] if is_qtensor(own["weight"]) else None
+
+
+def from_packed_params(own):
+    """Return the weight that PyTorch keeps together with its bias."""
+    return from_qtensor(own[PACKED][0])
+
+
+def from_weight(own):
+    """Return the weight that is a quantised tensor of PyTorch."""
+    return from_qtensor(own["weight"])
+
+
 def shapes(own, *names):
     """Return the shapes of these tensors, () of what has none."""
     return [tuple(getattr(own[name], "shape", ())) for name in names]
 
 
 PACKED = "_packed_params._packed_params"
-GPTQ = {
-    "qweight": "packed along in_features",
-    "qzeros": "zero points, packed along out_features",
-    "scales": "scales (groups, out_features)",
-}
-GROUP = "the group of each of in_features"
+GPTQ = {"qweight": "packed along in_features", "qzeros": "zero points", "scales": "scales"}
 COMPRESSED = {
     "weight_packed": "packed along in_features",
-    "weight_scale": "scales (out_features, groups)",
-    "weight_shape": "(out_features, in_features)",
+    "weight_scale": "scales",
+    "weight_shape": "shape",
 }
-ZERO_POINTS = {"weight_zero_point": "zero points, packed along out_features"}
-INT8 = {"weight": "int8", "SCB": "the largest magnitude of each row"}
+INT8 = {"weight": "a row at a time", "SCB": "largest magnitudes"}
 FOUR_BITS = {
-    "weight": "two numbers a byte, row by row",
-    "weight.absmax": "a scale for each block",
-    "weight.quant_map": "the numbers that four bits stand for",
+    "weight": "two numbers a byte",
+    "weight.absmax": "scales",
+    "weight.quant_map": "table",
 }
-NESTED = {
-    "weight.nested_absmax": "a scale for each block of scales",
-    "weight.nested_quant_map": "the numbers that the byte of a scale stands for",
+NESTED = {"weight.nested_absmax": "scales' scales", "weight.nested_quant_map": "scales' table"}
+OF_TORCH = {
+    "_packed_params.dtype": "dtype",
+    "scale": "scale of the outputs",
+    "zero_point": "zero point of the outputs",
 }
 KINDS = [
-    Kind("GPTQ", GPTQ, {"g_idx": GROUP}, shape_of_gptq, from_gptq),
+    Kind("GPTQ", GPTQ, {"g_idx": "groups"}, shape_of_gptq, from_gptq),
     Kind("AWQ", GPTQ | {"qweight": "packed along out_features"}, {}, shape_of_awq, from_awq),
     Kind(
         "compressed-tensors",
         COMPRESSED,
-        ZERO_POINTS | {"weight_g_idx": GROUP},
+        {"weight_zero_point": "zero points", "weight_g_idx": "groups"},
         shape_of_compressed,
         from_compressed_tensors,
     ),
     Kind(
-        "bitsandbytes",
+        "bitsandbytes int8",
         INT8,
-        {"weight_format": "0 if all are in their places"},
+        {"weight_format": "order"},
         shape_of_int8,
         from_bitsandbytes_int8,
     ),
     *[
         Kind(
-            f"bitsandbytes, {code}",
-            FOUR_BITS | {f"weight.quant_state.bitsandbytes__{code}": "JSON of shape and blocks"},
+            f"bitsandbytes {code}",
+            FOUR_BITS | {f"weight.quant_state.bitsandbytes__{code}": "shape and blocksize"},
             NESTED,
             shape_of_4bit,
             from_bitsandbytes_4bit,
         )
         for code in ("nf4", "fp4")
     ],
-    Kind(
-        "PyTorch",
-        {PACKED: "its weight and bias"},
-        {"_packed_params.dtype": "its dtype"},
-        shape_of_packed,
-        lambda own: from_qtensor(own[PACKED][0]),
-    ),
+    Kind("PyTorch", {PACKED: "with its bias"}, OF_TORCH, shape_of_packed, from_packed_params),
+    Kind("PyTorch", {"weight": "a quantised tensor"}, OF_TORCH, shape_of_qtensor, from_weight),
 ]
 
 
@@ -434,7 +438,8 @@ KNOWN_BY = re.compile(r"(|.*\.)(qweight|weight_packed|SCB|weight\.absmax|_packed
 
 def quantised_layers(values):
     """Return {prefix: (Kind, {own name: value})} of the layers that a library quantised."""
-    prefixes = dict.fromkeys(known[1] for name in values if (known := KNOWN_BY.fullmatch(name)))
+    prefixes = [known[1] for name in values if (known := KNOWN_BY.fullmatch(name))]
+    prefixes += [name.removesuffix("weight") for name in values if is_qtensor(values[name])]
     return {prefix: fits for prefix in prefixes if (fits := kind_of(values, prefix))}
 
 

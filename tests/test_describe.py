@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 import pytest
 
-from snippets.checkpoints import StandIn
+from snippets.checkpoints import StandIn, load
 from snippets.describe import describe, facts, main, printed, state_dicts
 from snippets.state_dict import under
 from snippets.storage import stored
@@ -575,3 +575,94 @@ def test_a_huge_expanded_tensor_ends_at_once():
     _, notes = lines(state)
     assert time.process_time() - before < 2
     assert "a.weight, b.weight hold the same numbers: tied, or a copy" in notes
+
+
+# ---- Quantised layers ----
+
+with np.load(ROOT / "tests/checkpoints/data/quantized.npz") as file:
+    QUANTISED = dict(file)
+LIBRARIES = {
+    "GPTQ, 4 bits": ("GPTQ of (96, 64), packed along in_features", "qweight"),
+    "AWQ": ("AWQ of (96, 64), packed along out_features", "qweight"),
+    "bitsandbytes, nf4, nested": ("bitsandbytes nf4 of (33, 65), two numbers a byte", "weight"),
+    "bitsandbytes, int8": ("bitsandbytes int8 of (33, 65), a row at a time", "weight"),
+    "compressed-tensors, 4 bits, group, with zero points": (
+        "compressed-tensors of (40, 80), packed along in_features",
+        "weight_packed",
+    ),
+}
+
+
+def quantised(name):
+    """Return the tensors of one layer, below the module ``m``."""
+    return {
+        f"m.{key.removeprefix(f'{name}/')}": values
+        for key, values in QUANTISED.items()
+        if key.startswith(f"{name}/") and key != f"{name}/"
+    }
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_a_quantised_layer_is_a_linear_and_its_parts(name):
+    (said, first), layer = LIBRARIES[name], quantised(name)
+    told, notes = lines(layer | zeros({"m.bias": (int(said.split("(")[1].split(",")[0]),)}))
+    assert told.pop(f"m.{first}") == f"{said}: Linear (out_features, in_features)"
+    assert told.pop("m.bias") == "Linear (out_features,)"
+    library = said.split()[0]
+    whose = f"{library}'" if library.endswith("s") else f"{library}'s"
+    for what in told.values():
+        assert re.fullmatch(rf"{whose} [a-z ']+ for m\.weight", what)
+    (note,) = notes
+    assert note.startswith(f"m.weight: {said.partition(' of ')[0]}, the weight is in dequantized(")
+
+
+def test_quantised_layers_behind_a_prefix_are_told_alike():
+    layer = quantised("AWQ")
+    told, notes = lines({f"module.{name}": values for name, values in layer.items()})
+    assert list(told.values()) == list(lines(layer)[0].values())
+    assert notes[0].startswith('every name begins with "module."')
+
+
+def test_parts_that_all_quantised_layers_have_are_no_ties():
+    layer = quantised("bitsandbytes, nf4")
+    both = layer | {name.replace("m.", "n."): values for name, values in layer.items()}
+    _, notes = lines(both)
+    assert [note for note in notes if "same numbers" in note or "one array" in note] == [
+        "m.weight, n.weight are one array: tied"
+    ]
+
+
+def test_layers_of_quantize_dynamic(tmp_path):
+    torch = pytest.importorskip("torch")
+    for bias in (True, False):
+        with warnings.catch_warnings(action="ignore"):
+            model = torch.nn.Sequential(torch.nn.Linear(5, 3, bias=bias))
+            small = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, torch.qint8)
+            torch.save(torch.nn.ModuleDict({"module": small}).state_dict(), tmp_path / "w.pt")
+        (told,) = facts(load(tmp_path / "w.pt"))["states"]
+        rows = {row["name"]: row for row in told["tensors"]}
+        row = rows["module.0._packed_params._packed_params"]
+        linear = "Linear" if bias else "Linear without bias"
+        assert row["what"].startswith(
+            f"PyTorch of (3, 5), with its bias: {linear} (out_features, in_features)"
+        )
+        assert (row["shape"], row["dtype"], row["bytes"]) == ([3, 5], "qint8", 15)
+        assert rows["module.0.scale"]["what"] == "PyTorch's scale of the outputs for 0.weight"
+        assert rows["module.0._packed_params.dtype"]["what"] == "PyTorch's dtype for 0.weight"
+
+
+def test_a_state_dict_of_nothing_but_packed_layers():
+    weight = StandIn(
+        "torch._utils._rebuild_qtensor",
+        (np.zeros(6, np.int8), 0, (2, 3), (3, 1), (StandIn("torch.per_tensor_affine"), 0.1, 0)),
+    )
+    text = describe({"0._packed_params._packed_params": (weight, None)})
+    assert "PyTorch of (2, 3), with its bias: Linear without bias" in text
+    assert "PyTorch of (2, 3), a quantised tensor: " in describe({"weight": weight})
+
+
+def test_the_scale_of_integers_is_looked_for_beside_them():
+    state = {"m.weight": np.zeros((3, 2), np.int8), "m.weight_scale": np.ones((3, 1))}
+    told, _ = lines(state | {"n.weight": np.zeros((3, 2), np.int8)})
+    assert told["m.weight"].endswith("; its scale may be m.weight_scale")
+    assert told["n.weight"].endswith("a table or a mask")
