@@ -531,7 +531,9 @@ def check_awq(qweight, qzeros, scales):
 def check_packed(packed, scale, shape):
     """Refuse what compressed-tensors does not pack; return the bits of a number."""
     check_words(packed)
-    fits = [n for n in range(1, 9) if packed.shape == (shape[0], -(-n * int(shape[1]) // 32))]
+    rows, columns = map(int, shape)
+    bits = [n for n in range(1, 9) if packed.shape == (rows, -(-n * columns // 32))]
+    fits = [n for n in bits if n * columns % 32 == 0] or bits
     if len(fits) != 1:
         raise ValueError(
             f"weight_packed has shape {packed.shape}, but weight_shape is {shape.tolist()}: these"
