@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .families import family_of, settings_of
 from .quantized import PACKED, is_qtensor, quantised_layers
 from .storage import candidates
 from .which_layer import CONV1D, MODULES, modules_of
@@ -28,32 +29,37 @@ NO_LAYER = "no layer of torch.nn stores exactly these tensors"
 HELP = "Print what a checkpoint holds: names, shapes, dtypes, and the layers that store them."
 
 
-def describe(state: object) -> str:
+def describe(state: object, config: Mapping[str, Any] | None = None) -> str:
     """Return a table of what a checkpoint holds, as text to print.
 
     A line has the name, shape and dtype of a tensor, the layers that store such a module, and the
-    tensor's axes. Below it stands what concerns several tensors: prefixes, tied weights,
-    weight_norm, gates.
+    tensor's axes. Below it stands what concerns several tensors: the family of the model, prefixes,
+    tied weights, weight_norm, gates.
 
     Parameters
     ----------
     state : mapping of str to array
         What ``state_dict()`` returns, or a checkpoint that holds such mappings somewhere.
+    config : mapping, optional
+        What config.json holds, for what no tensor tells: heads, groups, eps. Without it, the
+        ``hyper_parameters`` of Lightning, if state has them.
 
     Returns
     -------
     str
         Lines to print.
     """
-    return printed(facts(state))
+    return printed(facts(state, config))
 
 
-def facts(state: object) -> dict[str, Any]:
+def facts(state: object, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return what ``describe`` says, as data that JSON can hold.
 
     Parameters
     ----------
     state : mapping of str to array
+        As for ``describe``.
+    config : mapping, optional
         As for ``describe``.
 
     Returns
@@ -76,11 +82,19 @@ def facts(state: object) -> dict[str, Any]:
 
         A prefix has which ``names`` ``hold`` it, whose doing it is, ``of``, and the ``cure``. A
         computed weight has its ``name``, the ``kind`` and ``how``. The names in a list
-        of ``tied`` have one array, in one of ``equal`` equal numbers.
+        of ``tied`` have one array, in one of ``equal`` equal numbers. Each of ``copies`` has
+        the ``start`` of the names of an average, and that of the names it is ``like``.
+
+        ``family`` is None, or the ``name`` of a published architecture, its ``page`` here, how
+        its ``rows`` lie; what is ``absent`` from the file, and the ``doubt`` if config.json
+        speaks of another one. ``settings`` is what config.json has that no tensor tells.
     """
     found, others = state_dicts(state)
+    if config is None and isinstance(state, Mapping):
+        config = state.get("hyper_parameters")
+    config = dict(config) if isinstance(config, Mapping) else {}
     return {
-        "states": [{"path": path} | described(inner) for path, inner in found],
+        "states": [{"path": path} | described(inner, config) for path, inner in found],
         "besides": [{"path": path, "what": summary(value)} for path, value in others],
     }
 
@@ -114,7 +128,9 @@ def table(told):
         for row in rows
     ]
     notes = [
+        *family_notes(told["family"], told["settings"]),
         *prefix_notes(told["prefixes"]),
+        *copy_notes(told["copies"]),
         *module_notes(told["modules"]),
         *computed_notes(told["computed"]),
         *shared_notes(told["tied"], "one array", "tied"),
@@ -123,7 +139,7 @@ def table(told):
     return "\n".join(lines + [f"- {note}" for note in notes])
 
 
-def described(state):
+def described(state, config):
     """Return the facts of one state_dict."""
     state = unread(state)
     layers = quantised_layers(state)
@@ -134,10 +150,13 @@ def described(state):
     packed, inside, unpacked = quantised(layers, clean)
     whole = {clean[name] for name, values in arrays.items() if is_whole(values)} - packed.keys()
     shapes = {k: v for k, v in shapes.items() if k not in whole | packed.keys()}
+    counts = {name for name in shapes if name == COUNT and shapes[name] == ()}
+    pairs, adapted = lora(shapes)
+    shapes = {k: v for k, v in shapes.items() if k not in pairs and k not in counts}
     weights, parts = without_parts(shapes | inside)
-    made, parts = computed(parts) + unpacked, parts | packed
+    made, parts = computed(parts) + unpacked + adapted, parts | packed | pairs
     weights, short = plain_names(weights)
-    found = modules_of(weights)
+    found = modules_of(weights) if weights else []
     owner = {prefix + name: (prefix, name, fits) for prefix, own, fits in found for name in own}
     chained = chains(found)
     rows = []
@@ -156,6 +175,8 @@ def described(state):
         row |= {"part": part, "of": weight} if part else {}
         if clean[name] in whole:
             row["what"] = integers(clean[name], shapes)
+        elif clean[name] in counts:
+            row["what"] = "how many models AveragedModel has averaged, as SWA and EMA do"
         elif part.endswith("for"):
             row["what"] = f"{part} {escaped(weight)}"
         else:
@@ -179,6 +200,9 @@ def described(state):
         "computed": made,
         "tied": tied,
         "equal": equal,
+        "copies": copies(weights),
+        "family": family_of(weights, config),
+        "settings": settings_of(config),
     }
 
 
@@ -392,7 +416,7 @@ def is_state_dict(mapping):
 def unwrapped(names):
     """Return {name: name without what wrappers of a model put into it}."""
     clean = {name: INSIDE.sub(r"\1", name) for name in names}
-    counted = {name: short for name, short in clean.items() if name != "n_averaged"}
+    counted = {name: short for name, short in clean.items() if name != COUNT}
     for prefix in WRAPPERS:
         if counted and all(short.startswith(prefix) for short in counted.values()):
             counted = {name: short.removeprefix(prefix) for name, short in counted.items()}
@@ -402,8 +426,10 @@ def unwrapped(names):
 
 # What FSDP and torch.compile put into a name, wherever the part is that they wrap
 INSIDE = re.compile(r"(^|\.)(?:(?:_orig_mod|_fsdp_wrapped_module)\.)+")
-# What stands before all names: Lightning's strategies, DataParallel and AveragedModel, and a model
-WRAPPERS = "_forward_module.", "module.", "model."
+# What stands before all names: Lightning's strategies, DataParallel and AveragedModel, peft,
+# a model
+WRAPPERS = "_forward_module.", "module.", "base_model.", "model."
+COUNT = "n_averaged"
 
 
 def prefix_notes(told):
@@ -422,7 +448,7 @@ def prefixes(names, clean):
     if not wrapped:
         return []
     prefix, *others = {name.removesuffix(short) for name, short in wrapped.items()}
-    if not others and wrapped.keys() >= clean.keys() - {"n_averaged"}:
+    if not others and wrapped.keys() >= clean.keys() - {COUNT}:
         every = "every name" if len(wrapped) == len(clean) else "every other name"
         cure = f'under(state, "{prefix[:-1]}")'
         return [{"names": every, "hold": prefix, "of": "", "cure": cure}]
@@ -549,6 +575,68 @@ def is_length(lengths, directions):
         return len(directions) > 1
     sizes = [(n, size) for n, size in zip(lengths, directions, strict=False) if n != 1]
     return len(lengths) == len(directions) and len(sizes) < 2 and all(n == s for n, s in sizes)
+
+
+def family_notes(family, settings):
+    """Return what is to be known of a published architecture, and what config.json adds."""
+    notes = []
+    if family:
+        doubt = f", though {family['doubt']}" if family["doubt"] else ""
+        notes += [f"{family['name']}, by its names{doubt}: {family['rows']}", *family["absent"]]
+    if settings:
+        told = ", ".join(f"{name} {value}" for name, value in settings.items())
+        notes.append(f"what no tensor tells: {told}")
+    return [escaped(note) for note in notes]
+
+
+def copies(names):
+    """Return where an average of the weights is kept beside them: the starts of both's names."""
+    found = []
+    for start in AVERAGES:
+        below = {name.removeprefix(start) for name in names if name.startswith(start)}
+        below -= {"decay", "num_updates", COUNT}
+        for like in ("", "model.", "module.", "net."):
+            rest = {name.removeprefix(like) for name in names if name.startswith(like)}
+            short = {name.replace(".", "") for name in rest}  # as some keep a buffer's name
+            if below and (below <= rest - {start + name for name in below} or below <= short):
+                found.append({"start": start, "like": like})
+                break
+    return found
+
+
+AVERAGES = "ema.", "model_ema.", "ema_model.", "averaged_model.", "swa_model."
+
+
+def copy_notes(told):
+    """Return how to take an average alone."""
+    return [
+        f'below "{one["start"]}" are the names of the model again: an average over the training; '
+        f'under(state, "{one["start"][:-1]}") has it alone'
+        for one in told
+    ]
+
+
+LORA = re.compile(r"(.*)\.lora_(A|B|down|up)((?:\.\w+)?)\.weight")
+
+
+def lora(shapes):
+    """Return the parts of LoRA's pairs, as those of ``without_parts``, and what to do with them."""
+    pairs = {}
+    for name in shapes:
+        if (found := LORA.fullmatch(name)) and len(shapes[name]) == 2:
+            side = {"down": "A", "up": "B"}.get(found[2], found[2])
+            pairs.setdefault((found[1], found[3]), {})[side] = name
+    parts, how = {}, []
+    for (module, _), pair in pairs.items():
+        if pair.keys() == {"A", "B"} and shapes[pair["A"]][0] == shapes[pair["B"]][1]:
+            weight = f"{module.removesuffix('.base_layer')}.weight"
+            parts[pair["A"]] = weight, "LoRA's A (r, in_features) for"
+            parts[pair["B"]] = weight, "LoRA's B (out_features, r) for"
+            how.append({"name": weight, "kind": "LoRA", "how": MERGED})
+    return parts, how
+
+
+MERGED = "merged(weight, A, B, scale) of lora.py, scale as adapter_config.json: lora_alpha / r"
 
 
 def quantised(layers, clean):
@@ -693,12 +781,31 @@ def main(argv=None, prog="python -m snippets.describe"):
     from .checkpoints import load
 
     try:
-        told = facts(load(given.path))
+        told = facts(load(given.path), config_beside(given.path))
         text = json.dumps(told) if given.json else printed(told)
     except (OSError, ValueError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
     return show(text)
+
+
+def config_beside(path):
+    """Return what config.json beside a file, or in a folder, holds; None without one."""
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    for name in ("config.json", "adapter_config.json"):
+        beside = os.path.join(folder, name)
+        if os.path.isfile(beside) and os.path.getsize(beside) < MOST_BYTES:
+            with open(beside, encoding="utf-8") as file:
+                try:
+                    found = json.load(file)
+                except (ValueError, RecursionError):
+                    continue
+            if isinstance(found, dict):
+                return found
+    return None
+
+
+MOST_BYTES = 2**22  # of a config.json
 
 
 def show(text):

@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 import pytest
 
-from snippets.checkpoints import StandIn, load
+from snippets.checkpoints import StandIn, load, save_safetensors
 from snippets.describe import describe, facts, main, printed, state_dicts
 from snippets.state_dict import under
 from snippets.storage import stored
@@ -441,14 +441,16 @@ def test_what_is_printed_is_what_json_has():
 def fields(told):
     """Return every key of nested dicts and lists, but those that are names of arguments."""
     if isinstance(told, dict):
-        inner = {key: value for key, value in told.items() if key != "sizes"}
+        inner = {key: value for key, value in told.items() if key not in ("sizes", "settings")}
         return set(told).union(*map(fields, inner.values()))
     return set().union(*map(fields, told)) if isinstance(told, list) else set()
 
 
 def test_every_field_is_documented():
     named = set(re.findall(r"``(\w+)``", facts.__doc__)) - {"describe", "state"}
-    assert fields(facts(example())) == named
+    resnet = ["conv1.weight", "layer1.0.conv1.weight", "layer4.weight", "fc.weight"]
+    averaged = zeros(dict.fromkeys([*resnet, *(f"ema.{name}" for name in resnet)], (3, 2)))
+    assert fields(facts(example())) | fields(facts(averaged)) == named
 
 
 def test_json_has_the_facts(tmp_path, capsys):
@@ -666,3 +668,96 @@ def test_the_scale_of_integers_is_looked_for_beside_them():
     told, _ = lines(state | {"n.weight": np.zeros((3, 2), np.int8)})
     assert told["m.weight"].endswith("; its scale may be m.weight_scale")
     assert told["n.weight"].endswith("a table or a mask")
+
+
+# ---- LoRA, averages, config.json ----
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("lora_A.weight", "lora_B.weight"),
+        ("lora_A.default.weight", "lora_B.default.weight"),
+        ("lora_down.weight", "lora_up.weight"),
+    ],
+)
+def test_a_pair_of_lora(a, b):
+    start = "base_model.model.model.layers.0.q_proj"
+    state = zeros({f"{start}.{a}": (8, 24), f"{start}.{b}": (48, 8)})
+    told, notes = lines(state)
+    weight = "model.layers.0.q_proj.weight"
+    assert list(told.values()) == [
+        f"LoRA's A (r, in_features) for {weight}",
+        f"LoRA's B (out_features, r) for {weight}",
+    ]
+    assert notes[0].startswith('every name begins with "base_model.model."')
+    assert notes[1].startswith(f"{weight}: LoRA, the weight is merged(weight, A, B, scale)")
+
+
+def test_lora_beside_the_weight_that_it_changes():
+    shapes = {
+        "q.base_layer.weight": (6, 4),
+        "q.lora_A.x.weight": (2, 4),
+        "q.lora_B.x.weight": (6, 2),
+    }
+    told, _ = lines(zeros(shapes))
+    assert told["q.lora_A.x.weight"] == "LoRA's A (r, in_features) for q.weight"
+    assert told["q.base_layer.weight"].startswith("Linear without bias (out_features, in_feat")
+
+
+@pytest.mark.parametrize("b", [(6, 3), (6, 2, 1)])
+def test_what_is_no_pair_of_lora(b):
+    told, _ = lines(zeros({"q.lora_A.weight": (2, 4), "q.lora_B.weight": b}))
+    assert not any("LoRA" in what for what in told.values())
+
+
+def test_an_averaged_model():
+    told, notes = lines(
+        zeros({"n_averaged": (), "module.fc.weight": (3, 2), "module.fc.bias": (3,)})
+    )
+    assert told["n_averaged"].startswith("how many models AveragedModel has averaged")
+    assert notes[0].startswith('every other name begins with "module."')
+    assert len(notes) == 1
+    told, _ = lines(zeros({"n_averaged": (3,)}))
+    assert told["n_averaged"].startswith("?")
+
+
+MODEL = {"fc.weight": (3, 2), "fc.bias": (3,)}
+
+
+@pytest.mark.parametrize("like", ["", "model."])
+@pytest.mark.parametrize("start", ["ema.", "model_ema."])
+@pytest.mark.parametrize("dots", [True, False])
+def test_an_average_beside_the_model(start, like, dots):
+    shapes = {like + name: shape for name, shape in MODEL.items()}
+    shapes |= {start + (n if dots else n.replace(".", "")): shape for n, shape in MODEL.items()}
+    shapes |= {f"{start}decay": (), f"{start}num_updates": ()}
+    (told,) = facts(zeros(shapes))["states"]
+    assert told["copies"] == [{"start": start, "like": like}]
+    assert f'under(state, "{start[:-1]}") has it alone' in describe(zeros(shapes))
+
+
+def test_other_names_below_ema_are_no_average():
+    shapes = {"model.fc.weight": (3, 2), "ema.fc.weight": (3, 2), "ema.fc.bias": (3,)}
+    assert facts(zeros(shapes))["states"][0]["copies"] == []
+    assert facts(zeros({"ema.fc.weight": (3, 2)}))["states"][0]["copies"] == []
+
+
+@pytest.mark.parametrize("name", ["config.json", "adapter_config.json"])
+@pytest.mark.parametrize("folder", [True, False])
+def test_config_beside_the_file_is_read(tmp_path, capsys, name, folder):
+    save_safetensors(tmp_path / "model.safetensors", {"fc.weight": np.ones((3, 2), np.float32)})
+    path = tmp_path if folder else tmp_path / "model.safetensors"
+    assert main([str(path)]) == 0
+    assert "no tensor tells" not in capsys.readouterr().out
+    (tmp_path / name).write_text('{"num_attention_heads": 4, "lora_alpha": 16}')
+    assert main([str(path)]) == 0
+    assert "what no tensor tells: num_attention_heads 4, lora_alpha 16" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["[3]", "{", "[" * 100_000, "\udcff"])
+def test_a_config_that_is_none_is_left_alone(tmp_path, capsys, text):
+    np.savez(tmp_path / "a.npz", **{"fc.weight": np.ones((3, 2), np.float32)})
+    (tmp_path / "config.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert main([str(tmp_path / "a.npz")]) == 0
+    assert "no tensor tells" not in capsys.readouterr().out

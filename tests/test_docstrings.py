@@ -39,6 +39,8 @@ PROGRAMS = {
     "checkpoints.torchscript_file": ["load_torchscript"],
     "checkpoints.unpacked_folder": ["load_unpacked"],
     "describe": ["describe", "facts"],
+    "families": ["family_of", "settings_of"],
+    "lora": ["merged"],
     "parity": ["compare", "padded", "record", "unseen"],
     "quantized": [
         "dequantized",

@@ -1,0 +1,277 @@
+"""Which published architecture a checkpoint is, by its names: ``family_of(names, config)``.
+
+``describe`` says it, with what is easy to get wrong about the family's rows.
+"""
+
+import re
+from typing import NamedTuple
+
+
+class Family(NamedTuple):
+    """What the tensors of an architecture are known by, and what they do not say.
+
+    Parameters
+    ----------
+    name : str
+    types : dict of str to str
+        What config.json may have as ``model_type``, and what that is.
+    marks : list of str
+        Patterns: each is found in some name.
+    rows : str
+        How rows, or what else is stored, are to be read.
+    tied : tuple of str
+        The end of a name that may be missing, and of the one that takes its place.
+    page : str
+        The page of this site.
+    """
+
+    name: str
+    types: dict[str, str]
+    marks: list[str]
+    rows: str
+    tied: tuple[str, ...] = ()
+    page: str = ""
+
+
+HEADS = "rows of q, k and v are heads, one behind the other"
+HALVES = f"{HEADS}; RoPE turns row i of a head with row i + head_dim / 2"
+EMBED = "lm_head.weight", "embed_tokens.weight"
+FUSED = "models/fused-weights.md"
+# The first of which all marks are found: those that have more marks stand before.
+FAMILIES = [
+    Family(
+        "GPT-2",
+        {"gpt2": "GPT-2"},
+        [r"\bc_attn\.weight$", r"\bc_fc\.weight$", r"\bwpe\.weight$"],
+        "all matrices are (in, out), x @ weight; the columns of c_attn are q, k and v, in blocks",
+        ("lm_head.weight", "wte.weight"),
+        "models/gpt2.md",
+    ),
+    Family(
+        "T5",
+        {"t5": "T5", "mt5": "mT5"},
+        [r"\bDenseReluDense\.", r"\brelative_attention_bias\."],
+        f"{HEADS}; scores are not divided by sqrt(d_kv), all layers use the first one's bias",
+        ("lm_head.weight", "shared.weight"),
+        "models/t5.md",
+    ),
+    Family(
+        "Whisper",
+        {"whisper": "Whisper"},
+        [r"\bencoder\.conv1\.weight$", r"\bencoder_attn\.q_proj\."],
+        f"{HEADS}; k_proj has no bias",
+        ("proj_out.weight", "decoder.embed_tokens.weight"),
+        "models/whisper.md",
+    ),
+    Family(
+        "CLIP",
+        {"clip": "CLIP"},
+        [r"\btext_model\..*self_attn", r"\bvision_model\..*self_attn", r"\blogit_scale$"],
+        f"{HEADS}; logits are multiplied by exp(logit_scale)",
+        page="models/clip.md",
+    ),
+    Family(
+        "Mamba",
+        {"mamba": "Mamba"},
+        [r"\bmixer\.A_log$", r"\bmixer\.x_proj\."],
+        "A is -exp(A_log); the rows of in_proj are x, then the gate",
+        ("lm_head.weight", "embeddings.weight"),
+        "models/mamba.md",
+    ),
+    Family(
+        "wav2vec 2.0",
+        {"wav2vec2": "wav2vec 2.0", "hubert": "HuBERT"},
+        [r"\bfeature_extractor\.conv_layers\.", r"\bpos_conv_embed\.conv\."],
+        f"{HEADS}; weight_norm of pos_conv_embed keeps a length for each place of the kernel",
+        page=FUSED,
+    ),
+    Family(
+        "ViT",
+        {"vit": "ViT", "deit": "DeiT"},
+        [r"\bpatch_embeddings\.projection\.weight$", r"\blayernorm_before\.", r"\bcls_token$"],
+        f"{HEADS}; the first position is the class token",
+    ),
+    Family(
+        "ALBERT",
+        {"albert": "ALBERT"},
+        [r"\balbert_layer_groups\."],
+        f"{HEADS}; one layer is used again and again",
+        page="models/bert.md",
+    ),
+    Family(
+        "DistilBERT",
+        {"distilbert": "DistilBERT"},
+        [r"\battention\.q_lin\.", r"\bsa_layer_norm\."],
+        f"{HEADS}; the norms stand behind the additions",
+    ),
+    Family(
+        "BERT or RoBERTa",
+        {
+            "bert": "BERT",
+            "roberta": "RoBERTa",
+            "xlm-roberta": "XLM-RoBERTa",
+            "electra": "ELECTRA",
+        },
+        [r"\battention\.self\.query\.", r"\bintermediate\.dense\.", r"\btoken_type_embeddings\."],
+        f"{HEADS}; the norms stand behind the additions; RoBERTa's positions begin at 2",
+        page="models/bert.md",
+    ),
+    Family(
+        "GPT-NeoX",
+        {"gpt_neox": "GPT-NeoX"},
+        [r"\battention\.query_key_value\.", r"\bembed_in\.weight$"],
+        "rows of query_key_value are (heads, 3, head_dim): q, k and v of each head",
+        page=FUSED,
+    ),
+    Family(
+        "Bloom",
+        {"bloom": "Bloom"},
+        [r"\bself_attention\.query_key_value\.", r"\bword_embeddings_layernorm\."],
+        "rows of query_key_value are (heads, 3, head_dim): q, k and v of each head",
+        ("lm_head.weight", "word_embeddings.weight"),
+        FUSED,
+    ),
+    Family(
+        "Falcon",
+        {"falcon": "Falcon"},
+        [r"\bself_attention\.query_key_value\.", r"\bword_embeddings\."],
+        "rows of query_key_value lie as config.json says, in one of three orders",
+        ("lm_head.weight", "word_embeddings.weight"),
+        FUSED,
+    ),
+    Family(
+        "GPT-J",
+        {"gptj": "GPT-J"},
+        [r"\battn\.q_proj\.", r"\bmlp\.fc_in\."],
+        f"{HEADS}; RoPE turns neighbouring rows, and not all of a head",
+    ),
+    Family(
+        "OPT",
+        {"opt": "OPT"},
+        [r"\bdecoder\.layers\..*\bself_attn\.q_proj\.", r"\bdecoder\.embed_positions\."],
+        f"{HEADS}; positions begin at 2",
+        ("lm_head.weight", "decoder.embed_tokens.weight"),
+    ),
+    Family(
+        "Phi-3",
+        {"phi3": "Phi-3"},
+        [r"\bself_attn\.qkv_proj\.", r"\bmlp\.gate_up_proj\."],
+        "rows of qkv_proj are all of q, of k, of v; those of gate_up_proj are the gate, then up",
+        EMBED,
+        FUSED,
+    ),
+    Family(
+        "Mixtral",
+        {"mixtral": "Mixtral"},
+        [r"\bself_attn\.q_proj\.", r"\bblock_sparse_moe\.|\bmlp\.experts\.gate_up_proj$"],
+        f"{HALVES}; each token goes to some of the experts",
+        EMBED,
+    ),
+    Family(
+        "Gemma 3",
+        {"gemma3_text": "Gemma 3", "gemma3": "Gemma 3"},
+        [r"\bpre_feedforward_layernorm\.", r"\bself_attn\.q_norm\."],
+        f"{HALVES}; norms are stored minus 1, embeddings are multiplied by sqrt(hidden_size)",
+        EMBED,
+        "models/gemma.md",
+    ),
+    Family(
+        "Gemma 2",
+        {"gemma2": "Gemma 2"},
+        [r"\bpre_feedforward_layernorm\."],
+        f"{HALVES}; norms are stored minus 1, embeddings are multiplied by sqrt(hidden_size)",
+        EMBED,
+    ),
+    Family(
+        "Qwen3",
+        {"qwen3": "Qwen3"},
+        [r"\bself_attn\.q_norm\.", r"\bmlp\.gate_proj\."],
+        f"{HALVES}; a norm over each head of q and k comes before",
+        EMBED,
+        "models/llama.md",
+    ),
+    Family(
+        "Qwen2",
+        {"qwen2": "Qwen2"},
+        [r"\bself_attn\.q_proj\.bias$", r"\bmlp\.gate_proj\."],
+        HALVES,
+        EMBED,
+        "models/llama.md",
+    ),
+    Family(
+        "Llama or Mistral",
+        {"llama": "Llama", "mistral": "Mistral"},
+        [r"\bself_attn\.q_proj\.weight$", r"\bmlp\.gate_proj\.", r"\bpost_attention_layernorm\."],
+        HALVES,
+        EMBED,
+        "models/llama.md",
+    ),
+    Family(
+        "torchvision's ResNet",
+        {},
+        [r"^conv1\.weight$", r"^layer1\.0\.conv1\.weight$", r"^layer4\.", r"^fc\.weight$"],
+        "rows are channels; strides stand in no tensor, 2 in the first block from layer2 on",
+    ),
+]
+# What config.json has that no tensor tells
+SETTINGS = re.compile(
+    r"model_type|.*heads?|head_dim|(num_)?groups|num_hidden_groups|.*eps(ilon)?|rope_theta|hidden_act|"
+    r"activation(_function)?|sliding_window|tie_word_embeddings|r|lora_alpha|use_rslora"
+)
+
+
+def family_of(names, config=None):
+    """Return what the names of a checkpoint's tensors tell, as data; None if they are of none.
+
+    Parameters
+    ----------
+    names : collection of str
+    config : dict, optional
+        What config.json holds.
+
+    Returns
+    -------
+    dict or None
+        ``name``, ``page`` and ``rows`` of the family; ``absent``, sentences on what is not in the
+        file; ``doubt``, where config.json speaks of another one.
+    """
+    told = config or {}
+    lines = "\n".join(names)
+    found = [f for f in FAMILIES if all(re.search(mark, lines, re.M) for mark in f.marks)]
+    if not found:
+        return None
+    family, kind = found[0], told.get("model_type")
+    known = next((f.types[kind] for f in found if kind in f.types), None)
+    absent = []
+    if family.tied and not any(name.endswith(family.tied[0]) for name in names):
+        stands = [name for name in names if name.endswith(family.tied[1])]
+        if told.get("tie_word_embeddings") is False:
+            absent.append(f"{family.tied[0]} is missing, and config.json does not tie it")
+        elif stands:
+            absent.append(f"{family.tied[0]} is not stored: {stands[0]} takes its place")
+    count = told.get("num_hidden_layers") or told.get("n_layer")
+    layers = {int(n) for n in re.findall(r"(?:^|\.)(?:layers?|h|block)\.(\d+)\.", lines, re.M)}
+    if isinstance(count, int) and layers and len(layers) < count and family.name != "ALBERT":
+        absent.append(f"config.json has {count} layers, this file {len(layers)}: a shard?")
+    return {
+        "name": known or family.name,
+        "page": family.page,
+        "rows": family.rows,
+        "absent": absent,
+        "doubt": f"config.json says {kind}" if isinstance(kind, str) and not known else "",
+    }
+
+
+def settings_of(config):
+    """Return {name: value} of what config.json has that no tensor tells."""
+    told = dict(config or {})
+    inner = told.get("rope_parameters")  # where newer files have rope_theta
+    told |= inner if isinstance(inner, dict) else {}
+    return {
+        name: value
+        for name, value in told.items()
+        if isinstance(name, str) and SETTINGS.fullmatch(name) and type(value) in PLAIN
+    }
+
+
+PLAIN = int, float, str, bool

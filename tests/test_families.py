@@ -1,0 +1,98 @@
+"""Each family by the names that its library gives, as tests/models/names.py wrote them down."""
+
+import json
+
+import numpy as np
+import pytest
+
+from snippets import families
+from snippets.describe import describe, facts
+from snippets.families import FAMILIES, family_of, settings_of
+from tests import ROOT
+
+TINY = json.loads((ROOT / "tests/models/families.json").read_text("utf-8"))
+KINDS = {kind: family for family in FAMILIES for kind in family.types}
+SAVED = [kind for kind in TINY if kind != "resnet18"]
+
+
+def state_of(kind):
+    return {name: np.broadcast_to(np.float32(0), shape) for name, shape in TINY[kind][1].items()}
+
+
+@pytest.mark.parametrize("kind", SAVED)
+def test_a_family_is_known_by_its_names(kind):
+    config, names = TINY[kind]
+    assert family_of(names)["name"] == KINDS[kind].name
+    told = family_of(names, config)
+    assert (told["name"], told["doubt"]) == (KINDS[kind].types[kind], "")
+    assert len(told["rows"]) > 20
+
+
+def test_there_are_many_families():
+    assert {family_of(names)["name"] for _, names in TINY.values()} == {f.name for f in FAMILIES}
+    assert len(FAMILIES) > 20
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_each_mark_is_needed(family, monkeypatch):
+    """Without one, the family would be told of another's names, or it is one of few."""
+    assert all(family.marks)
+    monkeypatch.setattr(families, "FAMILIES", [family])
+    told = {kind for kind, (_, names) in TINY.items() if family_of(names)}
+    assert told, "no library has such names"
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_its_page_exists(family):
+    assert not family.page or (ROOT / "docs/en" / family.page).exists()
+
+
+def test_a_tied_head_takes_the_place_of_what_is_not_stored():
+    config, names = TINY["gemma2"]
+    embed = "lm_head.weight is not stored: model.embed_tokens.weight takes its place"
+    assert family_of(names, config)["absent"] == [embed]
+    untied = config | {"tie_word_embeddings": False}
+    missing = "lm_head.weight is missing, and config.json does not tie it"
+    assert family_of(names, untied)["absent"] == [missing]
+    assert family_of([n for n in names if "embed" not in n])["absent"] == []
+    assert family_of(TINY["llama"][1])["absent"] == []
+
+
+def test_a_shard_lacks_layers():
+    config, names = TINY["llama"]
+    first = [name for name in names if "layers.1." not in name]
+    assert family_of(first, config)["absent"] == ["config.json has 2 layers, this file 1: a shard?"]
+    assert family_of(*reversed(TINY["albert"]))["absent"] == []
+
+
+def test_a_config_of_another_family_is_said():
+    told = family_of(TINY["llama"][1], {"model_type": "bert"})
+    assert (told["name"], told["doubt"]) == ("Llama or Mistral", "config.json says bert")
+    assert "though config.json says bert" in describe(state_of("llama"), {"model_type": "bert"})
+
+
+def test_other_names_are_of_no_family():
+    assert family_of(["fc.weight", "fc.bias"]) is None
+    assert family_of([]) is None
+
+
+def test_what_no_tensor_tells():
+    config = {"num_attention_heads": 6, "rms_norm_eps": 1e-6, "vocab_size": 61, "eps": [1], 3: 4}
+    config |= {"rope_parameters": {"rope_theta": 1e4, "rope_type": "default"}}
+    found = {"num_attention_heads": 6, "rms_norm_eps": 1e-6, "rope_theta": 1e4}
+    assert settings_of(config) == found
+    assert settings_of(None) == settings_of({"rope_parameters": 3}) == {}
+
+
+def test_describe_says_family_heads_and_what_is_tied():
+    text = describe(state_of("qwen3"), TINY["qwen3"][0])
+    assert "\n- Qwen3, by its names: rows of q, k and v are heads" in text
+    assert "num_attention_heads 6, num_key_value_heads 2, rms_norm_eps 1e-06" in text
+    assert "\n- lm_head.weight is not stored: transformer.wte.weight" in describe(state_of("gpt2"))
+
+
+def test_lightning_keeps_them_in_the_file():
+    state = {"state_dict": {"fc.weight": np.ones((3, 2))}, "hyper_parameters": {"nhead": 4}}
+    (told,) = facts(state)["states"]
+    assert told["settings"] == {"nhead": 4}
+    assert facts(state, {"nhead": 5})["states"][0]["settings"] == {"nhead": 5}
