@@ -686,11 +686,11 @@ def integers(name, shapes):
     """Return what an array of integers is, with what may be its scale."""
     module = name.rpartition(".")[0]
     beside = [other for other in shapes if other.rpartition(".")[0] == module]
-    scales = [other for other in beside if SCALE.search(other.rpartition(".")[2])]
+    scales = [other for other in beside if SCALE_NAMES.search(other.rpartition(".")[2])]
     return f"{INTEGERS}; its scale may be {several(scales)}" if scales else INTEGERS
 
 
-SCALE = re.compile(r"scale|zero|absmax|scb", re.I)
+SCALE_NAMES = re.compile(r"scale|zero|absmax|scb", re.I)
 
 
 def computed_notes(told):

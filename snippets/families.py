@@ -36,7 +36,7 @@ class Family(NamedTuple):
 HEADS = "rows of q, k and v are heads, one behind the other"
 HALVES = f"{HEADS}; RoPE turns row i of a head with row i + head_dim / 2"
 EMBED = "lm_head.weight", "embed_tokens.weight"
-FUSED = "models/fused-weights.md"
+FUSED_PAGE = "models/fused-weights.md"
 # The first of which all marks are found: those that have more marks stand before.
 FAMILIES = [
     Family(
@@ -83,7 +83,7 @@ FAMILIES = [
         {"wav2vec2": "wav2vec 2.0", "hubert": "HuBERT"},
         [r"\bfeature_extractor\.conv_layers\.", r"\bpos_conv_embed\.conv\."],
         f"{HEADS}; weight_norm of pos_conv_embed keeps a length for each place of the kernel",
-        page=FUSED,
+        page=FUSED_PAGE,
     ),
     Family(
         "ViT",
@@ -121,7 +121,7 @@ FAMILIES = [
         {"gpt_neox": "GPT-NeoX"},
         [r"\battention\.query_key_value\.", r"\bembed_in\.weight$"],
         "rows of query_key_value are (heads, 3, head_dim): q, k and v of each head",
-        page=FUSED,
+        page=FUSED_PAGE,
     ),
     Family(
         "Bloom",
@@ -129,7 +129,7 @@ FAMILIES = [
         [r"\bself_attention\.query_key_value\.", r"\bword_embeddings_layernorm\."],
         "rows of query_key_value are (heads, 3, head_dim): q, k and v of each head",
         ("lm_head.weight", "word_embeddings.weight"),
-        FUSED,
+        FUSED_PAGE,
     ),
     Family(
         "Falcon",
@@ -137,7 +137,7 @@ FAMILIES = [
         [r"\bself_attention\.query_key_value\.", r"\bword_embeddings\."],
         "rows of query_key_value lie as config.json says, in one of three orders",
         ("lm_head.weight", "word_embeddings.weight"),
-        FUSED,
+        FUSED_PAGE,
     ),
     Family(
         "GPT-J",
@@ -158,7 +158,7 @@ FAMILIES = [
         [r"\bself_attn\.qkv_proj\.", r"\bmlp\.gate_up_proj\."],
         "rows of qkv_proj are all of q, of k, of v; those of gate_up_proj are the gate, then up",
         EMBED,
-        FUSED,
+        FUSED_PAGE,
     ),
     Family(
         "Mixtral",

@@ -29,7 +29,7 @@ def merged(weight, lora_A, lora_B, scale):  # noqa: N803 (peft's names)
     torch.nn.Linear : has such a weight; ``merge_and_unload`` of peft does this for a model.
     """
     weight, down, up = (np.asarray(array) for array in (weight, lora_A, lora_B))
-    check(weight.shape, down.shape, up.shape)
+    check_lora(weight.shape, down.shape, up.shape)
     wide = np.promote_types(weight.dtype, np.float32)
     change = up.astype(wide) @ down.astype(wide)  # (out_features, in_features)
     return (weight + wide.type(scale) * change).astype(weight.dtype)
@@ -38,7 +38,7 @@ def merged(weight, lora_A, lora_B, scale):  # noqa: N803 (peft's names)
 # What refuses wrong input
 
 
-def check(weight, down, up):
+def check_lora(weight, down, up):
     """Refuse shapes that do not fit one another."""
     if len(down) == len(up) == 2 and down[0] == up[1]:
         change = up[0], down[1]

@@ -42,15 +42,15 @@ def from_gptq(weights: Mapping[str, Any], *, checkpoint_format: str = "gptq") ->
     --------
     torch.nn.Linear : holds such a weight.
     """
-    qweight, qzeros, scales = given(weights, "GPTQ", "qweight", "qzeros", "scales")
+    qweight, qzeros, scales = arrays_of(weights, "GPTQ", "qweight", "qzeros", "scales")
     bits = check_gptq(qweight, qzeros, scales, checkpoint_format)
     in_features, out_features = 32 * len(qweight) // bits, scales.shape[1]
     group = groups_of(weights.get("g_idx"), in_features, len(scales))  # (in_features,)
-    numbers = unpacked(qweight.T, bits, in_features)  # (out_features, in_features)
+    numbers = from_words(qweight.T, bits, in_features)  # (out_features, in_features)
     if checkpoint_format == "gptq" and 32 % bits == 0:
         # Each is stored less 1: of a 0, the next in the word lent it.
         qzeros = qzeros.view(np.uint32) + np.uint32((2**32 - 1) // (2**bits - 1))
-    zeros = unpacked(qzeros, bits, out_features)  # (groups, out_features)
+    zeros = from_words(qzeros, bits, out_features)  # (groups, out_features)
     if checkpoint_format == "gptq" and 32 % bits:
         zeros = zeros + 1
     return (numbers - zeros.T[:, group]) * scales.T[:, group]
@@ -82,12 +82,12 @@ def from_awq(weights: Mapping[str, Any]) -> np.ndarray:
     --------
     torch.nn.Linear : holds such a weight.
     """
-    qweight, qzeros, scales = given(weights, "AWQ", "qweight", "qzeros", "scales")
+    qweight, qzeros, scales = arrays_of(weights, "AWQ", "qweight", "qzeros", "scales")
     check_awq(qweight, qzeros, scales)
     group = groups_of(None, len(qweight), len(scales))  # (in_features,)
 
     def in_order(words):
-        eights = unpacked(words, 4, scales.shape[1]).reshape(len(words), -1, 8)
+        eights = from_words(words, 4, scales.shape[1]).reshape(len(words), -1, 8)
         return eights[..., AWQ_ORDER].reshape(len(words), -1)  # (..., out_features)
 
     weight = (in_order(qweight) - in_order(qzeros)[group]) * scales[group]
@@ -124,18 +124,18 @@ def from_compressed_tensors(weights: Mapping[str, Any]) -> np.ndarray:
     torch.nn.Linear : holds such a weight.
     """
     names = "weight_packed", "weight_scale", "weight_shape"
-    packed, scale, shape = given(weights, "compressed-tensors", *names)
+    packed, scale, shape = arrays_of(weights, "compressed-tensors", *names)
     bits = check_packed(packed, scale, shape)
     out_features, in_features = shape
     scale = scale.reshape(len(scale), -1)  # (out_features, groups)
     group = groups_of(weights.get("weight_g_idx"), in_features, scale.shape[1])  # (in_features,)
-    numbers = unpacked(packed, bits, in_features)  # (out_features, in_features)
+    numbers = from_words(packed, bits, in_features)  # (out_features, in_features)
     zeros = np.full_like(scale, 2 ** (bits - 1), np.int16)  # (out_features, groups)
     if "weight_zero_point" in weights:
         zero_point = np.asarray(weights["weight_zero_point"])
         check_zero_point(zero_point, zeros.shape, bits)
         if zero_point.dtype == np.int32:
-            zeros = unpacked(zero_point.T, bits, out_features).T
+            zeros = from_words(zero_point.T, bits, out_features).T
         else:
             zeros += zero_point.reshape(zeros.shape)
     return (numbers - zeros[:, group]) * scale[:, group]
@@ -164,7 +164,7 @@ def from_bitsandbytes_int8(weights: Mapping[str, Any]) -> np.ndarray:
     --------
     torch.nn.Linear : holds such a weight.
     """
-    weight, largest = given(weights, "bitsandbytes", "weight", "SCB")
+    weight, largest = arrays_of(weights, "bitsandbytes", "weight", "SCB")
     check_int8(weight, largest, weights.get("weight_format", 0))
     return weight * largest[:, None] * np.float32(1 / 127)
 
@@ -199,11 +199,11 @@ def from_bitsandbytes_4bit(weights: Mapping[str, Any]) -> np.ndarray:
     torch.nn.Linear : holds such a weight.
     """
     names = "weight", "weight.absmax", "weight.quant_map"
-    pairs, absmax, table = given(weights, "bitsandbytes", *names)
+    pairs, absmax, table = arrays_of(weights, "bitsandbytes", *names)
     said = quant_state(weights)
     if "nested_blocksize" in said:
         names = "weight.nested_absmax", "weight.nested_quant_map"
-        scales, steps = given(weights, "bitsandbytes", *names)
+        scales, steps = arrays_of(weights, "bitsandbytes", *names)
         check_blocks(absmax.size, absmax, steps, scales, said["nested_blocksize"])
         scales = in_blocks(steps[absmax], scales, said["nested_blocksize"])
         absmax = scales + np.float32(said["nested_offset"])
@@ -453,7 +453,7 @@ def kind_of(values, prefix):
     return None
 
 
-def unpacked(words, bits, count):
+def from_words(words, bits, count):
     """Return the first count numbers of so many bits in the last axis, the lowest bits first."""
     raw = np.ascontiguousarray(words, "<i4").view(np.uint8)
     stream = np.unpackbits(raw, axis=1, bitorder="little")[:, : count * bits]
@@ -489,7 +489,7 @@ def is_qtensor(value):
 # What refuses wrong input
 
 
-def given(weights, library, *names):
+def arrays_of(weights, library, *names):
     """Return the arrays of these names, the float16 among them as float32."""
     if missing := [name for name in names if name not in weights]:
         raise ValueError(f"no {missing[0]}, which {library} stores, in {sorted(weights)}")
@@ -577,7 +577,7 @@ def quant_state(weights):
     """Return what the JSON says that bitsandbytes keeps in a tensor, if it is one of a weight."""
     start = "weight.quant_state.bitsandbytes__"
     name = next((name for name in weights if name.startswith(start)), start)
-    (raw,) = given(weights, "bitsandbytes", name)
+    (raw,) = arrays_of(weights, "bitsandbytes", name)
     said = json.loads(raw.tobytes()) if raw.dtype == np.uint8 else None
     match said:
         case {"shape": list(shape), "blocksize": blocksize}:

@@ -85,6 +85,11 @@ def test_recipes_can_be_pasted_into_one_file():
     assert clashes(path.read_text("utf-8") for path in layers) == set()
 
 
+def test_the_files_of_describe_can_be_pasted_into_one():
+    names = ["storage", "which_layer", "families", "quantized", "describe", "state_dict", "lora"]
+    assert clashes((SNIPPETS_DIR / f"{name}.py").read_text("utf-8") for name in names) == set()
+
+
 def test_a_clash_of_names_is_found():
     assert clashes(["def f(x):\n    return x", "def f(x):\n    return -x", "G = 3"]) == {"f"}
     assert clashes(["def f(x):\n    return x", "def f(x):\n    # same\n    return x"]) == set()
