@@ -44,8 +44,9 @@ __all__ = [
 ]
 
 # (where, the bytes there, what the file is, what to do)
+SECTION = 'as "Keras and TensorFlow" of the page "Load a .pth without torch" does'
 OTHERS = [
-    (0, b"\x89HDF\r\n\x1a\n", "HDF5, as Keras writes .h5", "read it with h5py"),
+    (0, b"\x89HDF\r\n\x1a\n", "HDF5, as Keras writes .h5", f"read it with h5py, {SECTION}"),
     (0, b"\x93NUMPY", "a single array, .npy", "read it with np.load(path)"),
     (0, b"MATLAB 5.0", "MATLAB's .mat", "read it with scipy.io.loadmat"),
     (0, b"\x1f\x8b", "compressed by gzip", "unpack it first"),
@@ -65,6 +66,10 @@ OTHERS = [
     (4, b"ET12", "an ExecuTorch program", "load the checkpoint that it was made from"),
     (0, b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run git lfs pull"),
 ]
+# How the index of a TensorFlow checkpoint ends, and its other file is called
+TABLE = bytes.fromhex("57fb808b247547db")
+DATA = re.compile(r"\.data-\d{5}-of-\d{5}$")
+TENSORFLOW = f"read it with tf.train.load_checkpoint, {SECTION}"
 # msgpack: a dict, and its first key is text
 FLAX = re.compile(rb"([\x81-\x8f]|\xde..|\xdf....)[\xa0-\xbf\xd9-\xdb]", re.DOTALL)
 # A protobuf whose first field is a number, and the second a text or a message
@@ -103,6 +108,8 @@ def load(path: str | PathLike[str]) -> Any:
     check_file(path)
     with open(path, "rb") as file:
         head = file.read(2**16)
+        file.seek(-min(8, os.path.getsize(path)), os.SEEK_END)
+        end = file.read(8)
     if head[:4] in (b"PK\3\4", b"PK\5\6"):
         return load_zip(path)
     # Before a pickle: a header of 640 bytes begins as one of protocol 2 does.
@@ -115,11 +122,15 @@ def load(path: str | PathLike[str]) -> Any:
         return load_gguf(path)
     if FLAX.match(head):
         return load_flax(path)
+    if end == TABLE:
+        raise ValueError(f"{path}: this is the index of a TensorFlow checkpoint: {TENSORFLOW}")
     if ONNX.match(head):
         return load_onnx(path)
     if is_json(head) and b'"weight_map"' in head:
         return load_sharded(path)
     what, cure = recognised(head)
+    if "known here" in what and DATA.search(os.fspath(path)):
+        what, cure = "named as the data of a TensorFlow checkpoint", f"with its index, {TENSORFLOW}"
     raise ValueError(f"{path}: this is {what}: {cure}")
 
 
@@ -130,6 +141,10 @@ def load_folder(path):
         return load_distributed(path)
     if "data.pkl" in names:
         return load_unpacked(path)
+    if "saved_model.pb" in names:
+        what = "a SavedModel of TensorFlow"
+        cure = TENSORFLOW.replace("it", "variables/variables in it", 1)
+        raise ValueError(f"{path}: this is {what}: {cure}")
     others = sorted(name for name in names if name.endswith(".index.json"))
     for name in [*FILES, *others]:
         if name in names:
@@ -160,7 +175,7 @@ def load_zip(path):
     if all(name.endswith(".npy") for name in names):
         return load_npz(path)
     if any(name.endswith(".weights.h5") for name in names):
-        what = "a Keras model: unpack it, and read model.weights.h5 with h5py"
+        what = f"a Keras model: unpack it, and read model.weights.h5 with h5py, {SECTION}"
     else:
         what = "a zip archive of something else: unpack it"
     raise ValueError(f"{path}: this is {what}. It holds {sorted(names)[:5]}")

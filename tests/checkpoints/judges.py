@@ -6,6 +6,7 @@ python -m tests.checkpoints.judges write    writes tests/checkpoints/data, for t
 """
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from snippets.checkpoints.flax_file import load_flax
 from snippets.checkpoints.gguf_blocks import CONVERT
 from snippets.checkpoints.gguf_file import PLAIN, TYPES, Blocks, gguf_metadata, load_gguf
 from snippets.checkpoints.onnx_file import BITS, load_onnx
+from tests import ROOT
 
 DATA = Path(__file__).parent / "data"
 METADATA = {
@@ -238,6 +240,22 @@ def judge_onnx(folder):
     return data, wanted
 
 
+def judge_hdf5(folder):
+    """Run the lines of the page on a file as Keras nests it."""
+    import h5py
+
+    with h5py.File(folder / "model.weights.h5", "w") as file:
+        file["layers/dense/vars/0"] = np.arange(6.0).reshape(3, 2)
+        file["layers/dense/vars/1"] = np.ones(2, np.float32)
+    page = (ROOT / "docs/en/port/load-a-checkpoint.md").read_text("utf-8")
+    code = re.search(r"```[^`]*\n(with h5py\.File\(.*?)```", page, re.S)[1]
+    found = {"h5py": h5py}
+    exec(code.replace("model.weights.h5", str(folder / "model.weights.h5")), found)
+    same_tree(found["state"]["layers/dense/vars/0"], np.arange(6.0).reshape(3, 2))
+    same_tree(found["state"]["layers/dense/vars/1"], np.ones(2, np.float32))
+    print(f"h5py: {len(found['state'])} arrays by the lines of the page")
+
+
 def write(folder):
     """Write the files that the other tests read."""
     wanted, _ = write_gguf(DATA / "blocks.gguf", np.random.default_rng(0))
@@ -273,6 +291,7 @@ def main(folder):
     """Compare all."""
     judge_gguf(folder)
     judge_onnx(folder)
+    judge_hdf5(folder)
     if importlib.util.find_spec("flax"):  # with JAX it is large: .ci/run does not install it
         judge_flax(folder)
 

@@ -114,6 +114,10 @@ UNPACK = "unpack it first"
 KINDS = {
     "nothing": (b"", "an empty file: was the disk full, or the download cut off?"),
     "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(40), "HDF5, as Keras writes .h5: read it with h5py"),
+    "TensorFlow": (
+        bytes(40) + bytes.fromhex("57fb808b247547db"),
+        "the index of a TensorFlow checkpoint: read it with tf.train.load_checkpoint, as",
+    ),
     "an array": (an_array(), "a single array, .npy: read it with np.load(path)"),
     "MATLAB": (b"MATLAB 5.0 MAT-file", "MATLAB's .mat: read it with scipy.io.loadmat"),
     "gzip": (gzip.compress(b"x"), f"compressed by gzip: {UNPACK}"),
@@ -171,7 +175,8 @@ KINDS = {
     "no header": (b"abcdefgh{}", "text: it begins with 'abcdefgh{}'"),
     "Keras": (
         a_zip("metadata.json", "model.weights.h5"),
-        "a Keras model: unpack it, and read model.weights.h5 with h5py. "
+        'a Keras model: unpack it, and read model.weights.h5 with h5py, as "Keras and TensorFlow" '
+        'of the page "Load a .pth without torch" does. '
         "It holds ['metadata.json', 'model.weights.h5']",
     ),
     "another zip": (
@@ -355,3 +360,25 @@ def test_each_kind_of_the_table_opens(tmp_path, name):
         assert any(
             clue in part if isinstance(part, str) else clue.encode() in part for part in where
         )
+
+
+def test_what_tensorflow_writes_beside_the_index(tmp_path):
+    """Its data has no mark of its own; its folder has a name that tells."""
+    path = tmp_path / "model.ckpt.data-00000-of-00001"
+    path.write_bytes(b"\xff" * 40)
+    with pytest.raises(ValueError, match="named as the data of a TensorFlow checkpoint: with its"):
+        load(path)
+    path.write_bytes(b"\x1f\x8b" + bytes(40))  # what is known tells more than the name
+    with pytest.raises(ValueError, match="compressed by gzip"):
+        load(path)
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01\x12\x00")
+    with pytest.raises(
+        ValueError, match="SavedModel of TensorFlow: read variables/variables in it"
+    ):
+        load(tmp_path)
+
+
+def test_the_section_that_is_named_is_there():
+    page = (ROOT / "docs/en/port/load-a-checkpoint.md").read_text("utf-8")
+    assert "title: Load a .pth without torch" in page
+    assert "## Keras and TensorFlow { #keras }" in page

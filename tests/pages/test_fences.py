@@ -32,6 +32,10 @@ NOT_RUN = {
         for name in ("gpt2", "llama", "bert", "gemma", "mamba", "t5", "whisper", "clip")
     },
     "models/index.md": {"python -m tests.benchmarks.models": "takes some minutes"},
+    "port/load-a-checkpoint.md": {
+        'with h5py.File("model.weights.h5") as file:': "tests/checkpoints/judges.py runs it",
+        'reader = tf.train.load_checkpoint("model")': "TensorFlow is too large for the tests",
+    },
     "why/memory-and-strides.md": {
         "OPENBLAS_NUM_THREADS=1 python -m tests.benchmarks.transpose": "takes half a minute",
     },
