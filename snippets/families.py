@@ -263,7 +263,18 @@ def family_of(names, config=None):
 
 
 def settings_of(config):
-    """Return {name: value} of what config.json has that no tensor tells."""
+    """Return what config.json has that no tensor tells: heads, groups, eps, the activation.
+
+    Parameters
+    ----------
+    config : dict or None
+        What config.json holds.
+
+    Returns
+    -------
+    dict of str to int, float or str
+        Such entries, those of ``rope_parameters`` among them.
+    """
     told = dict(config or {})
     inner = told.get("rope_parameters")  # where newer files have rope_theta
     told |= inner if isinstance(inner, dict) else {}
