@@ -246,8 +246,8 @@ def from_qtensor(tensor: Any) -> np.ndarray:
 def dequantized(state: Mapping[str, Any], *, checkpoint_format: str = "gptq") -> dict[str, Any]:
     """Return a state_dict with the ``weight`` that each quantised layer stands for.
 
-    A weight is computed each time that you read it, so that one layer is in memory at a time. All
-    other entries stay as they are.
+    A weight is computed each time that you read it, so that one layer is in memory at a time. It
+    is a ValueError then if its tensors do not fit one another. All other entries stay as they are.
 
     Parameters
     ----------
@@ -260,11 +260,6 @@ def dequantized(state: Mapping[str, Any], *, checkpoint_format: str = "gptq") ->
     -------
     dict of str to array
         ``weight`` (out_features, in_features) in the place of the tensors of its layer, float32.
-
-    Raises
-    ------
-    ValueError
-        A layer does not have the shapes of its library.
 
     See Also
     --------
