@@ -6,6 +6,8 @@ from playwright.sync_api import expect
 
 from tests.browser import ADDRESSES, CHOSEN, chosen, each
 
+pytestmark = pytest.mark.thorough
+
 FAULTS = {"resultTypes": ["violations"]}  # to report what is well takes as long as to find it
 # What the schemes change is colours: all rules in one of them, contrast in the other.
 SCHEMES = {

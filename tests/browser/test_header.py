@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.thorough
+
 SCHEMES = {"light": "default", "dark": "slate"}
 SAYS = {
     "": ["Switch to light mode", "Switch to dark mode", "Switch to system preference"],

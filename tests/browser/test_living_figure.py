@@ -16,7 +16,7 @@ from tests.browser import ADDRESSES
 from tests.built import article
 from tests.fences import fences
 
-pytestmark = pytest.mark.firefox
+pytestmark = [pytest.mark.firefox, pytest.mark.thorough]
 # Of Firefox, Playwright has no touches and no page without JavaScript.
 by_chromium = pytest.mark.only_browser("chromium")
 

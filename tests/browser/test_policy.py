@@ -8,6 +8,8 @@ from playwright.sync_api import expect
 
 from tests.browser import until
 
+pytestmark = pytest.mark.thorough
+
 ELSEWHERE = "https://elsewhere.example/"
 INJECTED = {
     "img-src": "document.body.append(Object.assign(new Image(), {src: url}))",

@@ -7,6 +7,8 @@ from playwright.sync_api import expect
 
 from tests.browser import ADDRESSES, chosen, each, until
 
+pytestmark = pytest.mark.thorough
+
 
 @chosen
 def test_no_click_calls_another_host_or_logs_an_error(page, base_url, address):

@@ -188,7 +188,7 @@ FIRST = {
         "fortran order",
         "contiguous memory transpose",
     ],
-    "why/what-rests-on-it/": ["lora", "kaiming fan_in", "sharding", "quantization per channel"],
+    "why/what-rests-on-it/": ["kaiming fan_in", "sharding", "quantization per channel"],
     "": ["y = x @ W.T + b", "nn.Linear weight shape"],
     "notebooks/speakers/": ["speakers notebook"],
     "notebooks/port-a-model/": ["pnet", "port a model someone else trained"],
@@ -229,7 +229,8 @@ FIRST_IN_CHINESE = {
     "port/run-in-numpy/": ["用 NumPy 运行模型", "PyTorch 转 NumPy"],
     "port/load-a-checkpoint/": ["不装 torch 读 pth", "读取 .pth 文件", "ckpt", "gguf", "Lightning"],
     "port/save-weights/": ["保存权重"],
-    "port/find-your-way/": ["检查点里有什么"],
+    "port/find-your-way/": ["检查点里有什么", "LoRA"],
+    "port/quantized/": ["量化", "GPTQ"],
     "models/llama/": ["分组查询注意力", "GQA"],
     "models/gpt2/": ["Conv1D"],
     "port/prove-parity/": ["误差 容差", "PackedSequence"],
@@ -237,7 +238,7 @@ FIRST_IN_CHINESE = {
     "why/square-trap/": ["方阵陷阱", "方阵", "漏掉转置 不报错"],
     "why/rows-are-outputs/": ["为什么要转置", "一行对应一个输出", "权重形状"],
     "why/memory-and-strides/": ["步幅 内存", "转置会复制数据吗", "视图"],
-    "why/what-rests-on-it/": ["LoRA", "剪枝", "量化"],
+    "why/what-rests-on-it/": ["剪枝"],
     "": ["权重 转置", "y = x @ W.T + b"],
     "notebooks/speakers/": ["说话人"],
     "notebooks/speed/": ["NumPy 比 PyTorch 快吗", "速度 实测", "ONNX Runtime"],
@@ -373,6 +374,7 @@ def test_a_slip_of_the_finger_finds_what_was_meant(homes, slip, meant):
         ("nn.Linear", r"layers/linear/"),
     ],
 )
+@pytest.mark.thorough
 def test_enter_opens_the_section_that_answers(page, base_url, query, there):
     page.goto(base_url)
     find(page, query)
@@ -381,6 +383,7 @@ def test_enter_opens_the_section_that_answers(page, base_url, query, there):
 
 
 @pytest.mark.parametrize("address", ["layers/lstm/", "zh/layers/lstm/"])
+@pytest.mark.thorough
 def test_the_words_that_led_to_a_page_are_marked(page, base_url, address):
     asked = []
     page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
@@ -394,6 +397,7 @@ def test_the_words_that_led_to_a_page_are_marked(page, base_url, address):
     assert "search_index.json" not in asked
 
 
+@pytest.mark.thorough
 def test_chinese_words_are_marked(page, base_url):
     page.goto(f"{base_url}zh/layers/lstm/?h=门的+的顺+顺序")
     assert "门的顺序" in page.locator("article mark").all_text_contents()
@@ -407,6 +411,7 @@ def test_the_index_has_no_drawings_and_no_cells_in_one_word(site, language):
     assert not re.search("storednumbers|inputfrom|存储形状数", texts["layers/calculator/"])
 
 
+@pytest.mark.thorough
 def test_no_key_leads_into_the_closed_dialog(page, base_url):
     page.goto(base_url)
     field = page.locator(".md-search__input")
@@ -425,6 +430,7 @@ def test_no_key_leads_into_the_closed_dialog(page, base_url):
         assert not page.evaluate("document.activeElement.closest('.md-search__output')")
 
 
+@pytest.mark.thorough
 def test_a_touch_opens_the_search_of_a_phone(browser, base_url):
     page = browser.new_page(viewport={"width": 390, "height": 800})
     page.goto(f"{base_url}layers/gru/")
@@ -438,6 +444,7 @@ def test_a_touch_opens_the_search_of_a_phone(browser, base_url):
 
 
 @pytest.mark.only_browser("chromium")  # Firefox, driven so, never says that the network is idle
+@pytest.mark.thorough
 def test_the_search_is_loaded_and_built_only_for_who_searches(page, base_url):
     asked, workers = [], []
     page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))

@@ -210,6 +210,7 @@ SABOTAGES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SABOTAGES)
 def test_sabotage_is_caught(name):
     with pytest.raises((AssertionError, ValueError)):

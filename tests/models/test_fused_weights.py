@@ -173,6 +173,7 @@ SABOTAGES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SABOTAGES)
 def test_sabotage_is_caught(name):
     module = sabotaged(MODELS / "fused_weights.py", *SABOTAGES[name])

@@ -179,6 +179,7 @@ SABOTAGES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SABOTAGES)
 def test_sabotage_is_caught(name):
     with np.errstate(all="ignore"), pytest.raises((AssertionError, ValueError)):
