@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser import CHOSEN, each, until
-from tests.pages.test_copying import CODE, blocks_of
+from tests.pages.test_copying import CODE, copied_of
 
 
 @pytest.mark.firefox
@@ -20,4 +20,4 @@ def test_the_button_copies_what_has_been_run(page, browser_name, base_url, site,
         block.locator(".md-clipboard, .md-code__button[data-md-type=copy]").first.click()
         until(page, "navigator.clipboard.readText()")
         copied.append(page.evaluate("navigator.clipboard.readText()").strip())
-    assert copied == [code for code, *_ in blocks_of(site, address)[0]]
+    assert copied == copied_of(site, address)

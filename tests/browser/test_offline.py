@@ -82,7 +82,7 @@ def test_a_reader_gets_around_a_folder(reader, folder):
         ("中文", "zh/notebooks/speakers.html"),
         ("层", "zh/layers/index.html"),
         ("English", "layers/index.html"),
-        ("Port", "port/run-in-numpy.html"),
+        ("Port", "port/write-it.html"),
     ]:
         page.get_by_role("link", name=name, exact=True).first.click()
         expect(page).to_have_url((folder / there).as_uri())

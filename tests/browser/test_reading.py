@@ -86,7 +86,10 @@ def test_without_javascript_the_page_is_all_there(new_context, base_url, address
     expect(page.locator("article h1")).to_be_visible()
     for kind in ("article pre", "article table", "article svg", "article math"):
         for item in page.locator(kind).all():
-            if not item.locator("xpath=ancestor::details[not(@open)]").count():
+            hidden = item.locator(
+                "xpath=ancestor::details[not(@open)] | ancestor-or-self::*[@hidden]"
+            )
+            if not hidden.count():
                 expect(item).to_be_visible()
     page.locator("nav.md-tabs a, .md-nav--primary a").first.click()
     expect(page.locator("article h1")).to_be_visible()

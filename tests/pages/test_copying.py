@@ -104,12 +104,16 @@ def whole(block):
 
 
 def code_of(block):
-    """Return what is copied of a block; of one that was written, whether it is what it is told."""
-    text = copied(whole(block), "language-pycon" in block["class"]).strip()
+    """Return what is copied of a block."""
+    return copied(whole(block), "language-pycon" in block["class"]).strip()
+
+
+def run_of(block):
+    """Return what is run of a block; of one that was written, whether it is what it is told."""
     if "written" in block["class"]:
         path = block.select_one(".filename").get_text()
-        return f"assert open({path!r}).read().strip() == {text!r}"
-    return text
+        return f"assert open({path!r}).read().strip() == {code_of(block)!r}"
+    return code_of(block)
 
 
 def hidden_from(code, classes, soup):
@@ -121,12 +125,18 @@ def hidden_from(code, classes, soup):
     return ["snippets"] * (not offers) + ["torch"] * ("torch" not in classes)
 
 
+def copied_of(site, address):
+    """Return what is copied of each block of a page."""
+    soup = parsed(site / address / "index.html")
+    return [code_of(block) for block in soup.select(f"article {CODE}")]
+
+
 def blocks_of(site, address):
     """Return [[code, alone, hidden packages]] of a page's blocks, and the results it shows."""
     soup = parsed(site / address / "index.html")
     blocks = []
     for block in soup.select(f"article {CODE}"):
-        code = code_of(block)
+        code = run_of(block)
         hidden = hidden_from(code, block["class"], soup)
         blocks.append([code, "wrong" in block["class"], hidden])
     titles = [(r, r.select_one(".filename")) for r in soup.select("article .result")]
