@@ -158,6 +158,42 @@ def values_in(tree):
     return [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id[0] in "%$"]
 
 
+def tree_of(value):
+    """Return the tree of what a model returns."""
+    if isinstance(value, Ref):
+        return ast.Name(f"%{value.name}")
+    if isinstance(value, dict):
+        return ast.Dict([ast.Constant(k) for k in value], [tree_of(v) for v in value.values()])
+    if isinstance(value, tuple):
+        return ast.Tuple([tree_of(v) for v in value])
+    if isinstance(value, list):
+        return ast.List([tree_of(v) for v in value])
+    return ast.Constant(value)
+
+
+def paths(tree, path=()):
+    """Yield (keys, name) of each Ref in nested arguments."""
+    if isinstance(tree, Ref):
+        yield path, tree.name
+    elif isinstance(tree, dict):
+        for key, part in tree.items():
+            yield from paths(part, (*path, key))
+    elif isinstance(tree, list | tuple):
+        for i, part in enumerate(tree):
+            yield from paths(part, (*path, i))
+
+
+def call(name, *args):
+    """Return the tree of a call."""
+    return ast.Call(ast.Name(name), list(args), [])
+
+
+def shape_text(shape):
+    """Return a shape as a comment has it."""
+    words = [str(n) for n in shape]
+    return f"({', '.join(words)}{',' if len(words) == 1 else ''})"
+
+
 def completed(tree):
     """Return a tree with what Python's compiler wants of it: older ones want each ctx."""
     for node in ast.walk(tree):

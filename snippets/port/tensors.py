@@ -17,6 +17,44 @@ def put_add(x, index, values):
     return x
 
 
+def scatter(x, dim, index, values, reduce=None):
+    """Return a copy of x with values put along an axis where index says, or reduced into it."""
+    x = np.array(x)
+    at = list(np.indices(index.shape))
+    at[dim] = index
+    values = values[tuple(map(slice, index.shape))] if np.ndim(values) else values
+    if reduce is None:
+        x[tuple(at)] = values
+    else:
+        reduce.at(x, tuple(at), values)
+    return x
+
+
+def grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False):
+    """Return the pixels of x where grid says, between -1 and 1: ``F.grid_sample`` of images."""
+    height, width = x.shape[2:]
+    batch = np.arange(len(x))[:, None, None]
+
+    def pixels(i, j):  # zeros beyond the border
+        inside = (i >= 0) & (i < height) & (j >= 0) & (j < width)
+        i, j = (np.clip(v, 0, n - 1).astype(int) for v, n in ((i, height), (j, width)))
+        found = x.transpose(0, 2, 3, 1)[batch, i, j]  # (batch, height_out, width_out, channels)
+        return found * inside[..., None]
+
+    places = []
+    for part, n in ((grid[..., 1], height), (grid[..., 0], width)):
+        place = (part + 1) / 2 * (n - 1) if align_corners else ((part + 1) * n - 1) / 2
+        places.append(np.clip(place, 0, n - 1) if padding_mode == "border" else place)
+    i, j = places
+    if mode == "nearest":
+        return pixels(np.rint(i), np.rint(j)).transpose(0, 3, 1, 2)
+    top, left = np.floor(i), np.floor(j)
+    down, right = (i - top)[..., None], (j - left)[..., None]
+    upper = pixels(top, left) * (1 - right) + pixels(top, left + 1) * right
+    lower = pixels(top + 1, left) * (1 - right) + pixels(top + 1, left + 1) * right
+    return (upper * (1 - down) + lower * down).transpose(0, 3, 1, 2)
+
+
 def topk(x, k, dim=-1, largest=True):
     """Return the k largest (or smallest) along an axis, in order, and where they are."""
     values, order = sort(x, dim, largest)

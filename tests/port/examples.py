@@ -47,6 +47,8 @@ def examples(dtype=torch.float64):
         "mean": floats(4),
         "var": floats(4).abs() + 0.5,
         "g": floats(6, 1),
+        "z": torch.complex(floats(2, 3, 4), floats(2, 3, 4)),
+        "grid": floats(2, 5, 6, 2).tanh() * 1.3,  # a little beyond the border
     }
 
 
@@ -59,6 +61,7 @@ def layers():
         "gru": nn.GRU(4, 5),
         "rnn": nn.RNN(4, 5),
         "relu_rnn": nn.RNN(4, 5, nonlinearity="relu"),
+        "bag": nn.EmbeddingBag(20, 5, mode="mean"),
         "lstm_cell": nn.LSTMCell(4, 5),
         "gru_cell": nn.GRUCell(4, 5, bias=False),
         "rnn_cell": nn.RNNCell(4, 5),

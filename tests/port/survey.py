@@ -1,69 +1,43 @@
-"""Port models that nobody here wrote: ``python -m tests.port.survey [name ...]``.
+"""Port models that nobody here wrote: ``python -m tests.port.survey [library or model ...]``.
 
-Needs torchvision and transformers. What it finds is written to survey.json, model by model: the
-lines and the seconds of its program, or where in port it was refused, and why.
+Needs torchvision, timm and transformers. Each model runs in a process of its own, and what is
+found is written to docs/measured/survey.json after each; a model that is there is not run again
+unless it is named. Times are those of one core, so that they hold on a busy machine, too.
+
+``python -m tests.port.survey --short`` runs a few of each library again and fails if one of them
+has become worse than the file says.
 """
 
+import collections
+import importlib.metadata
 import json
+import multiprocessing
+import os
 import pathlib
 import re
-import signal
+import resource
+import statistics
 import sys
 import tempfile
 import time
-import types
+from datetime import date
 
-sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("empty"))
+for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ[threads] = "1"
 
-import torch  # noqa: E402, torchvision's own operations are linked to CUDA
+import numpy as np  # noqa: E402, after the number of its threads
+import torch  # noqa: E402
 
+from snippets.parity import leaves  # noqa: E402
 from snippets.port import PortError, port  # noqa: E402
+from tests import ROOT  # noqa: E402
+from tests.port.libraries import MODELS  # noqa: E402
+from tests.port.programs import imported  # noqa: E402
 
-PATH = pathlib.Path(__file__).with_suffix(".json")
-SECONDS = 120  # that one model may take
-
-IMAGES = """
-alexnet vgg11_bn resnet18 resnet50 resnext50_32x4d wide_resnet50_2 squeezenet1_1 densenet121
-mobilenet_v2 mobilenet_v3_small mnasnet0_5 shufflenet_v2_x0_5 efficientnet_b0 regnet_y_400mf
-convnext_tiny googlenet inception_v3 vit_b_16 swin_t swin_v2_t maxvit_t
-""".split()  # noqa: SIM905
-WORDS = """
-bert gpt2 llama distilbert roberta electra albert mistral qwen2 qwen3 gemma phi opt gpt_neox gptj
-bloom mpnet deberta-v2 xlnet falcon stablelm olmo granite starcoder2 codegen biogpt mobilebert
-camembert ernie convbert squeezebert funnel
-""".split()  # noqa: SIM905
-SMALL = {
-    "vocab_size": 60, "hidden_size": 24, "n_embd": 24, "d_model": 24, "dim": 24,
-    "embedding_size": 24, "num_hidden_layers": 3, "n_layer": 3, "n_layers": 3,
-    "num_attention_heads": 3,
-    "n_head": 3, "n_heads": 3, "num_key_value_heads": 1, "intermediate_size": 40, "hidden_dim": 40,
-    "ffn_dim": 40, "d_inner": 40, "max_position_embeddings": 32, "n_positions": 32, "head_dim": 8,
-    "d_head": 8, "word_embed_proj_dim": 24, "rotary_dim": 4, "pad_token_id": 0, "bos_token_id": 1,
-    "eos_token_id": 2,
-}  # fmt: skip
-
-
-def image_model(name):
-    """Return a classifier of torchvision, and an image."""
-    import torchvision
-
-    options = {"aux_logits": False} if name in ("googlenet", "inception_v3") else {}
-    model = getattr(torchvision.models, name)(weights=None, num_classes=10, **options)
-    size = 224 if name in ("vit_b_16", "maxvit_t") else 96
-    return model, (torch.randn(2, 3, size, size),), {}
-
-
-def word_model(name):
-    """Return a small model of a type of transformers, and ids."""
-    from transformers import AutoConfig, AutoModel
-
-    config = AutoConfig.for_model(name)
-    for key, value in SMALL.items():
-        if isinstance(getattr(config, key, None), int):
-            setattr(config, key, value)
-    options = {"use_cache": False} if hasattr(config, "use_cache") else {}
-    config.use_cache = False
-    return AutoModel.from_config(config), (), {"input_ids": torch.randint(3, 60, (2, 7))} | options
+PATH = ROOT / "docs/measured/survey.json"
+SECONDS, MINUTES, BYTES = 240, 20, 7 * 2**30  # of one core, by the clock, of memory, for one model
+SHORT, QUICK = 8, 10  # so many of each library, of those that take less than so many seconds
+STATES = ["wrong", "fails", "differs", "refused", "not captured", "not run"]
 
 
 def spread(model, args, kwargs, seed):
@@ -77,7 +51,6 @@ def spread(model, args, kwargs, seed):
             else:
                 parameter.add_(0.1 * torch.randn_like(parameter))
         norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-        model.eval()
         for norm in norms:
             norm.momentum = None
             norm.reset_running_stats()
@@ -87,41 +60,229 @@ def spread(model, args, kwargs, seed):
     return model.eval()
 
 
-def surveyed(name, seed=0):
+def called(make):
+    """Return the first of the models and inputs of ``make`` that runs, in float64 if it does."""
+    error = None
+    for model, args, kwargs in make():
+        model.eval()
+        for kind in (torch.float64, torch.float32):
+
+            def cast(x, kind=kind):
+                return x.to(kind) if torch.is_tensor(x) and x.is_floating_point() else x
+
+            given = torch.utils._pytree.tree_map(cast, (args, kwargs))
+            try:
+                with torch.no_grad():
+                    model.to(kind)(*given[0], **given[1])
+            except Exception as other:
+                error = error or other
+            else:
+                return model, *given
+    raise error or ValueError("nothing to call it with")
+
+
+def distance(package, weights, model, args, kwargs):
+    """Return how far a program is from the model, relative to the largest number of an output."""
+    with torch.no_grad():
+        expected = dict(leaves("output", model(*args, **kwargs)))
+    named = package_inputs(package, args, kwargs)
+    found = 0.0
+    for name, ours in leaves("output", package.forward(weights, **named)):
+        theirs = np.asarray(expected[name])
+        if theirs.dtype.kind not in "fc":
+            found = max(found, float(not np.array_equal(ours, theirs)))
+        elif theirs.size:
+            with np.errstate(all="ignore"):
+                gap = np.abs(ours - theirs)[
+                    ~((ours == theirs) | (np.isnan(ours) & np.isnan(theirs)))
+                ]
+            scale = np.abs(theirs[np.isfinite(theirs)]).max(initial=1e-300)
+            found = max(found, float(gap.max(initial=0) / scale))
+    return found
+
+
+def package_inputs(package, args, kwargs):
+    """Return the inputs of a model as arrays, by the names of the program's forward."""
+    words = list(package.forward.__code__.co_varnames[1 : package.forward.__code__.co_argcount])
+    arrays = torch.utils._pytree.tree_map(
+        lambda x: x.numpy().copy() if torch.is_tensor(x) else x, (args, kwargs)
+    )
+    return dict(zip(words, arrays[0], strict=False)) | arrays[1]
+
+
+def cpu():
+    """Return the seconds of a core that this process and those it waited for have used."""
+    kinds = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, kinds))
+
+
+def surveyed(make):
     """Return what becomes of one model."""
-    torch.manual_seed(seed)
-    model, args, kwargs = (image_model if name in IMAGES else word_model)(name)
-    model, args = model.double(), tuple(x.double() for x in args)
-    model = spread(model, args, kwargs, seed)
-    begun = time.time()
+    torch.manual_seed(0)
+    try:
+        model, args, kwargs = called(make)
+        model = spread(model, args, kwargs, 0)
+    except Exception as error:
+        return {"not run": told(error)}
+    begun = cpu()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = port(model, args, kwargs, folder=pathlib.Path(temporary) / "ported")
-        text = (folder / "model.py").read_text("utf-8")
-    return {"lines": len(text.splitlines()), "seconds": round(time.time() - begun, 1)}
+        try:
+            folder = port(model, args, kwargs, folder=pathlib.Path(temporary) / "ported")
+        except PortError as error:
+            kind = "not captured" if "torch.export can't capture" in str(error) else "refused"
+            return {"differs" if "does not give what" in str(error) else kind: told(error)}
+        found = {
+            "lines": len((folder / "model.py").read_text("utf-8").splitlines()),
+            "seconds": round(cpu() - begun, 1),
+        }
+        # The same program must hold for other weights.
+        spread(model, args, kwargs, 1)
+        with imported(folder) as package:
+            single = "TOLERANCES" in (folder / "__main__.py").read_text("utf-8")
+            state = {k: v.detach().numpy() for k, v in model.state_dict().items()}
+            error = distance(package, package.load() | state, model, args, kwargs)
+    is_double = any(t.dtype == torch.float64 for t in [*model.state_dict().values(), *args])
+    bound = 1e-5 if not is_double else 1e-6 if single else 1e-11
+    return found | {"error": float(f"{error:.1e}")} | ({} if error <= bound else {"wrong": error})
 
 
-def stop(*_):
-    """End a model that takes too long."""
-    raise TimeoutError(f"more than {SECONDS} seconds")
+def told(error):
+    """Return what an exception says in one short line that names no folder of a machine."""
+    text = str(error) if isinstance(error, PortError) else f"{type(error).__name__}: {error}"
+    text = re.sub(r"/\S+/(?=[\w.]+\.py)", "", text)
+    return re.sub(r"0x[0-9a-f]+", "0x", " ".join(text.split()))[:260]
+
+
+def limited(make, pipe):
+    """Run one model within its limits, and send what becomes of it."""
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        sys.stdout = sys.stderr = nowhere
+        try:
+            pipe.send(surveyed(make))
+        except BaseException as error:  # a fault of the port itself counts, too
+            pipe.send({"fails": told(error)})
+
+
+def warm():
+    """Load what the first capture loads, so that no model's time has it."""
+    layer = torch.nn.Linear(2, 2).eval()
+    torch.export.export(layer, (torch.ones(2, 2),)).run_decompositions({})
+
+
+def alone(make):
+    """Return what becomes of one model in a process of its own."""
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=limited, args=(make, theirs))
+    process.start()
+    theirs.close()
+    try:
+        found = ours.recv() if ours.poll(60 * MINUTES) else None
+    except EOFError:
+        found = None
+    process.terminate()
+    process.join()
+    return found or {"not run": f"more than {SECONDS} seconds or {BYTES // 2**30} GB"}
+
+
+def turns(lists):
+    """Yield an entry of each list in turn, so that a survey that is stopped has some of all."""
+    lists = [list(one) for one in lists]
+    share = [(i / len(one), k, x) for k, one in enumerate(lists) for i, x in enumerate(one)]
+    yield from (x for *_, x in sorted(share, key=lambda entry: entry[:2]))
+
+
+def read():
+    """Return what was found so far, {library: {model: what became of it}}."""
+    if not PATH.exists():
+        return {}
+    return json.loads(PATH.read_text("utf-8"))["models"]
+
+
+def summary(models):
+    """Return the figures of a table: for each library, and for all."""
+    rows = {}
+    for library, found in [
+        *models.items(),
+        ("all", {k: v for m in models.values() for k, v in m.items()}),
+    ]:
+        count = collections.Counter(state(v) for v in found.values())
+        done = [v for v in found.values() if "seconds" in v]
+        captured = len(found) - count["not run"] - count["not captured"]
+        rows[library] = {
+            "models": len(found),
+            "not run": count["not run"],
+            "not captured": count["not captured"],
+            "captured": captured,
+            "equal": count["equal"],
+            "share": round(100 * count["equal"] / captured, 1) if captured else 0.0,
+            "refused": count["refused"] + count["differs"] + count["fails"],
+            "wrong": count["wrong"],
+            "lines": statistics.median(v["lines"] for v in done) if done else 0,
+            "seconds": statistics.median(v["seconds"] for v in done) if done else 0,
+        }
+    return rows
+
+
+def save(models):
+    """Write what was found, a model a line."""
+    names = ("torch", "torchvision", "timm", "transformers", "numpy")
+    head = {
+        "date": date.today().strftime("%B %Y"),
+        "command": "python -m tests.port.survey",
+        "versions": {name: importlib.metadata.version(name) for name in names},
+        "summary": summary(models),
+    }
+    text = json.dumps(head, indent=1)[:-2] + ',\n "models": {\n'
+    parts = []
+    for library, found in models.items():
+        rows = (f"   {json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(found.items()))
+        parts.append(f"  {json.dumps(library)}: {{\n" + ",\n".join(rows) + "\n  }")
+    temporary = PATH.with_suffix(".tmp")
+    temporary.write_text(text + ",\n".join(parts) + "\n }\n}\n", "utf-8")
+    temporary.replace(PATH)
+
+
+def state(found):
+    """Return what became of a model in one word."""
+    return next((word for word in STATES if word in found), "equal")
 
 
 def main(names):
     """Survey models, and write what is found after each."""
-    signal.signal(signal.SIGALRM, stop)
-    found = json.loads(PATH.read_text("utf-8")) if PATH.exists() else {}
-    for name in names or IMAGES + WORDS:
-        signal.alarm(SECONDS)
-        try:
-            found[name] = surveyed(name)
-        except PortError as error:
-            reason = re.sub(r", \S+/([\w.]+), line", r", \1, line", str(error))[:240]
-            found[name] = {"refused": re.sub(r"/\S+/", "", reason)}
-        except Exception as error:
-            found[name] = {"not run": f"{type(error).__name__}: {error}".splitlines()[0][:160]}
-        signal.alarm(0)
-        print(name, found[name], flush=True)
-        PATH.write_text(json.dumps(dict(sorted(found.items())), indent=1) + "\n", "utf-8")
+    torch.set_num_threads(1)
+    warm()
+    models = read()
+    lists = [[(library, *pair) for pair in pairs()] for library, pairs in MODELS.items()]
+    for library, name, make in turns(lists):
+        if library in names or name in names or (not names and name not in models.get(library, {})):
+            found = alone(make)
+            print(time.strftime("%H:%M"), library, name, found, flush=True)
+            models = read()
+            models.setdefault(library, {})[name] = found
+            save(models)
+
+
+def short():
+    """Run some models again; return how many are not what the file says they are."""
+    torch.set_num_threads(1)
+    warm()
+    drifted = 0
+    for library, known in read().items():
+        quick = [name for name, found in known.items() if found.get("seconds", 0) < QUICK]
+        makers = dict(MODELS[library]())
+        for name in quick[:: max(1, len(quick) // SHORT)]:
+            found = alone(makers[name])
+            now, before = ((state(one), one.get("lines")) for one in (found, known[name]))
+            print(
+                library, name, *now, "" if now == before else f"was {before}: {found}", flush=True
+            )
+            drifted += now != before
+    return drifted
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--short"]:
+        sys.exit(short() > 0)
     main(sys.argv[1:])

@@ -45,6 +45,23 @@ MORE = [
     "n * 0.5",
     "n.float() * x",
     "x.squeeze()",
+    "torch.logit(t * 2 - 0.5, eps=1e-3)",
+    "torch.nan_to_num(x / (n == 0), nan=2.0, posinf=3.0, neginf=-3.0)",
+    "x.median(1, keepdim=True)",
+    "torch.std_mean(x)",
+    "x.scatter_reduce(1, ids[:, :3], y, 'prod')",
+    "x.index_add(1, i, y[:, :2], alpha=2)",
+    "torch.fft.fft(x, norm='ortho')",
+    "torch.fft.ifft2(z)",
+    "torch.fft.ifft(z, norm='forward')",
+    "torch.fft.rfft(x, dim=1)",
+    "torch.fft.irfftn(z, s=(3, 5), dim=(1, 2))",
+    "torch.fft.irfft(z, norm='ortho')",
+    "x.unfold(1, 2, 1)",
+    "torch.cdist(many, many + 1, p=1.0)",
+    "torch.softmax(a.float(), 1, torch.float64)",
+    "F.embedding_bag(ids[:, 0], weight, mode='sum', padding_idx=1)",
+    "F.grid_sample(image, grid, 'nearest', 'border', True)",
     "x.topk(2, largest=False)",
     "torch.instance_norm(image, u, v, mean, var, False, 0.1, 1e-5, False)",
 ]
@@ -119,6 +136,22 @@ def test_a_part_of_an_axis_of_any_size_is_refused():
     call = Call({"self": Ref("x"), "split_size": 2}, known, None, {})
     with pytest.raises(PortError, match="fixed size: leave its axis out of dynamic"):
         TABLE["aten.split.Tensor"][1](call)
+
+
+@pytest.mark.parametrize(
+    ("target", "args"),
+    [
+        ("aten.scatter_reduce.two", {"reduce": "mean"}),
+        ("aten.scatter_reduce.two", {"reduce": "sum", "include_self": False}),
+        ("aten.diag_embed.default", {"offset": 1}),
+        ("aten.grid_sampler.default", {"input": Ref("image"), "interpolation_mode": 2}),
+        ("aten.grid_sampler.default", {"input": Ref("volume")}),
+    ],
+)
+def test_what_a_row_does_not_cover_is_refused(target, args):
+    known = {"image": Array((2, 4, 8, 9), "float64"), "volume": Array((2, 4, 5, 6, 7), "float64")}
+    with pytest.raises(PortError, match=r"only .* a line"):
+        TABLE[target][1](Call(args, known, None, {}))
 
 
 def test_a_recurrent_layer_of_weights_that_lie_elsewhere():

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from snippets.port.capture import arrays_of, captured, graph_of, named_inputs
+from snippets.port.constants import literal
 from snippets.port.graph import Node, frames_of
+from snippets.port.layout import wrapped
 from snippets.port.lines import text_of, written
+from snippets.port.loops import rolled
+from snippets.port.names import Names, wanted
 from snippets.port.run import Line, run
-from snippets.port.write import Names, literal, rolled, wanted, wrapped
 from snippets.port.write import write as text_and_modules
 from tests.port.models import MODELS, floats, nn, spread, torch
 

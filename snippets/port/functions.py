@@ -1,0 +1,372 @@
+"""Lines become functions: one for each module class, which its modules share."""
+
+import ast
+import collections
+import copy
+import re
+from dataclasses import dataclass
+
+from .constants import fold, without_zeros
+from .graph import refs
+from .layout import WIDTH
+from .lines import call, paths, recipes, text_of, tree_of, values_in
+from .loops import stepped
+from .names import TAKEN, Finished, Names, level, wanted
+from .run import Line, Renamed
+
+
+@dataclass
+class Function:
+    """A function of the program.
+
+    Parameters
+    ----------
+    name : str
+    params : list of str
+    body : list of ast.stmt
+    shapes : list
+        The shapes of what each statement makes, none where they say nothing.
+    """
+
+    name: str
+    params: list
+    body: list
+    shapes: list
+
+
+@dataclass
+class Scope:
+    """One call of a module: what happens in it, lines and calls of other modules."""
+
+    path: str
+    cls: str
+    items: list
+    start: int
+    end: int
+
+
+def scopes(lines, depth, start=0):
+    """Return lines as a list of lines and of Scopes, by the modules they happen in."""
+    items, i = [], 0
+    while i < len(lines):
+        stack = lines[i].node.stack
+        if len(stack) <= depth:
+            items.append(lines[i])
+            i += 1
+            continue
+        key, end = stack[depth], i + 1
+        while end < len(lines) and lines[end].node.stack[depth : depth + 1] == (key,):
+            end += 1
+        inner = scopes(lines[i:end], depth + 1, start + i)
+        items.append(Scope(*key, inner, start + i, start + end))
+        i = end
+    return items
+
+
+def classes(items):
+    """Yield the class of each scope in a tree of them."""
+    for item in items:
+        if isinstance(item, Scope):
+            yield item.cls
+            yield from classes(item.items)
+
+
+def reached(function, functions):
+    """Return the names of the functions that one calls, in the order of their first calls."""
+    found, todo = [], [function]
+    while todo:
+        for statement in todo.pop(0).body:
+            for node in ast.walk(statement):
+                name = getattr(getattr(node, "func", None), "id", None)
+                if name in functions and name not in found:
+                    found.append(name)
+                    todo.append(functions[name])
+    return found
+
+
+class Writer:
+    """What the functions of one program share.
+
+    Parameters
+    ----------
+    graph : Graph
+    ran : Ran
+    """
+
+    def __init__(self, graph, ran):
+        self.graph, self.ran = graph, ran
+        self.keys = {f"%{name}": key for name, key in graph.weights.items()}
+        self.functions, self.texts = {}, {}
+        without_zeros(ran.lines)
+        fold(ran)
+        self.output = Renamed(ran.alias).visit(tree_of(graph.output))
+        self.lines = alive(ran.lines, values_in(self.output))
+        self.last = {}
+        for i, line in enumerate(self.lines):
+            self.last |= dict.fromkeys(values_in(line.tree), i)
+        self.last |= dict.fromkeys(values_in(self.output), len(self.lines))
+
+    def program(self):
+        """Return the functions, that of the whole model first."""
+        leaves = list(self.leaves())
+        names = {value: name for value, name, _ in leaves}
+        tree = scopes(self.lines, 1)
+        self.instances = collections.Counter(classes(tree))
+        lines = self.entries(tree, 0)
+        body, names, shapes = self.statements(lines, 0, "", names, [])
+        head = [self.checked(leaves)] if leaves else []
+        head += [
+            call("fixed", ast.Constant(name), ast.Name(name), ast.Constant(value))
+            for name, value in self.graph.inputs.items()
+            if not list(refs(value))
+        ]
+        head += [self.limited(guard, leaves) for guard in self.graph.guards]
+        result = Finished(names, self.keys, "").visit(copy.deepcopy(self.output))
+        body, shapes = shortened(
+            [*head, *body, ast.Return(result)], [*[[]] * len(head), *shapes, []]
+        )
+        params = ["w", *parameters(self.graph.inputs)]
+        main = Function("forward", params, body, shapes)
+        return [main, *(self.functions[name] for name in reached(main, self.functions))]
+
+    def leaves(self):
+        """Yield (value, its name, where it is in the arguments) of each array that is given."""
+        for name, tree in self.graph.inputs.items():
+            for path, ref in paths(tree):
+                place = ast.Name(name)
+                for key in path:
+                    place = ast.Subscript(place, ast.Constant(key))
+                yield f"%{ref}", "_".join(map(str, [name, *path])), place
+
+    def checked(self, leaves):
+        """Return the statement that checks the shapes of what is given."""
+        targets = [ast.Name(name) for _, name, _ in leaves]
+        target = targets[0] if len(targets) == 1 else ast.Tuple(targets)
+        return ast.Assign([target], call("checked", ast.Name("SHAPES"), *(p for _, _, p in leaves)))
+
+    def limited(self, guard, leaves):
+        """Return the statement that checks a condition on the sizes of what is given."""
+        sizes = {
+            word: ast.parse(f"{name}.shape[{axis}]", mode="eval").body
+            for value, name, _ in reversed(leaves)
+            for axis, word in enumerate(self.ran.known[value].shape)
+        }
+        tree = Renamed(sizes).visit(ast.parse(guard, mode="eval").body)
+        return call("limited", tree, ast.Constant(guard))
+
+    def shapes(self):
+        """Return {name: shape} of the inputs, as the program has it."""
+        return {name: self.ran.known[value].shape for value, name, _ in self.leaves()}
+
+    def entries(self, items, depth):
+        """Return the lines of a scope: a scope in it is a call of a function, or its lines."""
+        lines = []
+        for item in items:
+            lines += self.called(item, depth + 1) if isinstance(item, Scope) else [item]
+        return lines
+
+    def called(self, scope, depth):
+        """Return the line that calls the function of a scope, or its lines if it is too small."""
+        lines = self.entries(scope.items, depth)
+        path = scope.path.partition("@")[0] + "."
+        made = {out for line in lines for out in line.outs}
+        read = dict.fromkeys(v for line in lines for v in values_in(line.tree) if v not in made)
+        outs = [o for o in made if o and self.last[o] >= scope.end]
+        outs = [o for line in lines for o in line.outs if o in outs]
+        size = len(joined(lines, depth, set(outs), self.functions))
+        is_leaf = scope.cls.startswith("torch.nn.") and all(
+            isinstance(i, Line) for i in scope.items
+        )
+        is_small = size <= (3 if self.instances[scope.cls] == 1 else 1)
+        if scope.cls.startswith("torch.nn.modules.container.") or is_leaf or is_small:
+            return lines
+        known = self.ran.known
+        params = [v for v in read if v[0] == "%" and not self.keys.get(v, "").startswith(path)]
+        params += [
+            v for v in read
+            if v[0] == "$" and not any(v[1:] in known[p].shape for p in params if p in known)
+        ]  # fmt: skip
+        names = Names({}, {*recipes(), *self.functions})
+        for value in params:
+            names.of(
+                Line((value,), ast.Constant(None), None),
+                [value[1:]] if value[0] == "$" else [],
+                [*names.names],
+            )
+        body, names, shapes = self.statements(lines, depth, path, names.names, outs)
+        results = [ast.Name(names[out]) for out in outs]
+        body.append(ast.Return(results[0] if len(results) == 1 else ast.Tuple(results)))
+        body, shapes = shortened(body, [*shapes, []])
+        reads_w = any(getattr(n, "id", "") == "w" for s in body for n in ast.walk(s))
+        given = ["w"] * reads_w + [names[v] if v in names else v[1:] for v in params]
+        function = Function("", given, body, shapes)
+        name = self.named(function, scope.cls)
+        args = [ast.Name(v) for v in params]
+        if reads_w:
+            args = [call("under", ast.Name("w"), ast.Constant(path[:-1])), *args]
+        return [Line(tuple(outs), call(name, *args), lines[-1].node, len(outs) > 1)]
+
+    def named(self, function, cls):
+        """Return the name of a function: one that is there already if it has the same lines."""
+        base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.split(".")[-1])
+        base = base.lower() if base.isidentifier() else "module"
+        base = base + "_" if base in recipes() or base in TAKEN or base == "forward" else base
+        text = repr(function.params) + "\n".join(map(text_of, function.body))
+        for other, known in self.texts.items():
+            if known == text and other.startswith(base):
+                shapes = self.functions[other].shapes
+                self.functions[other].shapes = [
+                    a if a == b else [] for a, b in zip(shapes, function.shapes, strict=True)
+                ]
+                return other
+        name, n = base, 2
+        while name in self.functions:
+            name, n = f"{base}_{n}", n + 1
+        function.name = name
+        self.functions[name], self.texts[name] = function, text
+        return name
+
+    def statements(self, lines, depth, prefix, names, outs):
+        """Return lines as statements, the names of their values, and their shapes."""
+        kept = {*outs, *values_in(self.output)}
+        lines, parts = joined(lines, depth, kept, self.functions), {}
+        lists = collected(lines, kept)
+        named = Names(names, {*recipes(), *self.functions})
+        last = {}
+        for i, line in enumerate(lines):
+            last |= dict.fromkeys(values_in(line.tree), i)
+        last |= dict.fromkeys(kept, len(lines))
+        body = [ast.Assign([ast.Name(n)], ast.List([])) for n in dict.fromkeys(lists.values())]
+        shapes = [[] for _ in body]
+        for word in dict.fromkeys(v for line in lines for v in values_in(line.tree) if v[0] == "$"):
+            if word not in named.names:
+                body.append(self.size(word, named))
+                shapes.append([])
+        for i, line in enumerate(lines):
+            tree = Renamed(parts).visit(Gathered(lists).visit(copy.deepcopy(line.tree)))
+            tree = Finished(named.names, self.keys, prefix).visit(tree)
+            live = {v for v in named.names if last.get(v, -1) > i or v in kept}
+            if word := lists.get(line.outs[0]):
+                body.append(ast.Expr(ast.Call(ast.Attribute(ast.Name(word), "append"), [tree], [])))
+                shapes.append([self.ran.known[line.outs[0]].shape])
+                continue
+            is_unbound = line.is_several and line.node.target == "aten.unbind.int"
+            if is_unbound and not set(line.outs) & kept:
+                whole = named.of(Line(("%" + line.outs[0],), tree, None), ["steps"], live)[0]
+                parts |= {
+                    out: ast.Subscript(ast.Name(whole), ast.Constant(j))
+                    for j, out in enumerate(line.outs)
+                }
+                body.append(ast.Assign([ast.Name(whole)], tree.args[0]))
+                shapes.append([])
+                continue
+            said = wanted(line, depth)
+            if getattr(getattr(line.tree, "func", None), "id", "") in self.functions:
+                used = {named.names[v] for v in live}
+                same = not line.is_several and named.reused(line, used, self.ran.known)
+                said = [same] if same else said
+            targets = [ast.Name(t) for t in named.of(line, said, live)]
+            target = targets[0] if not line.is_several else ast.Tuple(targets)
+            if getattr(getattr(tree, "func", None), "id", "") == "flat_state":
+                tree, rest = tree.args[0], ast.Tuple(targets[1:])
+                rest = rest if any(line.outs[1:]) else ast.Name("_")
+                target = ast.Tuple([targets[0], rest])
+            body.append(ast.Assign([target], tree))
+            known = {n: self.ran.known[n].shape for n in values_in(line.tree) if n[0] == "%"}
+            made = [self.ran.known[out].shape for out in line.outs if out]
+            shapes.append([] if set(made) <= set(known.values()) else made)
+        return body, named.names, shapes
+
+    def size(self, word, named):
+        """Return the statement that gives the size of an axis its name."""
+        value, axis = next(
+            (value, shape.index(word[1:]))
+            for value in named.names
+            if value in self.ran.known and word[1:] in (shape := self.ran.known[value].shape)
+        )
+        size = ast.Subscript(
+            ast.Attribute(ast.Name(named.names[value]), "shape"), ast.Constant(axis)
+        )
+        named.names[word] = word[1:]
+        return ast.Assign([ast.Name(word[1:])], size)
+
+
+def alive(lines, outputs):
+    """Return the lines that an output depends on."""
+    needed, kept = set(outputs), []
+    for line in reversed(lines):
+        if needed & set(line.outs):
+            line.outs = tuple(out if out in needed else "" for out in line.outs)
+            needed |= set(values_in(line.tree))
+            kept.append(line)
+    return kept[::-1]
+
+
+def joined(lines, depth, kept, functions=()):
+    """Return lines, what is read once put into the line that reads it, as in the source."""
+    count = {}
+    for line in lines:
+        for value in values_in(line.tree):
+            count[value] = count.get(value, 0) + 1
+    pending, done = {}, []
+    for line in lines:
+        inner = [v for v in values_in(line.tree) if v in pending]
+        for value in inner:
+            other = pending[value]
+            trial = Renamed({value: other.tree}).visit(copy.deepcopy(line.tree))
+            length = len(re.sub(r"%\w+", "abcd", text_of(trial)))
+            if level(other, depth) == level(line, depth) and length < WIDTH:
+                line = Line(line.outs, trial, line.node, line.is_several)
+                done.remove(other)
+        done.append(line)
+        out = line.outs[0]
+        is_call = getattr(getattr(line.tree, "func", None), "id", "") in functions
+        if not (line.is_several or is_call or out in kept) and count.get(out) == 1:
+            pending[out] = line
+    return done
+
+
+def collected(lines, kept):
+    """Return {value: name of the list} of values that one np.stack alone reads."""
+    made = {line.outs[0] for line in lines if not line.is_several} - kept
+    count = collections.Counter(v for line in lines for v in values_in(line.tree))
+    lists = {}
+    for line in lines:
+        for node in ast.walk(line.tree):
+            values = [getattr(e, "id", "") for e in getattr(node, "elts", [])]
+            is_list = isinstance(node, ast.List) and len(values) > 2 and set(values) <= made
+            if is_list and all(count[v] == 1 for v in values):
+                lists |= dict.fromkeys(values, f"parts{len(set(lists.values())) or ''}")
+    return lists
+
+
+class Gathered(ast.NodeTransformer):
+    """Put the name of a list in the place of its entries."""
+
+    def __init__(self, lists):
+        self.lists = lists
+
+    def visit_List(self, node):
+        """Return the name of the list that its entries were appended to."""
+        first = getattr(node.elts[0], "id", "") if node.elts else ""
+        return ast.Name(self.lists[first]) if first in self.lists else self.generic_visit(node)
+
+
+def shortened(body, shapes):
+    """Return statements with the last value returned as it is made."""
+    if len(body) > 1 and isinstance(body[-2], ast.Assign) and isinstance(body[-1].value, ast.Name):
+        target = body[-2].targets[0]
+        is_loop = len(body) > 2 and stepped(text_of(body[-3]), text_of(body[-2]), 1)
+        if not is_loop and isinstance(target, ast.Name) and target.id == body[-1].value.id:
+            return [*body[:-2], ast.Return(body[-2].value)], shapes[:-1]
+    return body, shapes
+
+
+def parameters(inputs):
+    """Return the parameters of forward; at the end, what is no array has its value as default."""
+    found = []
+    for name, value in reversed(inputs.items()):
+        is_last = all("=" in other for other in found)
+        is_array = list(refs(value)) or not is_last
+        found.append(name if is_array else f"{name}={text_of(tree_of(value))}")
+    return found[::-1]

@@ -1,0 +1,107 @@
+"""The names of values: those of the user's source, or short ones."""
+
+import ast
+import builtins
+import itertools
+import keyword
+import re
+
+from .graph import is_torchs
+from .lines import values_in
+
+TAKEN = {*keyword.kwlist, *dir(builtins), "w", "np", "k"}
+
+
+class Names:
+    """The names of values in one function: a name is free again when its value is dead."""
+
+    def __init__(self, names, taken):
+        self.names, self.taken = dict(names), TAKEN | taken
+
+    def of(self, line, wanted, live):
+        """Return the names of what a line makes, and remember them."""
+        used = {self.names[v] for v in live}
+        found = []
+        for i, out in enumerate(line.outs):
+            if not out:
+                found.append("_")
+                continue
+            name = wanted[i] if i < len(wanted) else self.fallback(line, used)
+            name = name + "_" if name in self.taken else name
+            base, n = name, 2
+            while name in used or name in found:
+                name, n = f"{base}_{n}", n + 1
+            self.names[out] = name
+            found.append(name)
+        return found
+
+    def reused(self, line, used, known=None):
+        """Return the name of what a line reads and nothing reads later: of this shape, if known."""
+        for value in values_in(line.tree):
+            name = self.names.get(value) if value[0] == "%" else None  # a size keeps its name
+            is_alike = known is None or known.get(value) == known[line.outs[0]]
+            if name and is_alike and name not in used and name.isidentifier():
+                return name
+        return None
+
+    def fallback(self, line, used):
+        """Return the name of what a line reads and nothing reads later, or a short one."""
+        if name := self.reused(line, used):
+            return name
+        short = itertools.chain("xyz", (f"x{i}" for i in itertools.count(2)))
+        return next(name for name in short if name not in used)
+
+
+class Finished(ast.NodeTransformer):
+    """Give values their names, and weights theirs in ``w``."""
+
+    def __init__(self, names, keys, prefix):
+        self.names, self.keys, self.prefix = names, keys, prefix
+
+    def visit_Name(self, node):
+        """Return the variable, or the entry of w."""
+        if node.id in self.names:
+            return ast.Name(self.names[node.id])
+        if node.id in self.keys:
+            return ast.Subscript(ast.Name("w"), ast.Constant(self.below(self.keys[node.id])))
+        return node
+
+    def visit_Call(self, node):
+        """Return under(w, path) with the path as it is in this function."""
+        if getattr(node.func, "id", None) == "under":
+            path = self.below(node.args[1].value + ".")[:-1]
+            return (
+                ast.Call(node.func, [node.args[0], ast.Constant(path)], [])
+                if path
+                else (node.args[0])
+            )
+        return self.generic_visit(node)
+
+    def below(self, key):
+        """Return a name in state_dict() as it is below the module of this function."""
+        return key.removeprefix(self.prefix)
+
+
+def level(line, depth):
+    """Return the frames of a line that belong to the module it is written in."""
+    frames, stack = line.node.frames, line.node.stack
+    calls = [i for i, frame in enumerate(frames) if frame.function == "forward"]
+    if len(calls) == len(stack) and depth < len(calls):
+        end = calls[depth + 1] if depth + 1 < len(calls) else len(frames)
+        return frames[calls[depth] : end]
+    return frames[-1:]
+
+
+ASSIGNED = re.compile(r"([\w, ]+?)\s*(?::[^=]+)?(?:[-+*/@]?=)(?!=)")
+
+
+def wanted(line, depth):
+    """Return the names that the user's source gives to what a line makes."""
+    for frame in reversed(level(line, depth)):
+        if is_torchs(frame.file):
+            continue
+        found = ASSIGNED.match(frame.code)
+        names = [name.strip() for name in found[1].split(",")] if found else []
+        if names and all(name.isidentifier() and name != "_" for name in names):
+            return names if len(names) == 1 or line.is_several else []
+    return []

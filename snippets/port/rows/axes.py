@@ -1,0 +1,286 @@
+"""Rows of what runs along axes: sums, the largest, sorting, picking."""
+
+import math
+
+from ..graph import PortError
+from .call import fixed, index
+
+
+def reduced(name):
+    """Return the row of a sum, mean, ... over axes; none given, or an empty list, is all."""
+
+    def row(call):
+        dim = call.get("dim")
+        axis = ", axis=dim" if dim not in (None, []) else ""
+        head = f"self, dim=None, keepdim=False, dtype=None: np.{name}"
+        return f"{head}(self{axis}, keepdims=keepdim)"
+
+    return row
+
+
+def mean(call):
+    """Return the mean, of float16 in float16 as in PyTorch."""
+    return reduced("mean")(call)
+
+
+def spread(name, is_root):
+    """Return the row of the variance or the standard deviation."""
+
+    def row(call):
+        dim = call.get("dim")
+        axis = ", axis=dim" if dim not in (None, []) else ""
+        ddof = call.get("correction", 1 if call.get("unbiased", True) else 0)
+        ddof = 1 if ddof is None else ddof
+        head = "self, dim=None, unbiased=True, correction=1, keepdim=False: "
+        return head + f"np.{name}(self{axis}, ddof={ddof}, keepdims=keepdim)"
+
+    return row
+
+
+def norm(call):
+    """Return the p-norm over axes."""
+    dim, order = call.get("dim"), call.get("ord", call.get("p", 2))
+    axis = ", axis=dim" if dim not in (None, []) else ""
+    total = f"np.sum(np.abs(self) ** {order!r}{axis}, keepdims=keepdim) ** {1 / order!r}"
+    if order == 2:
+        total = f"np.sqrt(np.sum(self * self{axis}, keepdims=keepdim))"
+    if order == math.inf:
+        total = f"np.max(np.abs(self){axis}, keepdims=keepdim)"
+    return f"self, p=2, ord=2, dim=None, keepdim=False, dtype=None: {total}"
+
+
+def found(name, arg):
+    """Return the row of the largest or the smallest along an axis, and where it is."""
+    return (
+        f"self, dim, keepdim=False: (np.{name}(self, axis=dim, keepdims=keepdim), "
+        f"np.{arg}(self, axis=dim, keepdims=keepdim))"
+    )
+
+
+def spread_and_mean(name):
+    """Return the row of the variance or the standard deviation, and the mean."""
+
+    def row(call):
+        head, _, text = spread(name, None)(call).partition(": ")
+        axis = ", axis=dim" if call.get("dim") not in (None, []) else ""
+        return f"{head}: ({text}, np.mean(self{axis}, keepdims=keepdim))"
+
+    return row
+
+
+def middle(call):
+    """Return the lower of the middle numbers of an axis, and where it is."""
+    n = (fixed(call.of("self").shape)[call.axis()] - 1) // 2
+    parts = (f"sort(self, dim)[{i}].take([{n}], dim)" for i in (0, 1))
+    if not call.get("keepdim"):
+        parts = (f"sort(self, dim)[{i}].take({n}, dim)" for i in (0, 1))
+    return f"self, dim=-1, keepdim=False: ({', '.join(parts)})"
+
+
+def running(name):
+    """Return the row of the largest or smallest so far, and where it is."""
+    values = f"np.{name}.accumulate(self, axis=dim)"
+
+    def row(call):
+        shape = [1] * call.ndim("self")
+        shape[call.axis()] = -1
+        at = f"np.arange(self.shape[dim]).reshape({tuple(shape)})"
+        places = f"np.maximum.accumulate(np.where(self == {values}, {at}, 0), axis=dim)"
+        return f"self, dim: ({values}, {places})"
+
+    return row
+
+
+def scatter_reduced(call):
+    """Return x with the sum, the product, the largest or smallest of what comes to a place."""
+    names = {"sum": "add", "prod": "multiply", "amax": "maximum", "amin": "minimum"}
+    if call.get("reduce") not in names or not call.get("include_self", True):
+        raise PortError("only sum, prod, amax and amin have a line, of x included")
+    reduce = names[call.get("reduce")]
+    head = "self, dim, index, src, reduce, include_self=True"
+    return f"{head}: scatter(self, dim, index, src, np.{reduce})"
+
+
+def placed(name, values):
+    """Return the row of a copy of x with values at the places of an axis that index names."""
+
+    def row(call):
+        at = index(call.axis(), call.ndim("self"), "index")
+        alpha = "" if call.get("alpha", 1) == 1 else "alpha * "
+        return (
+            "self, dim, index, source=None, value=None, alpha=1: "
+            f"{name}(self, np.s_[{at}], {alpha}{values})"
+        )
+
+    return row
+
+
+NORMS = {0: "backward", 1: "ortho", 2: "forward"}  # of a transform; backwards, the other way
+
+
+def waves(name):
+    """Return the row of a Fourier transform over axes."""
+
+    def row(call):
+        kind, norm = name, NORMS[call.get("normalization")]
+        if name == "rfftn" and not call.get("onesided"):
+            kind = "fftn"
+        if name == "fftn" and not call.get("forward"):
+            kind, norm = "ifftn", {"backward": "forward", "forward": "backward"}.get(norm, norm)
+        norm = f", norm={norm!r}" if norm != "backward" else ""
+        head = "self, dim, normalization, onesided=None, forward=None"
+        return f"{head}: np.fft.{kind}(self, axes=list(dim){norm})"
+
+    return row
+
+
+def waves_back(call):
+    """Return the real numbers that half a Fourier transform comes from."""
+    norm = {0: "forward", 1: "ortho", 2: "backward"}[call.get("normalization")]
+    norm = f", norm={norm!r}" if norm != "backward" else ""
+    size, axes = call.get("last_dim_size"), call.get("dim")
+    sizes = [fixed(call.of("self").shape)[axis] for axis in axes[:-1]] + [size]
+    return (
+        f"self, dim, normalization, last_dim_size: np.fft.irfftn(self, {sizes}, axes={axes}{norm})"
+    )
+
+
+AXES = {
+    # ---- along axes ----
+    "aten.sum.default": ("x.sum()", reduced("sum")),
+    "aten.sum.dim_IntList": ("x.sum(1)", reduced("sum")),
+    "aten.mean.default": ("x.mean()", mean),
+    "aten.mean.dim": ("x.mean(1)", mean),
+    "aten.prod.default": ("x.prod()", reduced("prod")),
+    "aten.prod.dim_int": ("x.prod(1)", reduced("prod")),
+    "aten.amax.default": ("x.amax(1)", reduced("max")),
+    "aten.amin.default": ("x.amin(1)", reduced("min")),
+    "aten.max.default": ("x.max()", "self: np.max(self)"),
+    "aten.min.default": ("x.min()", "self: np.min(self)"),
+    "aten.max.other": ("torch.max(x, y)", "self, other: np.maximum(self, other)"),
+    "aten.min.other": ("torch.min(x, y)", "self, other: np.minimum(self, other)"),
+    "aten.max.dim": ("x.max(1)", found("max", "argmax")),
+    "aten.min.dim": ("x.min(1)", found("min", "argmin")),
+    "aten.argmax.default": ("x.argmax(1)", reduced("argmax")),
+    "aten.argmin.default": ("x.argmin(1)", reduced("argmin")),
+    "aten.any.default": ("x.any()", reduced("any")),
+    "aten.any.dim": ("x.any(1)", reduced("any")),
+    "aten.any.dims": ("x.any((0, 1))", reduced("any")),
+    "aten.all.default": ("x.all()", reduced("all")),
+    "aten.all.dim": ("x.all(1)", reduced("all")),
+    "aten.logsumexp.default": (
+        "x.logsumexp(1)",
+        "self, dim, keepdim=False: np.logaddexp.reduce(self, axis=dim, keepdims=keepdim)",
+    ),
+    "aten.var.correction": ("x.var(1, correction=0)", spread("var", False)),
+    "aten.var.dim": ("x.var(1)", spread("var", False)),
+    "aten.std.correction": ("x.std((0, 1), correction=2)", spread("std", True)),
+    "aten.std.dim": ("x.std(1)", spread("std", True)),
+    "aten.var_mean.dim": ("torch.var_mean(x, 1)", spread_and_mean("var")),
+    "aten.std_mean.dim": ("torch.std_mean(x, 1)", spread_and_mean("std")),
+    "aten.var_mean.correction": ("torch.var_mean(x, 1, correction=2)", spread_and_mean("var")),
+    "aten.std_mean.correction": ("torch.std_mean(x, 1, correction=0)", spread_and_mean("std")),
+    "aten.all.dims": ("x.all((0, 1))", reduced("all")),
+    "aten.nansum.default": ("torch.nansum(x, 1)", reduced("nansum")),
+    "aten.aminmax.default": (
+        "torch.aminmax(x, dim=1)",
+        "self, dim=None, keepdim=False: (np.min(self, axis=dim, keepdims=keepdim), "
+        "np.max(self, axis=dim, keepdims=keepdim))",
+    ),
+    "aten.count_nonzero.dim_IntList": (
+        "torch.count_nonzero(n, (1,))",
+        "self, dim: np.count_nonzero(self, axis=dim)",
+    ),
+    "aten.median.default": (
+        "x.median()",
+        "self: np.sort(self.ravel())[(self.size - 1) // 2]",
+    ),
+    "aten.median.dim": ("x.median(1)", middle),
+    "aten.cummax.default": ("x.cummax(1)", running("maximum")),
+    "aten.cummin.default": ("x.cummin(1)", running("minimum")),
+    "aten.logcumsumexp.default": (
+        "x.logcumsumexp(1)",
+        "self, dim: np.logaddexp.accumulate(self, axis=dim)",
+    ),
+    "aten.norm.Scalar": ("torch.ops.aten.norm(x, 2)", norm),
+    "aten.norm.ScalarOpt_dim": ("torch.ops.aten.norm(x, 2, [1])", norm),
+    "aten.linalg_vector_norm.default": ("torch.linalg.vector_norm(x, dim=1)", norm),
+    "aten.cumsum.default": ("x.cumsum(1)", "self, dim, dtype=None: np.cumsum(self, axis=dim)"),
+    "aten.cumprod.default": ("x.cumprod(1)", "self, dim, dtype=None: np.cumprod(self, axis=dim)"),
+    "aten.diff.default": (
+        "x.diff(dim=1)",
+        "self, n=1, dim=-1, prepend=None, append=None: "
+        "np.diff(self, n, axis=dim, prepend=prepend, append=append)",
+    ),
+    "aten.flip.default": ("x.flip(1)", "self, dims: np.flip(self, axis=tuple(dims))"),
+    "aten.roll.default": (
+        "x.roll(2, 1)",
+        "self, shifts, dims: np.roll(self, tuple(shifts), axis=tuple(dims))",
+    ),
+    "aten.gather.default": (
+        "torch.gather(x, 1, ids)",
+        "self, dim, index, sparse_grad=False: np.take_along_axis(self, index, axis=dim)",
+    ),
+    "aten.index_select.default": (
+        "x.index_select(1, i)",
+        "self, dim, index: np.take(self, index, axis=dim)",
+    ),
+    "aten.topk.default": (
+        "x.topk(3)",
+        "self, k, dim=-1, largest=True, sorted=True: topk(self, k, dim, largest)",
+    ),
+    "aten.sort.default": (
+        "x.sort(1)",
+        "self, dim=-1, descending=False: sort(self, dim, descending)",
+    ),
+    "aten.argsort.default": (
+        "x.argsort(1)",
+        "self, dim=-1, descending=False: sort(self, dim, descending)[1]",
+    ),
+    "aten.sort.stable": (
+        "x.sort(dim=1, stable=True)",
+        "self, stable=True, dim=-1, descending=False: sort(self, dim, descending)",
+    ),
+    "aten.argsort.stable": (
+        "x.argsort(dim=1, stable=True)",
+        "self, stable=True, dim=-1, descending=False: sort(self, dim, descending)[1]",
+    ),
+    "aten.take.default": ("torch.take(x, i)", "self, index: np.take(self, index)"),
+    "aten.searchsorted.Tensor": (
+        "torch.searchsorted(u.sort()[0], x)",
+        "sorted_sequence, self, out_int32=False, right=False, side=None: "
+        "np.searchsorted(sorted_sequence, self, side='right' if right else 'left')",
+    ),
+    "aten.bincount.default": (
+        "torch.bincount(ids.flatten(), minlength=5)",
+        "self, weights=None, minlength=0: np.bincount(self, weights, minlength)",
+    ),
+    "aten.scatter.src": (
+        "x.scatter(1, ids[:, :2], y)",
+        "self, dim, index, src: scatter(self, dim, index, src)",
+    ),
+    "aten.scatter.value": (
+        "x.scatter(1, ids[:, :2], 0.5)",
+        "self, dim, index, value: scatter(self, dim, index, value)",
+    ),
+    "aten.scatter_add.default": (
+        "x.scatter_add(1, ids[:, :3], y)",
+        "self, dim, index, src: scatter(self, dim, index, src, np.add)",
+    ),
+    "aten.scatter_reduce.two": ("x.scatter_reduce(1, ids[:, :3], y, 'amax')", scatter_reduced),
+    "aten.index_add.default": ("x.index_add(1, i, y[:, :2])", placed("put_add", "source")),
+    "aten.index_copy.default": ("x.index_copy(1, i, y[:, :2])", placed("put", "source")),
+    "aten.index_fill.int_Scalar": ("x.index_fill(1, i, 0.5)", placed("put", "value")),
+    "aten.masked_scatter.default": (
+        "x.masked_scatter(mask, y)",
+        "self, mask, source: put(self, np.broadcast_to(mask, self.shape), "
+        "source.ravel()[:np.count_nonzero(np.broadcast_to(mask, self.shape))])",
+    ),
+    "aten.nonzero.default": ("torch.nonzero(torch.ones(2, 3))", "self: np.argwhere(self)"),
+    # ---- waves ----
+    "aten._fft_r2c.default": ("torch.ops.aten._fft_r2c(x, [1, 2], 0, True)", waves("rfftn")),
+    "aten._fft_c2c.default": ("torch.ops.aten._fft_c2c(z, [1, 2], 0, True)", waves("fftn")),
+    "aten._fft_c2r.default": ("torch.ops.aten._fft_c2r(z, [1], 2, 4)", waves_back),
+    "aten.tril.default": ("x.tril()", "self, diagonal=0: np.tril(self, diagonal)"),
+    "aten.triu.default": ("x.triu()", "self, diagonal=0: np.triu(self, diagonal)"),
+}
