@@ -51,7 +51,7 @@ def port(model, args, kwargs=None, folder="my_model", dynamic=None, *, safetenso
         A ValueError: the model does what a program can't, or its outputs differ. Nothing is
         written then.
     """
-    from .capture import arrays_of, captured, check_model, graph_of, named_inputs
+    from .capture import arrays_of, calls_of, captured, check_model, graph_of, named_inputs
 
     folder = free_folder(folder)
     args = tuple(args) if isinstance(args, tuple | list) else (args,)
@@ -59,6 +59,7 @@ def port(model, args, kwargs=None, folder="my_model", dynamic=None, *, safetenso
     named = named_inputs(model, args, kwargs)
     check_model(model, named)
     graph = graph_of(captured(model, args, kwargs, named, dynamic), model, named, dynamic)
+    graph.calls = calls_of(model, args, kwargs)
     arrays = arrays_of(graph, named)
     recordings = list(cases(model, args, kwargs, named, graph))
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:

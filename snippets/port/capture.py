@@ -3,7 +3,9 @@
 torch is imported in the functions that need it, so that ``snippets.port`` can be read without.
 """
 
+import collections
 import dataclasses
+import functools
 import inspect
 import keyword
 import re
@@ -13,6 +15,7 @@ import numpy as np
 
 from .graph import Array, DType, Graph, Node, PortError, Ref, frames_of
 from .guards import guards_of
+from .run import print_of
 
 
 def named_inputs(model, args, kwargs):
@@ -236,6 +239,41 @@ def arrays_of(graph, named):
         for place, tensor in zip(places, tensors, strict=True)
         if isinstance(place, Ref)
     }
+
+
+def calls_of(model, args, kwargs):
+    """Return what each module is called with: {its place in a stack: {name: print}}.
+
+    A value of the graph whose print is the same gets this name in the program.
+    """
+    import torch
+
+    calls, times = {}, collections.Counter()
+
+    def note(path, module, args, kwargs):
+        again = f"@{times[path]}" if times[path] else ""
+        times[path] += 1
+        try:
+            given = inspect.signature(module.forward).bind(*args, **kwargs).arguments
+        except TypeError:  # the call itself says so
+            return
+        calls[path + again] = {
+            name: print_of(numpy_of(value))
+            for name, value in given.items()
+            if isinstance(value, torch.Tensor) and name.isidentifier()
+        }
+
+    hooks = [
+        module.register_forward_pre_hook(functools.partial(note, path), with_kwargs=True)
+        for path, module in model.named_modules()
+    ]
+    try:
+        with torch.no_grad():
+            model(*args, **kwargs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return calls
 
 
 def node_of(node):

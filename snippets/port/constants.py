@@ -97,6 +97,9 @@ class Taken(ast.NodeTransformer):
         taken = np.arange(math.prod(shape)).reshape(shape)[tuple(arrays)]
         if taken.size != math.prod(shape) or (taken.ravel() != np.arange(taken.size)).any():
             return node
+        if [n for n in taken.shape if n != 1] == list(shape):
+            axes = [ast.Constant(None) if n == 1 else ast.Slice() for n in taken.shape]
+            return ast.Subscript(node.value, ast.Tuple(axes))
         args = [ast.Constant(n) for n in taken.shape]
         return ast.Call(ast.Attribute(node.value, "reshape"), args, [])
 

@@ -1,10 +1,11 @@
 """Lines become functions: one for each module class, which its modules share."""
 
 import ast
+import cmath
 import collections
 import copy
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .constants import fold, without_zeros
 from .graph import refs
@@ -12,6 +13,7 @@ from .layout import WIDTH
 from .lines import call, paths, recipes, text_of, tree_of, values_in
 from .loops import stepped
 from .names import TAKEN, Finished, Names, level, wanted
+from .ranges import Merged, given_as_they_are, simplify
 from .run import Line, Renamed
 
 
@@ -71,6 +73,17 @@ def classes(items):
             yield from classes(item.items)
 
 
+def parents(items, cls=""):
+    """Return {class: the classes that call it} of a tree of scopes."""
+    found = {}
+    for item in items:
+        if isinstance(item, Scope):
+            found.setdefault(item.cls, set()).add(cls)
+            for key, values in parents(item.items, item.cls).items():
+                found.setdefault(key, set()).update(values)
+    return found
+
+
 def reached(function, functions):
     """Return the names of the functions that one calls, in the order of their first calls."""
     found, todo = [], [function]
@@ -98,9 +111,12 @@ class Writer:
         self.keys = {f"%{name}": key for name, key in graph.weights.items()}
         self.functions, self.texts = {}, {}
         without_zeros(ran.lines)
+        simplify(ran)
         fold(ran)
+        for line in ran.lines:
+            line.tree = Merged(ran.known).visit(line.tree)
         self.output = Renamed(ran.alias).visit(tree_of(graph.output))
-        self.lines = alive(ran.lines, values_in(self.output))
+        self.lines = given_as_they_are(alive(ran.lines, values_in(self.output)))
         self.last = {}
         for i, line in enumerate(self.lines):
             self.last |= dict.fromkeys(values_in(line.tree), i)
@@ -112,6 +128,7 @@ class Writer:
         names = {value: name for value, name, _ in leaves}
         tree = scopes(self.lines, 1)
         self.instances = collections.Counter(classes(tree))
+        self.parents = parents(tree)
         lines = self.entries(tree, 0)
         body, names, shapes = self.statements(lines, 0, "", names, [])
         head = [self.checked(leaves)] if leaves else []
@@ -162,8 +179,17 @@ class Writer:
         """Return the lines of a scope: a scope in it is a call of a function, or its lines."""
         lines = []
         for item in items:
-            lines += self.called(item, depth + 1) if isinstance(item, Scope) else [item]
+            if isinstance(item, Scope):
+                lines += self.called(item, depth + 1)
+            else:
+                item.depth = depth
+                lines.append(item)
         return lines
+
+    def is_once(self, cls):
+        """Return whether a class is called once by each module of one other class, or once."""
+        callers = self.parents[cls]
+        return len(callers) == 1 and self.instances[cls] == self.instances.get(*callers, 1)
 
     def called(self, scope, depth):
         """Return the line that calls the function of a scope, or its lines if it is too small."""
@@ -173,11 +199,12 @@ class Writer:
         read = dict.fromkeys(v for line in lines for v in values_in(line.tree) if v not in made)
         outs = [o for o in made if o and self.last[o] >= scope.end]
         outs = [o for line in lines for o in line.outs if o in outs]
-        size = len(joined(lines, depth, set(outs), self.functions))
+        size = len(joined(lines, depth, set(outs), self.functions, self.ran.known))
         is_leaf = scope.cls.startswith("torch.nn.") and all(
             isinstance(i, Line) for i in scope.items
         )
-        is_small = size <= (3 if self.instances[scope.cls] == 1 else 1)
+        alone = self.instances[scope.cls] == 1
+        is_small = size <= (3 if alone else 2 if self.is_once(scope.cls) else 1)
         if scope.cls.startswith("torch.nn.modules.container.") or is_leaf or is_small:
             return lines
         known = self.ran.known
@@ -187,12 +214,10 @@ class Writer:
             if v[0] == "$" and not any(v[1:] in known[p].shape for p in params if p in known)
         ]  # fmt: skip
         names = Names({}, {*recipes(), *self.functions})
+        said = self.arguments(scope)
         for value in params:
-            names.of(
-                Line((value,), ast.Constant(None), None),
-                [value[1:]] if value[0] == "$" else [],
-                [*names.names],
-            )
+            line = Line((value,), ast.Constant(None), None)
+            names.of(line, said(value), [*names.names])
         body, names, shapes = self.statements(lines, depth, path, names.names, outs)
         results = [ast.Name(names[out]) for out in outs]
         body.append(ast.Return(results[0] if len(results) == 1 else ast.Tuple(results)))
@@ -204,7 +229,21 @@ class Writer:
         args = [ast.Name(v) for v in params]
         if reads_w:
             args = [call("under", ast.Name("w"), ast.Constant(path[:-1])), *args]
-        return [Line(tuple(outs), call(name, *args), lines[-1].node, len(outs) > 1)]
+        made = call(name, *args)
+        return [Line(tuple(outs), made, lines[-1].node, len(outs) > 1, depth - 1)]
+
+    def arguments(self, scope):
+        """Return a function of a value: the names that the module's own forward has for it."""
+        given = self.graph.calls.get(scope.path, {})
+
+        def said(value):
+            if value[0] == "$":
+                return [value[1:]]
+            ours = self.ran.prints.get(value)
+            found = [name for name, theirs in given.items() if ours and is_same(ours, theirs)]
+            return [{"input": "x"}.get(name, name) for name in found[:1]]
+
+        return said
 
     def named(self, function, cls):
         """Return the name of a function: one that is there already if it has the same lines."""
@@ -229,7 +268,8 @@ class Writer:
     def statements(self, lines, depth, prefix, names, outs):
         """Return lines as statements, the names of their values, and their shapes."""
         kept = {*outs, *values_in(self.output)}
-        lines, parts = joined(lines, depth, kept, self.functions), {}
+        lines, parts = joined(lines, depth, kept, self.functions, self.ran.known), {}
+        better = {}
         lists = collected(lines, kept)
         named = Names(names, {*recipes(), *self.functions})
         last = {}
@@ -238,10 +278,10 @@ class Writer:
         last |= dict.fromkeys(kept, len(lines))
         body = [ast.Assign([ast.Name(n)], ast.List([])) for n in dict.fromkeys(lists.values())]
         shapes = [[] for _ in body]
-        for word in dict.fromkeys(v for line in lines for v in values_in(line.tree) if v[0] == "$"):
-            if word not in named.names:
-                body.append(self.size(word, named))
-                shapes.append([])
+        words = dict.fromkeys(v for line in lines for v in values_in(line.tree) if v[0] == "$")
+        sizes = self.sizes([word for word in words if word not in named.names], named)
+        body += sizes
+        shapes += [[] for _ in sizes]
         for i, line in enumerate(lines):
             tree = Renamed(parts).visit(Gathered(lists).visit(copy.deepcopy(line.tree)))
             tree = Finished(named.names, self.keys, prefix).visit(tree)
@@ -260,10 +300,14 @@ class Writer:
                 body.append(ast.Assign([ast.Name(whole)], tree.args[0]))
                 shapes.append([])
                 continue
-            said = wanted(line, depth)
+            said = next(
+                filter(None, (wanted(line, d) for d in range(line.depth, depth - 1, -1))), []
+            )
             if getattr(getattr(line.tree, "func", None), "id", "") in self.functions:
                 used = {named.names[v] for v in live}
                 same = not line.is_several and named.reused(line, used, self.ran.known)
+                if same and said:
+                    better.setdefault(same, said[0])
                 said = [same] if same else said
             targets = [ast.Name(t) for t in named.of(line, said, live)]
             target = targets[0] if not line.is_several else ast.Tuple(targets)
@@ -275,20 +319,48 @@ class Writer:
             known = {n: self.ran.known[n].shape for n in values_in(line.tree) if n[0] == "%"}
             made = [self.ran.known[out].shape for out in line.outs if out]
             shapes.append([] if set(made) <= set(known.values()) else made)
+        rename(body, named, better, {*names.values(), *TAKEN, *recipes(), *self.functions})
         return body, named.names, shapes
 
-    def size(self, word, named):
-        """Return the statement that gives the size of an axis its name."""
-        value, axis = next(
-            (value, shape.index(word[1:]))
-            for value in named.names
-            if value in self.ran.known and word[1:] in (shape := self.ran.known[value].shape)
-        )
-        size = ast.Subscript(
-            ast.Attribute(ast.Name(named.names[value]), "shape"), ast.Constant(axis)
-        )
-        named.names[word] = word[1:]
-        return ast.Assign([ast.Name(word[1:])], size)
+    def sizes(self, words, named):
+        """Return the statements that give sizes their names, those of one array in one."""
+        known, places = self.ran.known, {}
+        for word in words:
+            value = next(v for v in named.names if v in known and word[1:] in known[v].shape)
+            places.setdefault(value, []).append((known[value].shape.index(word[1:]), word[1:]))
+        found = []
+        for value, pairs in places.items():
+            shape = ast.Attribute(ast.Name(named.names[value]), "shape")
+            axes, names = zip(*sorted(pairs), strict=True)
+            if len(axes) > 1 and axes == tuple(range(len(axes))):
+                is_part = len(axes) < len(known[value].shape)
+                end = ast.Slice(None, ast.Constant(len(axes)))
+                whole = ast.Subscript(shape, end) if is_part else shape
+                found.append(ast.Assign([ast.Tuple([ast.Name(n) for n in names])], whole))
+            else:
+                for axis, name in zip(axes, names, strict=True):
+                    size = ast.Subscript(shape, ast.Constant(axis))
+                    found.append(ast.Assign([ast.Name(name)], size))
+        named.names |= {word: word[1:] for word in words}
+        return found
+
+
+def is_same(ours, theirs):
+    """Return whether two prints are of one array."""
+    return ours[:2] == theirs[:2] and cmath.isclose(ours[2], theirs[2], rel_tol=1e-6)
+
+
+def rename(body, named, better, taken):
+    """Give what a call overwrites the name that the source has for the result of the call."""
+    used = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)}
+    for name, other in better.items():
+        if name in taken or other in taken | used:
+            continue
+        for node in (n for s in body for n in ast.walk(s)):
+            if isinstance(node, ast.Name) and node.id == name:
+                node.id = other
+        named.names = {v: other if n == name else n for v, n in named.names.items()}
+        used.add(other)
 
 
 def alive(lines, outputs):
@@ -302,7 +374,7 @@ def alive(lines, outputs):
     return kept[::-1]
 
 
-def joined(lines, depth, kept, functions=()):
+def joined(lines, depth, kept, functions=(), known=()):
     """Return lines, what is read once put into the line that reads it, as in the source."""
     count = {}
     for line in lines:
@@ -314,9 +386,10 @@ def joined(lines, depth, kept, functions=()):
         for value in inner:
             other = pending[value]
             trial = Renamed({value: other.tree}).visit(copy.deepcopy(line.tree))
+            trial = Merged(known).visit(trial)
             length = len(re.sub(r"%\w+", "abcd", text_of(trial)))
             if level(other, depth) == level(line, depth) and length < WIDTH:
-                line = Line(line.outs, trial, line.node, line.is_several)
+                line = replace(line, tree=trial)
                 done.remove(other)
         done.append(line)
         out = line.outs[0]

@@ -106,6 +106,8 @@ class Graph:
         Those of them that no ``state_dict()`` holds.
     guards : list of str
         What holds of the sizes, or forward does something else: "batch > 3".
+    calls : dict
+        What each module was called with, by its place in a stack: {name: print}.
     """
 
     name: str
@@ -117,6 +119,7 @@ class Graph:
     arrays: dict
     apart: set = field(default_factory=set)
     guards: list = field(default_factory=list)
+    calls: dict = field(default_factory=dict)
 
 
 def is_torchs(file):

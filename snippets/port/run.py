@@ -24,12 +24,15 @@ class Line:
     node : Node or None
     is_several : bool
         Whether the tree makes a tuple.
+    depth : int
+        How deep in the modules the line stands, whose source says what it is called.
     """
 
     outs: tuple
     tree: object
     node: object
     is_several: bool = False
+    depth: int = 0
 
 
 @dataclass

@@ -21,6 +21,12 @@ def sliced(call):
     return head + f"self[{index(call.axis(), call.ndim('self'), text)}]"
 
 
+def unsqueezed(call):
+    """Return x[:, None]."""
+    ndim = call.ndim("self") + 1
+    return f"self, dim: self[{index(call.get('dim') % ndim, ndim, 'None')}]"
+
+
 def expanded(call):
     """Return np.broadcast_to, with the sizes of x where -1 stands for them."""
     have, want = call.of("self").shape, call.get("size")
@@ -171,7 +177,7 @@ SHAPES = {
     "aten.permute.default": ("x.permute(0, 2, 1)", "self, dims: self.transpose(*dims)"),
     "aten.transpose.int": ("x.transpose(1, 2)", "self, dim0, dim1: self.swapaxes(dim0, dim1)"),
     "aten.t.default": ("a.t()", "self: self.T"),
-    "aten.unsqueeze.default": ("x.unsqueeze(1)", "self, dim: np.expand_dims(self, dim)"),
+    "aten.unsqueeze.default": ("x.unsqueeze(1)", unsqueezed),
     "aten.squeeze.default": ("x[:, :1].squeeze()", squeezed),
     "aten.squeeze.dim": ("x[:, :1].squeeze(1)", squeezed),
     "aten.squeeze.dims": ("x[:1, :1].squeeze((0, 1))", squeezed),
