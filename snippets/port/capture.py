@@ -16,6 +16,7 @@ import numpy as np
 from .graph import Array, DType, Graph, Node, PortError, Ref, frames_of
 from .guards import guards_of
 from .run import print_of
+from .whole import whole
 
 
 def named_inputs(model, args, kwargs):
@@ -91,7 +92,7 @@ def captured(model, args, kwargs, named, dynamic):
     shapes = dynamic_shapes(named, dynamic)
     try:
         # torch.export warns of its own insides: what will be deprecated, what an LSTM caches.
-        with torch.no_grad(), warnings.catch_warnings(action="ignore"):
+        with torch.no_grad(), whole(model), warnings.catch_warnings(action="ignore"):
             program = torch.export.export(model, args, kwargs, dynamic_shapes=shapes)
             return program.run_decompositions({})
     except Exception as error:

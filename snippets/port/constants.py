@@ -17,7 +17,7 @@ def without_zeros(lines):
     for line in lines:
         for node in ast.walk(line.tree):
             if getattr(getattr(node, "func", None), "id", "") in ("lstm", "gru", "rnn"):
-                states = values_in(node.args[2])
+                states = values_in(node.args[2]) if len(node.args) > 2 else []
                 if states and set(states) <= zeros:
                     del node.args[2]
 

@@ -28,12 +28,15 @@ class Function:
     body : list of ast.stmt
     shapes : list
         The shapes of what each statement makes, none where they say nothing.
+    results : tuple of str
+        The names of what it returns.
     """
 
     name: str
     params: list
     body: list
     shapes: list
+    results: tuple = ()
 
 
 @dataclass
@@ -109,7 +112,7 @@ class Writer:
     def __init__(self, graph, ran):
         self.graph, self.ran = graph, ran
         self.keys = {f"%{name}": key for name, key in graph.weights.items()}
-        self.functions, self.texts = {}, {}
+        self.functions, self.texts, self.hints = {}, {}, {}
         without_zeros(ran.lines)
         simplify(ran)
         fold(ran)
@@ -184,6 +187,8 @@ class Writer:
             else:
                 item.depth = depth
                 lines.append(item)
+                if len(item.outs) == 1 and (said := wanted(item, depth)):
+                    self.hints[item.outs[0]] = said[0]
         return lines
 
     def is_once(self, cls):
@@ -224,7 +229,8 @@ class Writer:
         body, shapes = shortened(body, [*shapes, []])
         reads_w = any(getattr(n, "id", "") == "w" for s in body for n in ast.walk(s))
         given = ["w"] * reads_w + [names[v] if v in names else v[1:] for v in params]
-        function = Function("", given, body, shapes)
+        function = Function("", given, body, shapes, tuple(r.id for r in results))
+        self.hints |= {out: result.id for out, result in zip(outs, results, strict=True)}
         name = self.named(function, scope.cls)
         args = [ast.Name(v) for v in params]
         if reads_w:
@@ -241,6 +247,7 @@ class Writer:
                 return [value[1:]]
             ours = self.ran.prints.get(value)
             found = [name for name, theirs in given.items() if ours and is_same(ours, theirs)]
+            found += [self.hints[value]] if value in self.hints else []
             return [{"input": "x"}.get(name, name) for name in found[:1]]
 
         return said
@@ -250,7 +257,7 @@ class Writer:
         base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.split(".")[-1])
         base = base.lower() if base.isidentifier() else "module"
         base = base + "_" if base in recipes() or base in TAKEN or base == "forward" else base
-        text = repr(function.params) + "\n".join(map(text_of, function.body))
+        text = anonymous(function, {"w", "np", *recipes(), *self.functions})
         for other, known in self.texts.items():
             if known == text and other.startswith(base):
                 shapes = self.functions[other].shapes
@@ -306,6 +313,8 @@ class Writer:
             if getattr(getattr(line.tree, "func", None), "id", "") in self.functions:
                 used = {named.names[v] for v in live}
                 same = not line.is_several and named.reused(line, used, self.ran.known)
+                if line.is_several and len(said) != len(line.outs):
+                    said = self.functions[line.tree.func.id].results
                 if same and said:
                     better.setdefault(same, said[0])
                 said = [same] if same else said
@@ -343,6 +352,17 @@ class Writer:
                     found.append(ast.Assign([ast.Name(name)], size))
         named.names |= {word: word[1:] for word in words}
         return found
+
+
+def anonymous(function, known):
+    """Return the text of a function whatever its variables are called."""
+    names, body = {p: f"v{i}" for i, p in enumerate(function.params) if p != "w"}, []
+    for statement in copy.deepcopy(function.body):
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and node.id not in known:
+                node.id = names.setdefault(node.id, f"v{len(names)}")
+        body.append(text_of(statement))
+    return "\n".join([" ".join(names.values()), str("w" in function.params), *body])
 
 
 def is_same(ours, theirs):

@@ -123,8 +123,9 @@ class Graph:
 
 
 def is_torchs(file):
-    """Return whether a line of source is one of PyTorch's own."""
-    return "/torch/" in file.replace("\\", "/") or file.startswith("torch/")
+    """Return whether a line of source is one of PyTorch's own, or stands for one."""
+    file = file.replace("\\", "/")
+    return "/torch/" in file or file.startswith("torch/") or file.endswith("port/whole.py")
 
 
 def refs(value):

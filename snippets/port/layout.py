@@ -38,7 +38,8 @@ def wrapped(text, comment):
             parts.append(inner[begun:i].strip())
             begun = i + 1
     parts.append(inner[begun:].strip())
-    return [text[: start + 1], *(f"{indent}    {part}," for part in parts), f"{indent}{after}"]
+    cut = [line for part in parts for line in wrapped(f"{indent}    {part},", "")]
+    return [text[: start + 1], *cut, f"{indent}{after}"]
 
 
 def longest(text):

@@ -26,7 +26,8 @@ class Names:
             if not out:
                 found.append("_")
                 continue
-            name = wanted[i] if i < len(wanted) else self.fallback(line, used)
+            said = wanted[i] if i < len(wanted) else "_"
+            name = said if said != "_" else self.fallback(line, used)
             name = name + "_" if name in self.taken else name
             base, n = name, 2
             while name in used or name in found:
@@ -92,7 +93,7 @@ def level(line, depth):
     return frames[-1:]
 
 
-ASSIGNED = re.compile(r"([\w, ]+?)\s*(?::[^=]+)?(?:[-+*/@]?=)(?!=)")
+ASSIGNED = re.compile(r"([\w, ()]+?)\s*(?::[^=]+)?(?:[-+*/@]?=)(?!=)")
 
 
 def wanted(line, depth):
@@ -101,7 +102,7 @@ def wanted(line, depth):
         if is_torchs(frame.file):
             continue
         found = ASSIGNED.match(frame.code)
-        names = [name.strip() for name in found[1].split(",")] if found else []
-        if names and all(name.isidentifier() and name != "_" for name in names):
+        names = [name.strip(" ()") for name in found[1].split(",")] if found else []
+        if names != ["_"] and names and all(name.isidentifier() for name in names):
             return names if len(names) == 1 or line.is_several else []
     return []

@@ -12,7 +12,7 @@ Results get the dtype that PyTorch's have: ``write.py`` adds ``.astype`` where N
 from .graph import PortError
 from .rows.axes import AXES
 from .rows.call import Call, numpy_dtype
-from .rows.layers import LAYERS
+from .rows.layers import LAYERS, WHOLE
 from .rows.numbers import NUMBERS
 from .rows.shapes import SHAPES
 
@@ -69,6 +69,8 @@ def row_of(node):
         )
     if node.target in SIZES:
         return SIZES[node.target]
+    if node.target in WHOLE:
+        return WHOLE[node.target]
     if node.target in TABLE:
         return TABLE[node.target][1]
     raise PortError(

@@ -151,6 +151,55 @@ def grid_sampled(call):
     )
 
 
+def attention(call):
+    """Return nn.MultiheadAttention, which whole.py captures as one operation."""
+    weights = f"under(w, {call.get('path')!r})" if call.get("path") else "w"
+    names = ["key_padding_mask", "attn_mask", "add_zero_attn", "batch_first"]
+    options = "".join(f", {name}={name}" for name in names)
+    text = f"multi_head_attention(query, key, value, {weights}, num_heads=num_heads{options}"
+    if "average_attn_weights" in call.args:
+        text += ", average_attn_weights=average_attn_weights)"
+    else:
+        text += ", need_weights=False)[0]"
+    return f"{', '.join(call.args)}: {text}"
+
+
+def transformer(side, first):
+    """Return the row of a transformer layer, which whole.py captures as one operation."""
+
+    def row(call):
+        weights = f"under(w, {call.get('path')!r})" if call.get("path") else "w"
+        names = [name for name in call.args if name not in ("src", "tgt", "memory", "path")]
+        options = "".join(f", {name}={name}" for name in names)
+        return f"{', '.join(call.args)}: transformer_{side}_layer({first}, {weights}{options})"
+
+    return row
+
+
+def whole_recurrent(name):
+    """Return the row of a recurrent layer, which whole.py captures as one operation."""
+
+    def row(call):
+        weights = f"under(w, {call.get('path')!r})" if call.get("path") else "w"
+        state = ""
+        if call.get("hx") is not None:
+            state = ", (hx, cx)" if name == "lstm" else ", hx"
+        text = f"{name}(input, {weights}{state}, batch_first=batch_first"
+        text += ", nonlinearity=nonlinearity)" if name == "rnn" else ")"
+        return f"{', '.join(call.args)}: {f'flat_state({text})' if name == 'lstm' else text}"
+
+    return row
+
+
+WHOLE = {
+    **{f"port.{name}.default": whole_recurrent(name) for name in ("rnn", "gru", "lstm")},
+    "port.attention_output.default": attention,
+    "port.multi_head_attention.default": attention,
+    "port.transformer_encoder_layer.default": transformer("encoder", "src"),
+    "port.transformer_decoder_layer.default": transformer("decoder", "tgt, memory"),
+}
+
+
 def conv(n, option="stride=2"):
     """Return the row of a convolution."""
     return (
