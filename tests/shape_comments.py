@@ -40,6 +40,13 @@ def shape_comments(source):
     return found
 
 
+def flat(target):
+    """Return the targets in nested tuples, without those that are called _."""
+    if isinstance(target, ast.Tuple):
+        return [one for part in target.elts for one in flat(part)]
+    return [] if getattr(target, "id", "") == "_" else [target]
+
+
 class Instrument(ast.NodeTransformer):
     """Put a call of __check_shapes__ behind every statement that has a shape comment."""
 
@@ -55,8 +62,7 @@ class Instrument(ast.NodeTransformer):
     def visit_Assign(self, node):
         if node.end_lineno not in self.comments:
             return node
-        target = node.targets[0]
-        targets = target.elts if isinstance(target, ast.Tuple) else [target]
+        targets = flat(node.targets[0])
         values = [ast.parse(ast.unparse(t), mode="eval").body for t in targets]
         return [node, ast.Expr(self.call(node.end_lineno, values))]
 

@@ -10,7 +10,7 @@ from tests import ROOT, SNIPPETS, SNIPPETS_DIR, proof_of
 
 TORCH = {"question/torch_rnn.py"}
 # They import torch in the functions that are given a model of it.
-TORCH_INSIDE = {"port/capture.py", "port/check.py"}
+TORCH_INSIDE = {"port/capture.py", "port/check.py", "port/whole.py"}
 NAMES = [p.relative_to(SNIPPETS_DIR).as_posix() for p in SNIPPETS]
 
 

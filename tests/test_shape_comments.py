@@ -44,6 +44,7 @@ TRUE = [
     "y = np_free = x.reshape(6)  # (batch * time,)",
     "a, b = x  # (time,)",
     "a, b = x, x.T  # (batch, time), (time, batch)",
+    "a, (_, b) = x, (0, x.T)  # (batch, time), (time, batch)",
     "x[0] = x[1]  # (time,)",
     "return x.T  # (time, batch)",
     "return x, x[0]  # (batch, time), (time,)",

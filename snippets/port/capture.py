@@ -90,6 +90,7 @@ def captured(model, args, kwargs, named, dynamic):
     import torch
 
     shapes = dynamic_shapes(named, dynamic)
+    args, kwargs = copies(args, kwargs)  # torch.export marks them, for good if it fails
     try:
         # torch.export warns of its own insides: what will be deprecated, what an LSTM caches.
         with torch.no_grad(), whole(model), warnings.catch_warnings(action="ignore"):
@@ -242,6 +243,13 @@ def arrays_of(graph, named):
     }
 
 
+def copies(*given):
+    """Return nested arguments with copies of their tensors."""
+    import torch
+
+    return torch.utils._pytree.tree_map_only(torch.Tensor, torch.clone, given)
+
+
 def calls_of(model, args, kwargs):
     """Return what each module is called with: {its place in a stack: {name: print}}.
 
@@ -268,6 +276,7 @@ def calls_of(model, args, kwargs):
         module.register_forward_pre_hook(functools.partial(note, path), with_kwargs=True)
         for path, module in model.named_modules()
     ]
+    args, kwargs = copies(args, kwargs)  # a forward may change them
     try:
         with torch.no_grad():
             model(*args, **kwargs)

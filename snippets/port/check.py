@@ -120,6 +120,7 @@ def fresh(tensor, shape, sizes, rng):
     if tensor.is_floating_point() and len(kinds) > 2:
         scale = float(seen.std())
         made = torch.from_numpy(rng.normal(float(seen.mean()), scale, shape))
+        made = made.clamp(float(seen.min()), float(seen.max()))  # a chance stays one
     elif len(kinds) <= 2:
         made = kinds[torch.from_numpy(rng.integers(0, len(kinds), shape))]
     else:

@@ -4,6 +4,7 @@ import ast
 import cmath
 import collections
 import copy
+import itertools
 import re
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,8 @@ from .loops import stepped
 from .names import TAKEN, Finished, Names, level, wanted
 from .ranges import Merged, given_as_they_are, simplify
 from .run import Line, Renamed
+
+SOME = "a_longer_name"  # as long as names are, the longer ones
 
 
 @dataclass
@@ -204,7 +207,7 @@ class Writer:
         read = dict.fromkeys(v for line in lines for v in values_in(line.tree) if v not in made)
         outs = [o for o in made if o and self.last[o] >= scope.end]
         outs = [o for line in lines for o in line.outs if o in outs]
-        size = len(joined(lines, depth, set(outs), self.functions, self.ran.known))
+        size = len(self.joined(lines, depth, path, set(outs)))
         is_leaf = scope.cls.startswith("torch.nn.") and all(
             isinstance(i, Line) for i in scope.items
         )
@@ -257,7 +260,7 @@ class Writer:
         base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.split(".")[-1])
         base = base.lower() if base.isidentifier() else "module"
         base = base + "_" if base in recipes() or base in TAKEN or base == "forward" else base
-        text = anonymous(function, {"w", "np", *recipes(), *self.functions})
+        text = anonymous(function, {"w", "np", "bool", *recipes(), *self.functions})
         for other, known in self.texts.items():
             if known == text and other.startswith(base):
                 shapes = self.functions[other].shapes
@@ -275,7 +278,7 @@ class Writer:
     def statements(self, lines, depth, prefix, names, outs):
         """Return lines as statements, the names of their values, and their shapes."""
         kept = {*outs, *values_in(self.output)}
-        lines, parts = joined(lines, depth, kept, self.functions, self.ran.known), {}
+        lines, parts = self.joined(lines, depth, prefix, kept), {}
         better = {}
         lists = collected(lines, kept)
         named = Names(names, {*recipes(), *self.functions})
@@ -295,7 +298,7 @@ class Writer:
             live = {v for v in named.names if last.get(v, -1) > i or v in kept}
             if word := lists.get(line.outs[0]):
                 body.append(ast.Expr(ast.Call(ast.Attribute(ast.Name(word), "append"), [tree], [])))
-                shapes.append([self.ran.known[line.outs[0]].shape])
+                shapes.append([])
                 continue
             is_unbound = line.is_several and line.node.target == "aten.unbind.int"
             if is_unbound and not set(line.outs) & kept:
@@ -318,9 +321,12 @@ class Writer:
                 if same and said:
                     better.setdefault(same, said[0])
                 said = [same] if same else said
+            is_state = getattr(getattr(tree, "func", None), "id", "") == "flat_state"
+            if is_state and len(said) != len(line.outs):
+                said = ["_", "h_n", "c_n"]
             targets = [ast.Name(t) for t in named.of(line, said, live)]
             target = targets[0] if not line.is_several else ast.Tuple(targets)
-            if getattr(getattr(tree, "func", None), "id", "") == "flat_state":
+            if is_state:
                 tree, rest = tree.args[0], ast.Tuple(targets[1:])
                 rest = rest if any(line.outs[1:]) else ast.Name("_")
                 target = ast.Tuple([targets[0], rest])
@@ -330,6 +336,33 @@ class Writer:
             shapes.append([] if set(made) <= set(known.values()) else made)
         rename(body, named, better, {*names.values(), *TAKEN, *recipes(), *self.functions})
         return body, named.names, shapes
+
+    def joined(self, lines, depth, prefix, kept):
+        """Return lines, what is read once put into the line that reads it, as in the source."""
+        count = collections.Counter(v for line in lines for v in values_in(line.tree))
+        pending, done = {}, []
+        for line in lines:
+            for value in [v for v in values_in(line.tree) if v in pending]:
+                other = pending[value]
+                trial = Renamed({value: other.tree}).visit(copy.deepcopy(line.tree))
+                trial = Merged(self.ran.known).visit(trial)
+                text = re.sub(r"%\w+", lambda m: self.about(m[0], prefix), text_of(trial))
+                text = f"    {SOME * (1 + line.is_several)} = {text}"
+                if level(other, depth) == level(line, depth) and len(text) <= WIDTH:
+                    line = replace(line, tree=trial)
+                    done.remove(other)
+            done.append(line)
+            out = line.outs[0]
+            is_call = getattr(getattr(line.tree, "func", None), "id", "") in self.functions
+            if not (line.is_several or is_call or out in kept) and count[out] == 1:
+                pending[out] = line
+        return done
+
+    def about(self, value, prefix):
+        """Return a text as long as what stands for a value in the program."""
+        if value in self.keys:
+            return f'w["{self.keys[value].removeprefix(prefix)}"]'
+        return SOME  # a name's own length may differ from layer to layer
 
     def sizes(self, words, named):
         """Return the statements that give sizes their names, those of one array in one."""
@@ -355,14 +388,19 @@ class Writer:
 
 
 def anonymous(function, known):
-    """Return the text of a function whatever its variables are called."""
-    names, body = {p: f"v{i}" for i, p in enumerate(function.params) if p != "w"}, []
+    """Return the text of a function whatever its variables are called: each value has a number."""
+    names = {name: f"v{i}" for i, name in enumerate(function.params) if name != "w"}
+    body, numbers = [], itertools.count(len(names) + 1)
     for statement in copy.deepcopy(function.body):
+        targets = [n for t in getattr(statement, "targets", []) for n in ast.walk(t)]
         for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and node.id not in known:
-                node.id = names.setdefault(node.id, f"v{len(names)}")
+            if isinstance(node, ast.Name) and node.id not in known and node not in targets:
+                node.id = names.get(node.id, node.id)
+        for node in targets:
+            if isinstance(node, ast.Name):
+                names[node.id] = node.id = f"v{next(numbers)}"
         body.append(text_of(statement))
-    return "\n".join([" ".join(names.values()), str("w" in function.params), *body])
+    return "\n".join([f"{len(function.params)} {'w' in function.params}", *body])
 
 
 def is_same(ours, theirs):
@@ -394,41 +432,18 @@ def alive(lines, outputs):
     return kept[::-1]
 
 
-def joined(lines, depth, kept, functions=(), known=()):
-    """Return lines, what is read once put into the line that reads it, as in the source."""
-    count = {}
-    for line in lines:
-        for value in values_in(line.tree):
-            count[value] = count.get(value, 0) + 1
-    pending, done = {}, []
-    for line in lines:
-        inner = [v for v in values_in(line.tree) if v in pending]
-        for value in inner:
-            other = pending[value]
-            trial = Renamed({value: other.tree}).visit(copy.deepcopy(line.tree))
-            trial = Merged(known).visit(trial)
-            length = len(re.sub(r"%\w+", "abcd", text_of(trial)))
-            if level(other, depth) == level(line, depth) and length < WIDTH:
-                line = replace(line, tree=trial)
-                done.remove(other)
-        done.append(line)
-        out = line.outs[0]
-        is_call = getattr(getattr(line.tree, "func", None), "id", "") in functions
-        if not (line.is_several or is_call or out in kept) and count.get(out) == 1:
-            pending[out] = line
-    return done
-
-
 def collected(lines, kept):
-    """Return {value: name of the list} of values that one np.stack alone reads."""
-    made = {line.outs[0] for line in lines if not line.is_several} - kept
+    """Return {value: name of the list} of values that one np.stack alone reads, in its order."""
+    made = {line.outs[0]: i for i, line in enumerate(lines) if not line.is_several}
     count = collections.Counter(v for line in lines for v in values_in(line.tree))
     lists = {}
     for line in lines:
         for node in ast.walk(line.tree):
             values = [getattr(e, "id", "") for e in getattr(node, "elts", [])]
-            is_list = isinstance(node, ast.List) and len(values) > 2 and set(values) <= made
-            if is_list and all(count[v] == 1 for v in values):
+            order = [made.get(v, -1) for v in values]
+            is_list = isinstance(node, ast.List) and len(values) > 2 and not kept & set(values)
+            is_ordered = order == sorted(order) and -1 not in order
+            if is_list and is_ordered and all(count[v] == 1 for v in values):
                 lists |= dict.fromkeys(values, f"parts{len(set(lists.values())) or ''}")
     return lists
 

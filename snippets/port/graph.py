@@ -122,6 +122,17 @@ class Graph:
     calls: dict = field(default_factory=dict)
 
 
+def single_place(graph):
+    """Return where a model of float64 computes in float32 all the same; None if it does not."""
+    dtypes = {str(array.dtype) for array in graph.arrays.values()}
+    dtypes |= {value.dtype for value in graph.known.values()}
+    for node in graph.nodes if "float64" in dtypes else []:
+        if "float32" in (getattr(value, "dtype", "") for value in node.values):
+            path = node.stack[-1][0] if node.stack else ""
+            return re.sub(r"[^\w.]", "", path) or "forward"
+    return None
+
+
 def is_torchs(file):
     """Return whether a line of source is one of PyTorch's own, or stands for one."""
     file = file.replace("\\", "/")

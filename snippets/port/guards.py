@@ -47,7 +47,10 @@ def guards_of(conditions, ranges, inputs, known):
             f"forward does something else unless {conditions}, and {error} is none of its "
             "arguments: give each by its name"
         ) from None
+    sizes = words_of(known)
     for name, (least, most) in ranges.items():
+        if name not in sizes:  # how many torch.nonzero finds is no size of an input
+            continue
         found += [f"{name} >= {least}"] if least > 2 else []  # 2 is where torch.export begins
         found += [] if most is None else [f"{name} <= {most}"]
     if unknown := [g for g in found if names_in(g) - words_of(known)]:

@@ -6,7 +6,7 @@ import re
 from .lines import shape_text, text_of
 from .loops import rolled
 
-WIDTH = 88
+WIDTH = 100
 
 
 def function_lines(function):
@@ -25,11 +25,11 @@ def function_lines(function):
 def wrapped(text, comment):
     """Return a statement in lines that are not too long: what its last call is given, indented."""
     indent = " " * (len(text) - len(text.lstrip()))
-    if len(text + comment) <= WIDTH + 12 or "(" not in text:
+    if len(text + comment) <= WIDTH or "(" not in text:
         return [text + comment]
     start, end = longest(text)
     inner, after = text[start + 1 : end], text[end:] + comment
-    if len(indent + inner) + 4 <= WIDTH + 12:
+    if len(indent + inner) + 4 <= WIDTH:
         return [text[: start + 1], f"{indent}    {inner}", f"{indent}{after}"]
     parts, deep, begun = [], 0, 0
     for i, letter in enumerate(inner):

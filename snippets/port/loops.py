@@ -8,10 +8,12 @@ PLACE = re.compile(r'"[\w.]*"|\[\d+\]')  # where an index may stand: in a name, 
 
 def rolled(texts, said):
     """Yield (indent, text, comment) of statements, those that repeat with an index in a loop."""
-    i = 0
+    alike, i = [PLACE.sub("", text) for text in texts], 0
     while i < len(texts):
         best = (0, 0, 0, None)
         for period in range(1, (len(texts) - i) // 2 + 1):
+            if alike[i] != alike[i + period]:
+                continue
             count, places = repeats(texts, i, period)
             best = max(best, ((count - 1) * period, -period, count, places), key=lambda b: b[:2])
         saved, period, count, places = best[0], -best[1], best[2], best[3]

@@ -13,12 +13,13 @@ from .graph import PortError
 from .rows.axes import AXES
 from .rows.call import Call, numpy_dtype
 from .rows.layers import LAYERS, WHOLE
+from .rows.losses import LOSSES
 from .rows.numbers import NUMBERS
 from .rows.shapes import SHAPES
 
 __all__ = ["NOTHING", "SIZES", "TABLE", "Call", "numpy_dtype", "row_of"]
 
-TABLE = NUMBERS | AXES | SHAPES | LAYERS
+TABLE = NUMBERS | AXES | SHAPES | LAYERS | LOSSES
 
 # Sizes: what torch.export writes for a Python number that depends on a shape.
 SIZES = {

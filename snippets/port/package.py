@@ -2,9 +2,9 @@
 
 import ast
 import pathlib
-import re
 
 from ..checkpoints import save_npz, save_safetensors
+from .graph import single_place
 
 SNIPPETS = pathlib.Path(__file__).parents[1]
 
@@ -110,18 +110,11 @@ def write_package(folder, text, graph, modules, recorded, safetensors=False):
 
 
 def main_of(graph):
-    """Return __main__.py; it says where a model of float64 computes in float32 all the same."""
-    dtypes = {*map(str, (a.dtype for a in graph.arrays.values()))}
-    dtypes |= {value.dtype for value in graph.known.values()}
-    single = [
-        node for node in graph.nodes if "float32" in (getattr(v, "dtype", "") for v in node.values)
-    ]
-    if "float64" not in dtypes or not single:
+    """Return __main__.py; a model that computes in float32 all the same agrees less closely."""
+    place = single_place(graph)
+    if place is None:
         return MAIN
-    place = re.sub(r"[^\w.]", "", single[0].stack[-1][0] if single[0].stack else "")
-    line = (
-        f'TOLERANCES["float64"] = 1e-6  # it computes in float32, first in {place or "forward"}\n'
-    )
+    line = f'TOLERANCES["float64"] = 1e-6  # it computes in float32, first in {place}\n'
     main = MAIN.replace("from .port.replay", "from .parity import TOLERANCES\nfrom .port.replay")
     return main.replace("\nif __name__", f"\n{line}\nif __name__")
 

@@ -38,7 +38,7 @@ def grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=Fa
     def pixels(i, j):  # zeros beyond the border
         inside = (i >= 0) & (i < height) & (j >= 0) & (j < width)
         i, j = (np.clip(v, 0, n - 1).astype(int) for v, n in ((i, height), (j, width)))
-        found = x.transpose(0, 2, 3, 1)[batch, i, j]  # (batch, height_out, width_out, channels)
+        found = x.transpose(0, 2, 3, 1)[batch, i, j]
         return found * inside[..., None]
 
     places = []

@@ -3,6 +3,7 @@
 import ast
 
 from .functions import Writer
+from .graph import single_place
 from .layout import function_lines
 from .lines import recipes, text_of, tree_of
 
@@ -26,7 +27,10 @@ def write(graph, ran):
         for module, names in sorted(modules.items())
     ]
     shapes = text_of(tree_of(writer.shapes()))
-    parts = ["import numpy as np", "", *imports, "", f"SHAPES = {shapes}"]
+    place = single_place(graph)
+    said = f'"""Computes in float32 inside, first in {place}, as the model does."""\n'
+    parts = [said] if place else []
+    parts += ["import numpy as np", "", *imports, "", f"SHAPES = {shapes}"]
     for function in functions:
         parts += ["", "", *function_lines(function)]
     return "\n".join(parts) + "\n", set(modules)

@@ -143,15 +143,17 @@ def transformers():
     auto = importlib.import_module("transformers.models.auto.modeling_auto")
 
     def make(name):
+        first = None
         for few in (False, True):
             config = shrunk(library.AutoConfig.for_model(name), few)
             try:
                 if size_of(library, config) > LARGEST:
                     raise ValueError(f"more than {LARGEST:,} weights")
                 model = library.AutoModel.from_config(config)
-            except Exception:
+            except Exception as error:
                 if few:
-                    raise
+                    raise first or error from None
+                first = error
                 continue
             vision = getattr(config, "vision_config", config)
             n = getattr(vision, "image_size", None) or 64

@@ -6,6 +6,7 @@ import sys
 import types
 from contextlib import contextmanager
 
+from snippets.port import port
 from snippets.port.capture import captured, named_inputs
 from snippets.port.write import write
 from tests.port.models import MODELS, spread
@@ -40,3 +41,8 @@ def exported(name):
     model = spread(make())
     named = named_inputs(model, args, {})
     return model, named, captured(model, args, {}, named, None)
+
+
+def written_to(tmp_path, model, args, dynamic=None):
+    """Return the folder of the program of a model; each call has another."""
+    return port(model, args, folder=tmp_path / f"p{len(list(tmp_path.iterdir()))}", dynamic=dynamic)

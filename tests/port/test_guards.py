@@ -20,6 +20,7 @@ X, Y = "L['x'].size()[0]", "L['pair'][0][0].size()[1]"
         ([f"{X} > 3"], {}, ["batch > 3"]),
         ([f"{X} > 3"], {"batch": (4, None)}, ["batch > 3"]),  # the range says the same
         ([], {"batch": (2, None), "time": (3, 9)}, ["time >= 3", "time <= 9"]),
+        ([], {"u0": (0, None), "batch": (3, None)}, ["batch >= 3"]),  # u0 is found in the data
         ([f"{Y} == {Y}", f"{X} != 7"], {}, ["batch != 7"]),
         ([f"{X}*{Y} < 4096"], {}, ["batch*time < 4096"]),
         ([f"(3*{X}) % 6 == 0", f"6*({X} // 2) == 3*{X}"], {}, ["(3*batch) % 6 == 0"]),

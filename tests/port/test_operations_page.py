@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from snippets.port.capture import arrays_of, captured, graph_of, named_inputs
-from snippets.port.lines import recipe, recipes, text_of
+from snippets.port.constants import without_zeros
+from snippets.port.lines import recipe, recipes, text_of, tree_of
 from snippets.port.operations import TABLE
 from snippets.port.run import run
-from snippets.port.write import tree_of, without_zeros
 from tests import ROOT
 from tests.parity import assert_parity
 from tests.port.examples import F, examples, layers, nn, torch

@@ -169,6 +169,8 @@ def test_where_a_model_computes_in_float32_is_said(tmp_path):
     folder = port(model, (floats(30, 4),), folder=tmp_path / "single")
     said = (folder / "__main__.py").read_text("utf-8")
     assert 'TOLERANCES["float64"] = 1e-6  # it computes in float32, first in 1\n' in said
+    text = (folder / "model.py").read_text("utf-8")
+    assert text.startswith('"""Computes in float32 inside, first in 1, as the model does."""\n')
     assert run_alone(folder).returncode == 0
 
 

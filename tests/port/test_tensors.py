@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from snippets.port.tensors import checked, fixed, limited, put, put_add, sort, topk
+from snippets.port.tensors import checked, fixed, limited, put, put_add, scatter, sort, topk
 
 torch = pytest.importorskip("torch")
 
@@ -55,3 +55,11 @@ def test_sizes_are_limited():
     limited(True, "batch > 3")
     with pytest.raises(ValueError, match=r"takes sizes with batch > 3, .* something else"):
         limited(False, "batch > 3")
+
+
+def test_values_are_put_where_an_index_says():
+    x, index = np.zeros((2, 3)), np.array([[2], [0]])
+    assert scatter(x, 1, index, 5).tolist() == [[0, 0, 5], [5, 0, 0]]
+    assert scatter(x, 1, index, np.array([[7, 1], [8, 1]])).tolist() == [[0, 0, 7], [8, 0, 0]]
+    assert scatter(x + 1, 0, index // 2, np.ones((2, 1)), np.add).tolist() == [[2, 1, 1], [2, 1, 1]]
+    assert not x.any()

@@ -18,12 +18,7 @@ def reduced(name):
     return row
 
 
-def mean(call):
-    """Return the mean, of float16 in float16 as in PyTorch."""
-    return reduced("mean")(call)
-
-
-def spread(name, is_root):
+def spread(name):
     """Return the row of the variance or the standard deviation."""
 
     def row(call):
@@ -61,7 +56,7 @@ def spread_and_mean(name):
     """Return the row of the variance or the standard deviation, and the mean."""
 
     def row(call):
-        head, _, text = spread(name, None)(call).partition(": ")
+        head, _, text = spread(name)(call).partition(": ")
         axis = ", axis=dim" if call.get("dim") not in (None, []) else ""
         return f"{head}: ({text}, np.mean(self{axis}, keepdims=keepdim))"
 
@@ -129,7 +124,32 @@ def waves(name):
             kind, norm = "ifftn", {"backward": "forward", "forward": "backward"}.get(norm, norm)
         norm = f", norm={norm!r}" if norm != "backward" else ""
         head = "self, dim, normalization, onesided=None, forward=None"
-        return f"{head}: np.fft.{kind}(self, axes=list(dim){norm})"
+        return f"{head}: np.fft.{kind}(self, axes={tuple(call.get('dim'))}{norm})"
+
+    return row
+
+
+def waves_of_axes(name):
+    """Return the row of a Fourier transform over several axes."""
+
+    def row(call):
+        axes = call.get("dim", [-2, -1] if name.endswith("2") else None)
+        sizes = call.get("s")
+        if axes is None and sizes is not None:
+            axes = range(-len(sizes), 0)
+        given = {"s": sizes and tuple(sizes), "axes": axes and tuple(axes)}
+        more = "".join(f", {key}={value}" for key, value in given.items() if value)
+        return f"self, s=None, dim=None, norm=None: np.fft.{name}(self{more}, norm=norm)"
+
+    return row
+
+
+def shifted(name):
+    """Return the row of a Fourier transform's halves changed over."""
+
+    def row(call):
+        axes = "" if call.get("dim") is None else f", axes={tuple(call.get('dim'))}"
+        return f"self, dim=None: np.fft.{name}(self{axes})"
 
     return row
 
@@ -149,8 +169,8 @@ AXES = {
     # ---- along axes ----
     "aten.sum.default": ("x.sum()", reduced("sum")),
     "aten.sum.dim_IntList": ("x.sum(1)", reduced("sum")),
-    "aten.mean.default": ("x.mean()", mean),
-    "aten.mean.dim": ("x.mean(1)", mean),
+    "aten.mean.default": ("x.mean()", reduced("mean")),
+    "aten.mean.dim": ("x.mean(1)", reduced("mean")),
     "aten.prod.default": ("x.prod()", reduced("prod")),
     "aten.prod.dim_int": ("x.prod(1)", reduced("prod")),
     "aten.amax.default": ("x.amax(1)", reduced("max")),
@@ -172,10 +192,26 @@ AXES = {
         "x.logsumexp(1)",
         "self, dim, keepdim=False: np.logaddexp.reduce(self, axis=dim, keepdims=keepdim)",
     ),
-    "aten.var.correction": ("x.var(1, correction=0)", spread("var", False)),
-    "aten.var.dim": ("x.var(1)", spread("var", False)),
-    "aten.std.correction": ("x.std((0, 1), correction=2)", spread("std", True)),
-    "aten.std.dim": ("x.std(1)", spread("std", True)),
+    "aten.var.default": ("x.var(unbiased=False)", spread("var")),
+    "aten.std.default": ("x.std(unbiased=True)", spread("std")),
+    "aten.nanmean.default": ("torch.nanmean(x, 1)", reduced("nanmean")),
+    "aten.take_along_dim.default": (
+        "torch.take_along_dim(x, ids[:, :3], 1)",
+        "self, indices, dim=None: np.take_along_axis(self, indices, axis=dim)",
+    ),
+    "aten.cosine_similarity.default": (
+        "F.cosine_similarity(x, y)",
+        "x1, x2, dim=1, eps=1e-8: cosine_similarity(x1, x2, dim=dim, eps=eps)",
+    ),
+    "aten.pairwise_distance.default": (
+        "F.pairwise_distance(x, y)",
+        "x1, x2, p=2.0, eps=1e-6, keepdim=False: "
+        "pairwise_distance(x1, x2, p=p, eps=eps, keepdim=keepdim)",
+    ),
+    "aten.var.correction": ("x.var(1, correction=0)", spread("var")),
+    "aten.var.dim": ("x.var(1)", spread("var")),
+    "aten.std.correction": ("x.std((0, 1), correction=2)", spread("std")),
+    "aten.std.dim": ("x.std(1)", spread("std")),
     "aten.var_mean.dim": ("torch.var_mean(x, 1)", spread_and_mean("var")),
     "aten.std_mean.dim": ("torch.std_mean(x, 1)", spread_and_mean("std")),
     "aten.var_mean.correction": ("torch.var_mean(x, 1, correction=2)", spread_and_mean("var")),
@@ -278,6 +314,28 @@ AXES = {
     ),
     "aten.nonzero.default": ("torch.nonzero(torch.ones(2, 3))", "self: np.argwhere(self)"),
     # ---- waves ----
+    **{
+        f"aten.fft_{name}.default": (
+            f"torch.fft.{name}({'x' if name == 'rfft' else 'z'}, dim=1)",
+            f"self, n=None, dim=-1, norm=None: np.fft.{name}(self, n=n, axis=dim, norm=norm)",
+        )
+        for name in ("fft", "ifft", "rfft", "irfft")
+    },
+    **{
+        f"aten.fft_{name}.default": (
+            f"torch.fft.{name}({'x' if name[0] == 'r' else 'z'}, dim=(1, 2))",
+            waves_of_axes(name),
+        )
+        for name in ("fft2", "ifft2", "rfft2", "irfft2", "fftn", "ifftn", "rfftn", "irfftn")
+    },
+    **{
+        f"aten.fft_{name}.default": (f"torch.fft.{name}(x, 1)", shifted(name))
+        for name in ("fftshift", "ifftshift")
+    },
+    "aten.histc.default": (
+        "torch.histc(x, 5, -1, 1)",
+        "self, bins=100, min=0, max=0: np.histogram(self, bins, (min, max))[0]",
+    ),
     "aten._fft_r2c.default": ("torch.ops.aten._fft_r2c(x, [1, 2], 0, True)", waves("rfftn")),
     "aten._fft_c2c.default": ("torch.ops.aten._fft_c2c(z, [1, 2], 0, True)", waves("fftn")),
     "aten._fft_c2r.default": ("torch.ops.aten._fft_c2r(z, [1], 2, 4)", waves_back),

@@ -139,10 +139,9 @@ def soft(name):
 
 def grid_sampled(call):
     """Return pixels between pixels, where a grid says."""
-    if call.get("interpolation_mode", 0) > 1 or call.get("padding_mode", 0) > 1:
-        raise PortError(
-            "only the modes bilinear and nearest, padded by zeros or border, have a line"
-        )
+    modes = call.get("interpolation_mode", 0), call.get("padding_mode", 0)
+    if max(modes) > 1 or call.ndim("input") != 4:
+        raise PortError("only images, modes bilinear and nearest, zeros or border have a line")
     options = ", mode='nearest'" if call.get("interpolation_mode", 0) else ""
     options += ", padding_mode='border'" if call.get("padding_mode", 0) else ""
     return (

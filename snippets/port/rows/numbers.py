@@ -19,11 +19,6 @@ def divided(call):
     return f"self, other, rounding_mode=None: {texts[call.get('rounding_mode')]}"
 
 
-def filled(call):
-    """Return x where mask is False, value elsewhere."""
-    return "self, mask, value: np.where(mask, value, self)"
-
-
 def clamped(call):
     """Return x within bounds, of which one may be None."""
     low, high = call.get("min"), call.get("max")
@@ -41,11 +36,6 @@ def product(call):
     return f"self, {a}, {b}, beta=1, alpha=1: {first}" + (
         f"{a} @ {b}" if alpha == 1 else f"alpha * ({a} @ {b})"
     )
-
-
-def matmul(call):
-    """Return a matrix product."""
-    return "self, other: self @ other"
 
 
 def logit(call):
@@ -143,8 +133,14 @@ NUMBERS = {
         "torch.where(mask, 0, x)",
         "condition, self, other: np.where(condition, self, other)",
     ),
-    "aten.masked_fill.Scalar": ("x.masked_fill(mask, 0)", filled),
-    "aten.masked_fill.Tensor": ("x.masked_fill(mask, u[0])", filled),
+    "aten.masked_fill.Scalar": (
+        "x.masked_fill(mask, 0)",
+        "self, mask, value: np.where(mask, value, self)",
+    ),
+    "aten.masked_fill.Tensor": (
+        "x.masked_fill(mask, u[0])",
+        "self, mask, value: np.where(mask, value, self)",
+    ),
     "aten.lerp.Scalar": (
         "torch.lerp(x, y, 0.3)",
         "self, end, weight: self + weight * (end - self)",
@@ -167,7 +163,10 @@ NUMBERS = {
     ),
     "aten.erfc.default": ("torch.erfc(x)", "self: 2 * normal_share(-np.sqrt(2) * self)"),
     "aten.logit.default": ("torch.logit(t)", logit),
-    "aten.nan_to_num.default": ("torch.nan_to_num(x / (n == 0))", nan_to_num),
+    "aten.nan_to_num.default": (
+        "torch.nan_to_num(x * torch.tensor([torch.inf, 1, -torch.inf, torch.nan]))",
+        nan_to_num,
+    ),
     "aten.true_divide.Tensor": ("torch.true_divide(x, y)", "self, other: self / other"),
     **{
         f"aten.bitwise_{name}.Scalar": (
@@ -223,6 +222,61 @@ NUMBERS = {
         )
         for kind, spelling in {"Tensor": "torch.bucketize(x, u.sort()[0])"}.items()
     },
+    # ---- the same under another name ----
+    **{
+        f"aten.{name}.default": (f"torch.{name}({of})", f"self: {text}")
+        for of, rows in {
+            "x": {
+                "absolute": "np.abs(self)",
+                "negative": "-self",
+                "fix": "np.trunc(self)",
+                "arctan": "np.arctan(self)",
+                "arcsinh": "np.arcsinh(self)",
+            },
+            "t": {
+                "arccos": "np.arccos(self)",
+                "arcsin": "np.arcsin(self)",
+                "arctanh": "np.arctanh(self)",
+            },
+            "p + 1": {"arccosh": "np.arccosh(self)"},
+        }.items()
+        for name, text in rows.items()
+    },
+    **{
+        f"aten.{name}.Tensor": (f"torch.{name}(x, y)", f"self, other: self {sign} other")
+        for name, sign in {
+            "multiply": "*",
+            "subtract": "-",
+            "divide": "/",
+            "greater": ">",
+            "less": "<",
+            "greater_equal": ">=",
+            "less_equal": "<=",
+            "not_equal": "!=",
+        }.items()
+    },
+    **{
+        f"aten.{name}.Scalar": (f"torch.{name}(x, 0.5)", f"self, other: self {sign} other")
+        for name, sign in {
+            "greater": ">",
+            "less": "<",
+            "greater_equal": ">=",
+            "less_equal": "<=",
+            "not_equal": "!=",
+        }.items()
+    },
+    "aten.divide.Tensor_mode": ("torch.divide(x, y, rounding_mode='floor')", divided),
+    "aten.arctan2.default": ("torch.arctan2(x, y)", "self, other: np.arctan2(self, other)"),
+    "aten.clip.default": ("torch.clip(x, 0, 1)", clamped),
+    "aten.float_power.Tensor_Scalar": (
+        "torch.float_power(p, 3)",
+        "self, exponent: np.float_power(self, exponent)",
+    ),
+    "aten.isclose.default": (
+        "torch.isclose(x, x + 1e-9)",
+        "self, other, rtol=1e-5, atol=1e-8, equal_nan=False: "
+        "np.isclose(self, other, rtol, atol, equal_nan)",
+    ),
     # ---- complex numbers ----
     "aten.complex.default": ("torch.complex(x, y)", "real, imag: real + 1j * imag"),
     "aten.polar.default": ("torch.polar(p, x)", "abs, angle: abs * np.exp(1j * angle)"),
@@ -238,7 +292,7 @@ NUMBERS = {
     "aten._conj.default": ("z.conj() * z", "self: np.conj(self)"),
     "aten._conj_physical.default": ("torch.conj_physical(z)", "self: np.conj(self)"),
     # ---- products ----
-    "aten.matmul.default": ("many @ other", matmul),
+    "aten.matmul.default": ("many @ other", "self, other: self @ other"),
     "aten.mm.default": ("torch.mm(a, b)", "self, mat2: self @ mat2"),
     "aten.bmm.default": ("torch.bmm(many, other)", "self, mat2: self @ mat2"),
     "aten.mv.default": ("torch.mv(a, v)", "self, vec: self @ vec"),
@@ -254,6 +308,8 @@ NUMBERS = {
         "torch.tensordot(a, b, 1)",
         "self, other, dims_self, dims_other: np.tensordot(self, other, (dims_self, dims_other))",
     ),
+    "aten.inner.default": ("torch.inner(a, a)", "self, other: np.inner(self, other)"),
+    "aten.ger.default": ("torch.ger(u, v)", "self, vec2: np.outer(self, vec2)"),
     "aten.kron.default": ("torch.kron(a, b)", "self, other: np.kron(self, other)"),
     "aten.linalg_cross.default": (
         "torch.linalg.cross(x, y, dim=1)",

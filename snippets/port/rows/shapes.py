@@ -221,6 +221,36 @@ SHAPES = {
         "x.diagonal(0, 1, 2)",
         "self, offset=0, dim1=0, dim2=1: np.diagonal(self, offset, dim1, dim2)",
     ),
+    **{
+        f"aten.{name}.default": (f"torch.{name}([x, y])", f"tensors: np.{numpy}(tensors)")
+        for name, numpy in {
+            "hstack": "hstack",
+            "vstack": "vstack",
+            "row_stack": "vstack",
+            "dstack": "dstack",
+            "column_stack": "column_stack",
+        }.items()
+    },
+    **{
+        f"aten.{name}.default": (
+            f"torch.{name}([x, y], 1)",
+            "tensors, dim=0: np.concatenate(tensors, axis=dim)",
+        )
+        for name in ("concat", "concatenate")
+    },
+    "aten.tile.default": ("torch.tile(x, (2, 1))", "self, dims: np.tile(self, dims)"),
+    "aten.fliplr.default": ("torch.fliplr(x)", "self: np.fliplr(self)"),
+    "aten.flipud.default": ("torch.flipud(x)", "self: np.flipud(self)"),
+    "aten.diag.default": ("torch.diag(a)", "self, diagonal=0: np.diag(self, diagonal)"),
+    "aten.argwhere.default": ("torch.argwhere(torch.ones(2, 3))", "self: np.argwhere(self)"),
+    "aten.one_hot.default": (
+        "F.one_hot(ids, 5)",
+        "self, num_classes=-1: np.eye(num_classes, dtype=np.int64)[self]",
+    ),
+    "aten.broadcast_tensors.default": (
+        "torch.broadcast_tensors(x, u)",
+        "tensors: np.broadcast_arrays(*tensors)",
+    ),
     "aten.diag_embed.default": ("torch.diag_embed(x)", diagonal_of),
     "aten.unfold.default": ("x.unfold(2, 2, 2)", windows),
     "aten.im2col.default": (
@@ -255,11 +285,11 @@ SHAPES = {
     **{
         f"aten.{name}.default": (f"{spelling} * 0", made("zeros"))
         for name, spelling in {
-            "empty_like": "torch.empty_like(x)",
-            "new_empty": "x.new_empty(2, 3)",
-            "empty_strided": "torch.empty_strided((2, 3), (3, 1))",
-            "new_empty_strided": "x.new_empty_strided((2, 3), (3, 1))",
-            "empty_permuted": "torch.empty_permuted((2, 3), (1, 0))",
+            "empty_like": "torch.empty_like(n)",
+            "new_empty": "n.new_empty(2, 3)",
+            "empty_strided": "torch.empty_strided((2, 3), (3, 1), dtype=torch.int64)",
+            "new_empty_strided": "n.new_empty_strided((2, 3), (3, 1))",
+            "empty_permuted": "torch.empty_permuted((2, 3), (1, 0), dtype=torch.int64)",
         }.items()
     },
     "aten.eye.default": ("torch.eye(3)", eye),
@@ -275,7 +305,10 @@ SHAPES = {
         )
         for name in ("tril", "triu")
     },
-    "aten.empty.memory_format": ("torch.empty(2, 3) * 0", made("zeros")),
+    "aten.empty.memory_format": (
+        "torch.empty(2, 3, dtype=torch.int64) * 0",
+        made("zeros"),
+    ),
     "aten.arange.default": ("torch.arange(5)", ranged),
     "aten.arange.start": ("torch.arange(2, 5)", ranged),
     "aten.arange.start_step": ("torch.arange(2, 9, 3)", ranged),

@@ -1,0 +1,53 @@
+"""What the page says of the survey is what the survey found."""
+
+import json
+
+import pytest
+
+from tests import ROOT
+
+pytest.importorskip("torch")
+from tests.port.survey import PATH, rows_of, state, summary, turns
+
+FOUND = json.loads(PATH.read_text("utf-8"))
+
+
+def test_the_table_counts_the_models():
+    assert FOUND["summary"] == summary(FOUND["models"])
+    assert FOUND["rows"] == rows_of(FOUND["summary"])
+
+
+def test_none_is_wrong():
+    assert [n for m in FOUND["models"].values() for n, v in m.items() if "wrong" in v] == []
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"lines": 9, "seconds": 1.0, "error": 0.0}, "equal"),
+        ({"lines": 9, "seconds": 1.0, "error": 1.0, "wrong": 1.0}, "wrong"),
+        ({"refused": "why"}, "refused"),
+        ({"not captured": "why"}, "not captured"),
+    ],
+)
+def test_what_becomes_of_a_model_in_one_word(found, expected):
+    assert state(found) == expected
+
+
+def test_shares_are_of_what_is_captured():
+    equal, refused = {"lines": 8, "seconds": 2.0, "error": 0.0}, {"refused": "why"}
+    models = {"a": equal, "b": equal, "c": refused, "d": {"not captured": "why"}}
+    figures = summary({"one": models, "two": {"e": {"not run": "why"}}})
+    assert figures["one"]["captured"] == 3
+    assert figures["one"]["share"] == 66.7
+    assert figures["all"]["models"] == 5
+    assert figures["two"]["captured"] == 0
+    assert rows_of(figures)[0] == ["one", 4, 3, "2 (66.7 %)", 8, 2.0]
+
+
+def test_a_survey_that_is_stopped_has_some_of_all():
+    assert list(turns([[1, 2, 3, 4], ["a", "b"]])) == [1, "a", 2, 3, "b", 4]
+
+
+def test_ci_runs_a_part_of_it():
+    assert "python -m tests.port.survey --short" in (ROOT / ".ci/run").read_text("utf-8")
