@@ -48,6 +48,7 @@ def examples(dtype=torch.float64):
         "var": floats(4).abs() + 0.5,
         "g": floats(6, 1),
         "z": torch.complex(floats(2, 3, 4), floats(2, 3, 4)),
+        "edges": torch.linspace(-1, 1, 5, dtype=dtype),
         "grid": floats(2, 5, 6, 2).tanh() * 1.3,  # a little beyond the border
     }
 

@@ -283,7 +283,7 @@ AXES = {
     ),
     "aten.take.default": ("torch.take(x, i)", "self, index: np.take(self, index)"),
     "aten.searchsorted.Tensor": (
-        "torch.searchsorted(u.sort()[0], x)",
+        "torch.searchsorted(edges, x)",
         "sorted_sequence, self, out_int32=False, right=False, side=None: "
         "np.searchsorted(sorted_sequence, self, side='right' if right else 'left')",
     ),

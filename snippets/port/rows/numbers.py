@@ -220,7 +220,7 @@ NUMBERS = {
             "self, boundaries, out_int32=False, right=False: "
             "np.searchsorted(boundaries, self, side='right' if right else 'left')",
         )
-        for kind, spelling in {"Tensor": "torch.bucketize(x, u.sort()[0])"}.items()
+        for kind, spelling in {"Tensor": "torch.bucketize(x, edges)"}.items()
     },
     # ---- the same under another name ----
     **{
