@@ -4,6 +4,7 @@ import functools
 import importlib
 import sys
 import types
+import warnings
 from contextlib import contextmanager
 
 from snippets.port import port
@@ -40,9 +41,10 @@ def exported(name):
     make, args = MODELS[name]
     model = spread(make())
     named = named_inputs(model, args, {})
-    with torch.no_grad():  # as people export: layers are not captured whole
-        program = torch.export.export(model, args)
-    return model, named, program.run_decompositions({})
+    # As people export: layers are not captured whole. torch.export warns of its own insides.
+    with torch.no_grad(), warnings.catch_warnings(action="ignore"):
+        program = torch.export.export(model, args).run_decompositions({})
+    return model, named, program
 
 
 def written_to(tmp_path, model, args, dynamic=None):
