@@ -167,6 +167,14 @@ NEW = {
 }
 
 
+def of_one_shape(call):
+    """Return tensors of one shape: as they are, as those of most losses, if they have one."""
+    tensors = call.get("tensors")
+    if len({call.known[ref.name].shape for ref in tensors}) > 1:
+        return "tensors: np.broadcast_arrays(*tensors)"
+    return f"tensors: ({', '.join(f'tensors[{i}]' for i in range(len(tensors)))},)"
+
+
 SHAPES = {
     # ---- shapes ----
     "aten.view.default": ("x.view(2, -1)", "self, size: self.reshape(*size)"),
@@ -247,10 +255,7 @@ SHAPES = {
         "F.one_hot(ids, 5)",
         "self, num_classes=-1: np.eye(num_classes, dtype=np.int64)[self]",
     ),
-    "aten.broadcast_tensors.default": (
-        "torch.broadcast_tensors(x, u)",
-        "tensors: np.broadcast_arrays(*tensors)",
-    ),
+    "aten.broadcast_tensors.default": ("torch.broadcast_tensors(g, u)", of_one_shape),
     "aten.diag_embed.default": ("torch.diag_embed(x)", diagonal_of),
     "aten.unfold.default": ("x.unfold(2, 2, 2)", windows),
     "aten.im2col.default": (
