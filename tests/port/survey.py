@@ -210,10 +210,9 @@ def read():
 def summary(models):
     """Return the figures of a table: for each library, and for all."""
     rows = {}
-    for library, found in [
-        *models.items(),
-        ("all", {k: v for m in models.values() for k, v in m.items()}),
-    ]:
+    # A name may occur in two libraries.
+    every = {(library, name): v for library, m in models.items() for name, v in m.items()}
+    for library, found in [*models.items(), ("all", every)]:
         count = collections.Counter(state(v) for v in found.values())
         done = [v for v in found.values() if "seconds" in v]
         captured = len(found) - count["not run"] - count["not captured"]

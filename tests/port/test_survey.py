@@ -37,7 +37,7 @@ def test_what_becomes_of_a_model_in_one_word(found, expected):
 def test_shares_are_of_what_is_captured():
     equal, refused = {"lines": 8, "seconds": 2.0, "error": 0.0}, {"refused": "why"}
     models = {"a": equal, "b": equal, "c": refused, "d": {"not captured": "why"}}
-    figures = summary({"one": models, "two": {"e": {"not run": "why"}}})
+    figures = summary({"one": models, "two": {"a": {"not run": "why"}}})
     assert figures["one"]["captured"] == 3
     assert figures["one"]["share"] == 66.7
     assert figures["all"]["models"] == 5
