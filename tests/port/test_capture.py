@@ -6,6 +6,7 @@ import re
 import pytest
 
 from snippets.port import PortError, port
+from snippets.port.capture import calls_of
 from tests import ROOT
 from tests.port.models import F, floats, nn, torch  # noqa: F401, a refused code is evaluated
 from tests.port.programs import imported
@@ -215,3 +216,8 @@ def test_sizes_are_computed(tmp_path):
     with imported(folder) as package:
         outputs = package.forward({}, floats(7, 4).numpy(), other.numpy())
     assert [len(output) for output in outputs] == [14, 4, 2]
+
+
+def test_a_call_that_does_not_fit_says_so_itself():
+    with pytest.raises(TypeError, match=r"forward\(\) missing"):
+        calls_of(nn.Tanh(), (), {})

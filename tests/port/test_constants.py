@@ -1,10 +1,13 @@
 """A constant as it would be written."""
 
+import ast
+
 import numpy as np
 import pytest
 
-from snippets.port.constants import literal
+from snippets.port.constants import Taken, literal
 from snippets.port.lines import text_of
+from snippets.port.run import Ran, seen
 
 
 @pytest.mark.parametrize(
@@ -31,3 +34,36 @@ def test_a_constant_as_it_would_be_written(array, expected):
         made = eval(expected, {"np": np})
         assert np.array_equal(made, array)
         assert np.asarray(made).dtype == array.dtype
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("x[rows[:, None]]", "x[rows[:, None]]"),
+        ("x[i, j]", "x[:, None, :]"),
+        ("x[pair, each]", "x.reshape(1, 6)"),
+        ("x[i - i, j]", "x[i - i, j]"),
+        ("x[turned, j]", "x[turned, j]"),
+        ("seen & yes", "np.broadcast_to(seen, (2, 3))"),
+        ("yes & seen", "np.broadcast_to(seen, (2, 3))"),
+        ("seen & seen", "seen & seen"),
+        ("~(seen & yes)", "~(seen & yes)"),  # whose shape the result's need not be
+    ],
+)
+def test_constants_that_take_all(before, after):
+    constants = {
+        "i": np.arange(2)[:, None, None],
+        "j": np.arange(3)[None, None],
+        "pair": np.array([[0, 0, 0, 1, 1, 1]]),
+        "each": np.array([[0, 1, 2, 0, 1, 2]]),
+        "turned": np.array([1, 0])[:, None, None],
+        "rows": np.arange(2),
+        "yes": np.ones((2, 3), bool),
+    }
+    given = {"x": np.arange(6.0).reshape(2, 3), "seen": np.array([True, False, True])}
+    world = {"np": np, **constants, **given}
+    known = {name: seen(array) for name, array in given.items()}
+    known["out"] = seen(eval(before, world))
+    tree = Taken(Ran([], known, {}, constants, {}), "out").visit(ast.parse(before).body[0].value)
+    assert text_of(tree) == after
+    assert np.array_equal(eval(after, world), eval(before, world))

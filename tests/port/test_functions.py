@@ -120,6 +120,7 @@ def test_a_first_state_that_is_given_is_kept():
 ANY = {"ids": {0: "batch", 1: "time"}}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "dynamic"),
     [("cnn", {"x": {0: "batch"}}), ("decoder", ANY), ("tagger", ANY), ("encoder", None)],
@@ -180,8 +181,27 @@ class Mix(nn.Module):
         return (total + z * sin) * total
 
 
+@pytest.mark.thorough
 def test_results_and_arguments_have_the_names_that_the_model_has():
     said = text(Pair().eval(), (floats(3, 4), floats(3, 4)))
     assert "def waves(x):" in said
     assert "def mix(z, y, x):" in said
     assert "mix_2" not in said
+
+
+class Overwritten(nn.Module):
+    """Names what a call makes of a value that nothing reads later."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = Times(), Times()
+
+    def forward(self, x):
+        h = x * 2 + 1
+        hidden = self.one(h, 2.0)
+        return self.two(hidden, 2.0) + x
+
+
+def test_what_a_call_overwrites_has_the_name_of_its_result():
+    said = text(Overwritten().eval(), (floats(3, 4),))
+    assert "    hidden = x * 2 + 1\n    hidden = times(hidden" in said

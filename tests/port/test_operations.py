@@ -54,6 +54,7 @@ MORE = [
     "F.kl_div(x, y, reduction='none', log_target=True)",
     "torch.fft.fft(x, norm='ortho')",
     "torch.fft.fftn(z)",
+    "torch.fft.fftn(z, s=(3, 5))",
     "torch.fft.ifft2(z, s=(2, 3))",
     "torch.fft.fftshift(x)",
     "torch.ops.aten._fft_r2c(x, [1], 1, False)",
@@ -110,6 +111,7 @@ def told():
     return {node.target for node in graph.nodes}, {name: both for name, *both in results}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", TABLE)
 def test_a_row(told, name):
     operations, results = told
@@ -117,6 +119,7 @@ def test_a_row(told, name):
     agree(*results[TABLE[name][0]])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("spelling", MORE)
 def test_more_of_a_row(told, spelling):
     agree(*told[1][spelling])

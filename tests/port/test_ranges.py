@@ -51,6 +51,15 @@ MASK = {"mask": (("batch", "time"), "bool")}
         ([f"a = mask[np.broadcast_to({BATCH}, (3, <batch>)), {TIME}]"], None),
         ([f"a = {TIME} <= {TIME}[:, None]"], "np.tri($time, $time, dtype=bool)"),
         ([f"a = {TIME}[None] <= ({TIME} + 2)[:, None]"], "np.tri($time, $time, 2, dtype=bool)"),
+        (
+            [f"a = {TIME}[None, None] <= {TIME}[:, None]"],
+            "np.tri($time, $time, dtype=bool)[None]",
+        ),
+        (
+            [f"a = {TIME} <= {TIME}[None, None, :, None]"],
+            "np.tri($time, $time, dtype=bool)[None, None]",
+        ),
+        ([f"a = {TIME}[1:] <= {TIME}[:, None]"], None),
         ([f"a = {TIME}[:, None] <= {TIME}"], None),  # the other triangle
         ([f"a = {TIME} < {TIME}[:, None]"], None),
         ([f"b = np.broadcast_to({TIME}, (<batch>, <time>))", "a = b <= b[:, None]"], None),
@@ -150,6 +159,7 @@ class Causal(nn.Module):
         return nn.functional.scaled_dot_product_attention(q, k, v, seen)
 
 
+@pytest.mark.thorough
 def test_a_causal_mask_of_any_length(tmp_path):
     model, mask = Causal().double().eval(), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
     dynamic = {"x": {0: "batch", 1: "time"}, "mask": {0: "batch", 1: "time"}}

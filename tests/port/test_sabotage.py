@@ -134,6 +134,7 @@ SABOTAGES = {
 }  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SABOTAGES)
 def test_a_sabotage_is_noticed(monkeypatch, captures, name):
     file, what, where, old, new = SABOTAGES[name]
@@ -142,5 +143,6 @@ def test_a_sabotage_is_noticed(monkeypatch, captures, name):
     assert wrong(captures)
 
 
+@pytest.mark.thorough
 def test_without_a_sabotage_none_is_wrong(captures):
     assert wrong(captures) == []

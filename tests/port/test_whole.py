@@ -68,6 +68,7 @@ MASK = torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
 DYNAMIC = {"x": {0: "batch", 1: "time"}, "mask": {0: "batch", 1: "time"}}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_of_any_length_is_one_line(tmp_path, name):
     layer, call, said = LAYERS[name]
@@ -84,6 +85,7 @@ def test_a_layer_of_any_length_is_one_line(tmp_path, name):
         assert np.abs(one - theirs[name].detach().numpy()).max() < 1e-11
 
 
+@pytest.mark.thorough
 def test_layers_alone(tmp_path):
     attention = spread(nn.MultiheadAttention(8, 2, kdim=5))
     lstm = spread(nn.LSTM(8, 4))
