@@ -240,7 +240,8 @@ def from_qtensor(tensor: Any) -> np.ndarray:
     if axis is not None:
         along = [-1 if i == axis else 1 for i in range(stored.ndim)]
         scale, zero_point = scale.reshape(along), zero_point.reshape(along)
-    return (stored - np.asarray(zero_point)).astype(np.float32) * np.asarray(scale, np.float32)
+    # In int64: NumPy 1 would subtract one number in the dtype of what is stored.
+    return (stored.astype(np.int64) - zero_point).astype(np.float32) * np.asarray(scale, np.float32)
 
 
 def dequantized(state: Mapping[str, Any], *, checkpoint_format: str = "gptq") -> dict[str, Any]:

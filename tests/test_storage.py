@@ -836,6 +836,10 @@ def test_brackets_stand_where_they_are_needed(text):
     assert written(parsed(text)) == text
 
 
+def test_a_text_is_no_name():
+    assert names_in(parsed("4 if mode == 'LSTM' else size")) == ["mode", "size"]
+
+
 def test_every_operation_is_used_and_known():
     used = set().union(*(operations(parsed(text)) for text in EXPRESSIONS))
     assert used - {"tuple", "spread"} == storage.OPERATIONS.keys()
