@@ -63,9 +63,10 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Begin with the builds; trace no snippets where the built site is tested."""
-    # One process builds this site while another builds the site of the next file.
-    items.sort(key=lambda item: item.path.name != "test_offline.py")
+    """Begin with the builds, leave the other browser tests to the end; trace no snippets there."""
+    # One process builds a site while the other has what needs none.
+    builds = {"test_offline.py", "test_calculator.py"}
+    items.sort(key=lambda item: (item.path.name not in builds, item.path.parent.name == "browser"))
     if getattr(config.option, "cov_source", None):
         for item in items:
             if item.nodeid.startswith(("tests/browser", "tests/pages")):
