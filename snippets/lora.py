@@ -3,14 +3,16 @@
 import numpy as np
 
 
-def merged(weight, lora_A, lora_B, scale):  # noqa: N803 (peft's names)
-    """Return the weight with the change that LoRA trained: ``weight + scale * lora_B @ lora_A``.
+def merged(weight, A, B, scale):
+    """Return the weight with the change that LoRA trained: ``weight + scale * B @ A``.
 
     Parameters
     ----------
     weight : array (out_features, in_features)
-    lora_A : array (r, in_features)
-    lora_B : array (out_features, r)
+    A : array (r, in_features)
+        ``lora_A.weight`` of the file.
+    B : array (out_features, r)
+        ``lora_B.weight``.
     scale : float
         ``lora_alpha / r`` of adapter_config.json, ``lora_alpha / sqrt(r)`` with ``use_rslora``.
 
@@ -28,7 +30,7 @@ def merged(weight, lora_A, lora_B, scale):  # noqa: N803 (peft's names)
     --------
     torch.nn.Linear : has such a weight; ``merge_and_unload`` of peft does this for a model.
     """
-    weight, down, up = (np.asarray(array) for array in (weight, lora_A, lora_B))
+    weight, down, up = (np.asarray(array) for array in (weight, A, B))
     check_lora(weight.shape, down.shape, up.shape)
     wide = np.promote_types(weight.dtype, np.float32)
     change = up.astype(wide) @ down.astype(wide)  # (out_features, in_features)
@@ -46,9 +48,8 @@ def check_lora(weight, down, up):
             return
         turned = "; is this a Conv1D, which keeps (in_features, out_features)? Give weight.T"
         raise ValueError(
-            f"weight has shape {weight}, but lora_B @ lora_A has {change}"
-            + turned * (weight == change[::-1])
+            f"weight has shape {weight}, but B @ A has {change}" + turned * (weight == change[::-1])
         )
     raise ValueError(
-        f"lora_A has shape {down} and lora_B {up}, expected (r, in_features) and (out_features, r)"
+        f"A has shape {down} and B {up}, expected (r, in_features) and (out_features, r)"
     )

@@ -53,10 +53,10 @@ def test_the_weight_decides_the_dtype(dtype):
 @pytest.mark.parametrize(
     ("shapes", "why"),
     [
-        (((4, 3), (2, 4), (3, 2)), "(4, 3), but lora_B @ lora_A has (3, 4); is this a Conv1D"),
-        (((3, 5), (2, 4), (3, 2)), "weight has shape (3, 5), but lora_B @ lora_A has (3, 4)"),
-        (((3, 4), (3, 2), (2, 4)), "lora_A has shape (3, 2) and lora_B (2, 4), expected (r, in_f"),
-        (((3, 4), (2, 4, 1), (3, 2)), "lora_A has shape (2, 4, 1)"),
+        (((4, 3), (2, 4), (3, 2)), "(4, 3), but B @ A has (3, 4); is this a Conv1D"),
+        (((3, 5), (2, 4), (3, 2)), "weight has shape (3, 5), but B @ A has (3, 4)"),
+        (((3, 4), (3, 2), (2, 4)), "A has shape (3, 2) and B (2, 4), expected (r, in_f"),
+        (((3, 4), (2, 4, 1), (3, 2)), "A has shape (2, 4, 1)"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(shapes, why):

@@ -66,7 +66,7 @@ def test_the_cache_grows_in_time():
 
 def test_activations_are_those_of_torch():
     x = np.linspace(-6, 6, 999)
-    t, F = torch.from_numpy(x), torch.nn.functional  # noqa: N806, as PyTorch calls it
+    t, F = torch.from_numpy(x), torch.nn.functional
     tanh = F.gelu(t, approximate="tanh")
     for name, reference in {
         "gelu": F.gelu(t),
