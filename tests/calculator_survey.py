@@ -28,13 +28,13 @@ import shutil
 import sys
 import tempfile
 import textwrap
-import types
 from datetime import date
 
 import numpy as np
 
 from snippets.state_dict import under
 from snippets.storage import REGISTRY, Tensor, entries
+from tests.models.library import leave_out_kernels
 
 FILE = pathlib.Path(__file__).parents[1] / "docs/measured/calculator.json"
 TUNED = ["torchvision", "timm", "transformers"]
@@ -508,8 +508,7 @@ if __name__ == "__main__":
         case ["time"]:
             time_all()
         case ["collect", folder, *libraries]:
-            # Without its compiled operators, torchvision still makes its models.
-            sys.modules["torchvision._meta_registrations"] = types.ModuleType("stub")
+            leave_out_kernels()
             for library in libraries:
                 collect(folder, library)
         case ["read", folder]:

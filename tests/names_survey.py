@@ -17,9 +17,10 @@ import json
 import re
 import signal
 import sys
-import types
 from collections import Counter
 from pathlib import Path
+
+from tests.models.library import leave_out_kernels
 
 
 def timm():
@@ -136,8 +137,7 @@ def build(path, libraries):
     """Add the models of some libraries to a file."""
     import torch
 
-    # It needs a kernel that a build of torchvision for GPUs does not have on a CPU.
-    sys.modules["torchvision._meta_registrations"] = types.ModuleType("left out")
+    leave_out_kernels()
 
     def too_long(*_):
         raise TimeoutError

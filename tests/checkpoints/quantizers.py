@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from tests import ROOT
+from tests.models.library import leave_out_kernels
 
 DATA = ROOT / "tests/checkpoints/data/quantized.npz"
 
@@ -98,8 +99,7 @@ def compressed_tensors():
 def main():
     """Write what they store and what they make of it: ``"name/tensor"``, ``"name/"``."""
     torch.manual_seed(0)
-    # For compressed-tensors, which imports all of transformers
-    sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("none"))
+    leave_out_kernels()  # compressed-tensors imports all of transformers
     arrays = {}
     for makers in (gptq, awq, bitsandbytes, compressed_tensors):
         for name, stored, theirs in makers():

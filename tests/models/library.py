@@ -30,13 +30,18 @@ NEEDED = pytest.mark.skipif(
 )
 
 
-def load(name="transformers"):
-    """Return a library, imported with torchvision's compiled part or without it.
+def leave_out_kernels():
+    """Let torchvision be imported without its compiled part.
 
     That part of the wheel wants the torch of CUDA; no model here calls it.
     """
     if find_spec("torchvision") and "torchvision" not in sys.modules:
         sys.modules["torchvision._meta_registrations"] = types.ModuleType("none")
+
+
+def load(name="transformers"):
+    """Return a library."""
+    leave_out_kernels()
     with warnings.catch_warnings(action="ignore"):
         return importlib.import_module(name)
 

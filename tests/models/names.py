@@ -7,16 +7,11 @@ torchvision's resnet18. The ordinary tests read that file.
 """
 
 import json
-import sys
-import types
 
-sys.modules["torchvision._meta_registrations"] = types.ModuleType("none")
+import torch
 
-import torch  # noqa: E402
-import torchvision  # noqa: E402
-import transformers  # noqa: E402
-
-from tests import ROOT  # noqa: E402
+from tests import ROOT
+from tests.models.library import load
 
 PATH = ROOT / "tests/models/families.json"
 SMALL = {
@@ -52,6 +47,7 @@ AUTO = {
 
 def main():
     """Write what each has in its state_dict, a tied tensor under its first name alone."""
+    transformers = load()
     found = {}
     for auto, kinds in AUTO.items():
         for kind in kinds.split():
@@ -64,7 +60,7 @@ def main():
             tied = tied if config.to_dict().get("tie_word_embeddings") else set()
             shapes = {k: list(v.shape) for k, v in model.state_dict().items() if k not in tied}
             found[kind] = [json.loads(config.to_json_string()), shapes]
-    shapes = torchvision.models.resnet18().state_dict()
+    shapes = load("torchvision").models.resnet18().state_dict()
     found["resnet18"] = [{}, {name: list(values.shape) for name, values in shapes.items()}]
     PATH.write_text(json.dumps(found, separators=(",", ":")) + "\n", "utf-8")
 

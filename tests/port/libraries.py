@@ -5,16 +5,12 @@ are sizes to try, the smallest first; the survey takes the first one that runs.
 """
 
 import contextlib
-import importlib
 import re
-import sys
-import types
 
 import torch
 from torch import nn
 
-# The wheel of torchvision is linked to CUDA; beside a torch without, its own operations are not.
-sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("empty"))
+from tests.models.library import load
 
 
 def image(n, channels=3, batch=2):
@@ -30,7 +26,7 @@ VIDEO = re.compile("3d|mvit|r2plus1d|mc3|s3d")
 
 def torchvision():
     """Yield every builder of torchvision."""
-    models = importlib.import_module("torchvision.models")
+    models = load("torchvision.models")
 
     def make(name):
         options = {"weights_backbone": None} if BACKBONE.search(name) else {"num_classes": 10}
@@ -60,7 +56,7 @@ SMALLEST += ["xs", "x_small", "_s0", "_xt", "mini", "small", "_s", "18", "b0", "
 
 def timm():
     """Yield one model of each family of timm, a small one."""
-    library = importlib.import_module("timm")
+    library = load("timm")
 
     def make(name):
         for size in (64, 128, None):
@@ -139,8 +135,8 @@ def size_of(library, config):
 
 def transformers():
     """Yield every model type of transformers, with a tiny configuration."""
-    library = importlib.import_module("transformers")
-    auto = importlib.import_module("transformers.models.auto.modeling_auto")
+    library = load("transformers")
+    auto = load("transformers.models.auto.modeling_auto")
 
     def make(name):
         first = None
