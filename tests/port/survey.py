@@ -1,11 +1,12 @@
-"""Port models that nobody here wrote: ``python -m tests.port.survey [library or model ...]``.
+"""Port models that nobody here wrote.
+
+    OPENBLAS_NUM_THREADS=1 python -m tests.port.survey [library or model ...]
 
 Needs torchvision, timm and transformers. Each model runs in a process of its own, and what is
 found is written to docs/measured/survey.json after each; a model that is there is not run again
 unless it is named. Times are those of one core, so that they hold on a busy machine, too.
 
-``python -m tests.port.survey --short`` runs a few of each library again and fails if one of them
-has become worse than the file says.
+With ``--short`` it runs a few of each library again and fails if one is not what the file says.
 """
 
 import collections
@@ -22,19 +23,17 @@ import tempfile
 import time
 from datetime import date
 
-for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ[threads] = "1"
+import numpy as np
+import torch
 
-import numpy as np  # noqa: E402, after the number of its threads
-import torch  # noqa: E402
-
-from snippets.parity import leaves  # noqa: E402
-from snippets.port import PortError, port  # noqa: E402
-from tests import ROOT  # noqa: E402
-from tests.port.libraries import MODELS  # noqa: E402
-from tests.port.programs import imported  # noqa: E402
+from snippets.parity import leaves
+from snippets.port import PortError, port
+from tests import ROOT
+from tests.port.libraries import MODELS
+from tests.port.programs import imported
 
 PATH = ROOT / "docs/measured/survey.json"
+COMMAND = "OPENBLAS_NUM_THREADS=1 python -m tests.port.survey"
 SECONDS, MINUTES, BYTES = 150, 20, 7 * 2**30  # of one core, by the clock, of memory, for one model
 SHORT, QUICK = 8, 10  # so many of each library, of those that take less than so many seconds
 GAINS = 1.0, 0.4  # how far weights are spread; an error grows with each layer, too
@@ -251,7 +250,7 @@ def save(models):
     names = ("torch", "torchvision", "timm", "transformers", "numpy")
     head = {
         "date": date.today().strftime("%B %Y"),
-        "command": "python -m tests.port.survey",
+        "command": COMMAND,
         "versions": {name: importlib.metadata.version(name) for name in names},
         "summary": summary(models),
         "rows": rows_of(summary(models)),

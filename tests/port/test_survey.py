@@ -7,7 +7,7 @@ import pytest
 from tests import ROOT
 
 pytest.importorskip("torch")
-from tests.port.survey import PATH, rows_of, state, summary, turns
+from tests.port.survey import COMMAND, PATH, rows_of, state, summary, turns
 
 FOUND = json.loads(PATH.read_text("utf-8"))
 
@@ -50,4 +50,4 @@ def test_a_survey_that_is_stopped_has_some_of_all():
 
 
 def test_ci_runs_a_part_of_it():
-    assert "python -m tests.port.survey --short" in (ROOT / ".ci/run").read_text("utf-8")
+    assert f"{COMMAND} --short" in (ROOT / ".ci/run").read_text("utf-8")
