@@ -124,10 +124,8 @@ def encode(images, weights, config):
     config, part = read_vit(weights, config)
     images = read_images(images, config["num_channels"], config["image_size"])
     hidden_size, eps = config["hidden_size"], config["layer_norm_eps"]
-    head_dim, act = (
-        hidden_size // config["num_attention_heads"],
-        activation_of(config["hidden_act"]),
-    )
+    head_dim = hidden_size // config["num_attention_heads"]
+    act = activation_of(config["hidden_act"])
     x = conv2d(images, **part("conv_proj"), stride=config["patch_size"])
     x = x.reshape(len(x), hidden_size, -1).swapaxes(1, 2)  # (batch, rows * columns, hidden_size)
     whole = np.broadcast_to(part("")["class_token"], (len(x), 1, hidden_size))

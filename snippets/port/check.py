@@ -58,7 +58,9 @@ def cases(model, args, kwargs, named, graph):
             for t, shape in zip(tensors, shapes, strict=True)
             if isinstance(t, torch.Tensor)
         }
-        given, options = pytree.tree_map(lambda leaf: new.get(id(leaf), leaf), (args, kwargs))  # noqa: B023
+        given, options = pytree.tree_map(
+            lambda leaf, new=new: new.get(id(leaf), leaf), (args, kwargs)
+        )
         recorded = recording("input", named_inputs(model, given, options))
         with torch.no_grad():
             try:

@@ -66,6 +66,10 @@ def cast(call):
     return f"self, dtype=None, other=None: self.astype({dtype_of(call)})"
 
 
+# What torch.greater and its kin are called beside torch.gt, and their signs
+COMPARED = {"greater": ">", "less": "<", "greater_equal": ">=", "less_equal": "<="}
+COMPARED |= {"not_equal": "!="}
+
 NUMBERS = {
     # ---- numbers ----
     **unary("exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs", "floor", "ceil", "trunc"),
@@ -244,26 +248,11 @@ NUMBERS = {
     },
     **{
         f"aten.{name}.Tensor": (f"torch.{name}(x, y)", f"self, other: self {sign} other")
-        for name, sign in {
-            "multiply": "*",
-            "subtract": "-",
-            "divide": "/",
-            "greater": ">",
-            "less": "<",
-            "greater_equal": ">=",
-            "less_equal": "<=",
-            "not_equal": "!=",
-        }.items()
+        for name, sign in {"multiply": "*", "subtract": "-", "divide": "/", **COMPARED}.items()
     },
     **{
         f"aten.{name}.Scalar": (f"torch.{name}(x, 0.5)", f"self, other: self {sign} other")
-        for name, sign in {
-            "greater": ">",
-            "less": "<",
-            "greater_equal": ">=",
-            "less_equal": "<=",
-            "not_equal": "!=",
-        }.items()
+        for name, sign in COMPARED.items()
     },
     "aten.divide.Tensor_mode": ("torch.divide(x, y, rounding_mode='floor')", divided),
     "aten.arctan2.default": ("torch.arctan2(x, y)", "self, other: np.arctan2(self, other)"),
