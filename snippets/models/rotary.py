@@ -35,7 +35,7 @@ def rope_frequencies(head_dim, rope, length):
         return yarn_frequencies(frequencies, rope)
     if kind == "longrope":
         long = length > rope["original_max_position_embeddings"]
-        return frequencies / rope["long_factor" if long else "short_factor"]
+        return frequencies / pair_factors(rope, "long_factor" if long else "short_factor", head_dim)
     return frequencies
 
 
@@ -70,14 +70,25 @@ def turn_halves(x, cos, sin):
 # What refuses wrong input
 
 
+ORIGINAL = "original_max_position_embeddings"  # or else max_position_embeddings
 ROPE_NEEDS = {
     "default": [],
     "linear": ["factor"],
-    "llama3": ["factor", "low_freq_factor", "high_freq_factor"],
+    "llama3": ["factor", "low_freq_factor", "high_freq_factor", ORIGINAL],
     "dynamic": ["factor", "max_position_embeddings"],
-    "yarn": ["factor"],
-    "longrope": ["long_factor", "short_factor", "factor"],
+    "yarn": ["factor", ORIGINAL],
+    "longrope": ["long_factor", "short_factor", "factor", ORIGINAL],
 }
+
+
+def pair_factors(rope, name, head_dim):
+    """Return the factor of each pair of features, or say how many there should be."""
+    if np.shape(rope[name]) != (head_dim // 2,):
+        raise ValueError(
+            f"{name} of config.json has shape {np.shape(rope[name])}, expected {(head_dim // 2,)}: "
+            "one for each pair of features of a head"
+        )
+    return rope[name]
 
 
 def read_rope(config, given):
@@ -93,11 +104,10 @@ def read_rope(config, given):
             f"rope_type is {rope['rope_type']!r}, expected one of {list(ROPE_NEEDS)}: the others "
             "change the frequencies in ways that are not written here"
         )
-    longest, original = "max_position_embeddings", "original_max_position_embeddings"
-    rope[longest] = config.get(longest)
-    rope[original] = config.get(original) or rope.get(original) or rope[longest]
-    if rope["rope_type"] in ("yarn", "longrope") and rope.get("factor") is None and rope[longest]:
-        rope["factor"] = rope[longest] / rope[original]
+    longest = rope["max_position_embeddings"] = config.get("max_position_embeddings")
+    rope[ORIGINAL] = config.get(ORIGINAL) or rope.get(ORIGINAL) or longest
+    if rope["rope_type"] in ("yarn", "longrope") and rope.get("factor") is None and longest:
+        rope["factor"] = longest / rope[ORIGINAL]
     if missing := [name for name in ROPE_NEEDS[rope["rope_type"]] if rope.get(name) is None]:
         raise ValueError(f"rope_type {rope['rope_type']!r} needs {missing} in config.json")
     part = rope.get("partial_rotary_factor") or config.get("partial_rotary_factor") or 1

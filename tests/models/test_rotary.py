@@ -113,6 +113,16 @@ def test_what_scales_the_tables():
     np.testing.assert_allclose(cos[0, 0, 0], longest["attention_factor"])
 
 
+def test_a_factor_for_each_pair():
+    given = {"rope_type": "longrope", "factor": 4.0, "long_factor": [1], "short_factor": [1, 2]}
+    rope = read_rope({"max_position_embeddings": 64, "rope_theta": 1e4}, given)
+    with pytest.raises(
+        ValueError, match=r"short_factor of config.json has shape \(2,\), expected"
+    ) as info:
+        rotary(np.arange(3)[None], 6, rope)
+    assert "expected (3,): one for each pair of features of a head" in str(info.value)
+
+
 def test_what_is_unknown_is_refused():
     with pytest.raises(ValueError, match="rope_type is 'proportional', expected one of ") as info:
         read_rope({}, {"rope_type": "proportional", "factor": 4.0})
@@ -121,14 +131,18 @@ def test_what_is_unknown_is_refused():
         "'yarn', 'longrope']: the others change the frequencies in ways that are not written here"
     )
     with pytest.raises(ValueError, match="rope_type 'llama3' needs") as info:
-        read_rope({}, {"rope_type": "llama3", "factor": 4.0})
+        read_rope({"max_position_embeddings": 64}, {"rope_type": "llama3", "factor": 4.0})
     assert str(info.value) == (
         "rope_type 'llama3' needs ['low_freq_factor', 'high_freq_factor'] in config.json"
     )
     with pytest.raises(ValueError, match=r"needs \['max_position_embeddings'\] in config.json"):
         read_rope({}, {"rope_type": "dynamic", "factor": 4.0})
-    with pytest.raises(ValueError, match=r"needs \['factor'\] in config.json"):
-        read_rope({}, {"rope_type": "yarn"})
+    with pytest.raises(ValueError, match=r"'yarn' needs \['factor'\] in config.json"):
+        read_rope({"original_max_position_embeddings": 64}, {"rope_type": "yarn"})
+    for kind in ("yarn", "longrope"):
+        given = {"rope_type": kind, "factor": 4.0, "long_factor": [1], "short_factor": [1]}
+        with pytest.raises(ValueError, match=r"needs \['original_max_position_embeddings'\]"):
+            read_rope({}, given)
     for config, given in (
         ({"partial_rotary_factor": 0.5}, {}),
         ({}, {"partial_rotary_factor": 0.5}),
