@@ -135,8 +135,8 @@ def pace(runs, amount):
     return found | {"ratio": round(statistics.median(ratios), 2)}
 
 
-def both(model, module):
-    """Return a model of the library, and ours with its arrays and the dict of its config."""
+def in_numpy(model, module):
+    """Return our model, with the arrays of one of the library and the dict of its config."""
     config = json.loads(model.config.to_json_string(use_diff=False))
     weights = {name: p.detach().numpy() for name, p in model.named_parameters()}
     return lambda *ids, **given: module.forward(*ids, weights, config, **given)
@@ -149,7 +149,7 @@ def speed(llama, minilm):
     from snippets.models import bert
     from snippets.models import llama as numpy_llama
 
-    ours, embed = both(llama, numpy_llama), both(minilm, bert)
+    ours, embed = in_numpy(llama, numpy_llama), in_numpy(minilm, bert)
     ids = np.random.default_rng(0).integers(0, 32000, (1, PROMPT))
     texts = np.random.default_rng(0).integers(0, 30522, (TEXTS, LENGTH))
     tokens, batch = torch.tensor(ids), torch.tensor(texts)
