@@ -373,7 +373,10 @@ def is_array(value):
 
 def size_of(values):
     """Return the bytes that an array takes where it is stored; an unread one as the file has it."""
-    return int(getattr(values, "raw", values).nbytes)
+    raw = getattr(values, "raw", values)
+    if isinstance(raw, Mapping):  # the tensors of a layer, of dequantized
+        return sum(size_of(part) for part in map(seen, unread(raw).values()) if is_array(part))
+    return int(raw.nbytes)
 
 
 def unread(mapping):

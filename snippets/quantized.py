@@ -267,12 +267,10 @@ def dequantized(state: Mapping[str, Any], *, checkpoint_format: str = "gptq") ->
     torch.dequantize : does it for one tensor of PyTorch.
     """
     from .checkpoints.lazy import LazyDict, Stored
+    from .checkpoints.sharded import taken_over
 
     get = getattr(state, "stored", state.__getitem__)
-    values = {name: get(name) for name in state}
-    for name, value in values.items():
-        if hasattr(value, "make"):  # each reader has a Stored of its own
-            values[name] = Stored(value.shape, value.dtype, value.raw, value.make)
+    values = {name: taken_over(get(name)) for name in state}
     layers = quantised_layers(values)
     owner = {prefix + own: prefix for prefix, (_, parts) in layers.items() for own in parts}
     found = LazyDict()

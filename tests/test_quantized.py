@@ -13,6 +13,7 @@ import pytest
 
 from snippets import quantized
 from snippets.checkpoints import StandIn, load_torch
+from snippets.describe import facts
 from snippets.quantized import (
     dequantized,
     from_awq,
@@ -278,6 +279,21 @@ def test_scales_in_bfloat16_are_read_with_the_weight(tmp_path):
     scale = state["weight_scale"].float().numpy()
     want = from_compressed_tensors(stored(layer) | {"weight_scale": scale})
     assert same(dequantized(load_torch(tmp_path / "w.pt"))["weight"], want)
+
+
+def test_a_storage_that_was_saved_by_itself_is_read(tmp_path):
+    torch = pytest.importorskip("torch")
+    storage = torch.arange(3, dtype=torch.uint8).untyped_storage()
+    torch.save({"x": storage, "a.weight": torch.ones(2, 3)}, tmp_path / "w.pt")
+    assert dequantized(load_torch(tmp_path / "w.pt"))["x"].tolist() == [0, 1, 2]
+
+
+def test_describe_tells_the_bytes_that_are_stored():
+    state = {f"fc.{name}": values for name, values in stored("AWQ").items()}
+    (told,) = facts(dequantized(state))["states"]
+    (row,) = told["tensors"]
+    assert (row["shape"], row["layers"][0]["layer"]) == ([96, 64], "Linear without bias")
+    assert told["bytes"] == sum(values.nbytes for values in stored("AWQ").values())
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import os
 from os import PathLike
 from typing import Any
 
+from . import safetensors_file, torch_file
 from .inside import path_inside
 from .lazy import LazyDict, Stored
 from .safetensors_file import load_safetensors
@@ -87,8 +88,16 @@ def merged(places, shards):
     for name, shard in places.items():
         if holders.get(name) != shard:
             raise CheckpointError(f"{name!r} is not in {shard!r}, where the index has it")
-        value = dict.__getitem__(shards[shard], name)
-        if hasattr(value, "make"):  # each reader has a Stored of its own
-            value = Stored(value.shape, value.dtype, value.raw, value.make)
-        found[name] = value
+        found[name] = taken_over(dict.__getitem__(shards[shard], name))
     return found
+
+
+# A reader that is a file of its own has a Stored of its own, which the LazyDict here would not read
+OWN = safetensors_file.Stored, torch_file.Stored
+
+
+def taken_over(value):
+    """Return an unread tensor of such a reader as one of lazy.py, any other value as it is."""
+    if isinstance(value, OWN):
+        return Stored(value.shape, value.dtype, value.raw, lambda _: value.read())
+    return value
