@@ -50,7 +50,11 @@ def load_distributed(path: str | PathLike[str]) -> Any:
         folder = os.path.dirname(path)
         if not os.path.isfile(os.path.join(folder, ".metadata")):
             return opened(path, read_pieces)
-    index = load_torch(os.path.join(folder, ".metadata"))
+    try:
+        index = load_torch(os.path.join(folder, ".metadata"))
+    except ValueError as error:
+        what = "the index of a folder of torch.distributed.checkpoint"
+        raise ValueError(f"{error}; this file is {what}") from error
     with told_of(path):
         return with_arrays(read_distributed(folder, attributes(index, "Metadata")))
 

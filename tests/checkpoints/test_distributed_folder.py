@@ -200,6 +200,14 @@ def test_what_is_no_index(folder):
     assert refusal(load, folder) == "its index has {'a': 1} in place of a Metadata"
 
 
+def test_an_index_that_cannot_be_read_says_whose_it_is(folder):
+    folder.mkdir()
+    (folder / ".metadata").touch()
+    said = "it is empty; this file is the index of a folder of torch.distributed.checkpoint"
+    with pytest.raises(ValueError, match=f"^{re.escape(f'{folder}/.metadata: {said}')}$"):
+        load(folder)
+
+
 def test_cut_off_or_broken(folder):
     scattered(folder, {"w": torch.ones(4, 2)})
     for name in (".metadata", "__1_0.distcp"):
