@@ -90,6 +90,7 @@ FAMILIES = [
         {"vit": "ViT", "deit": "DeiT"},
         [r"\bpatch_embeddings\.projection\.weight$", r"\blayernorm_before\.", r"\bcls_token$"],
         f"{HEADS}; the first position is the class token",
+        page="models/vit.md",
     ),
     Family(
         "ALBERT",
@@ -211,6 +212,7 @@ FAMILIES = [
         {},
         [r"^conv1\.weight$", r"^layer1\.0\.conv1\.weight$", r"^layer4\.", r"^fc\.weight$"],
         "rows are channels; strides stand in no tensor, 2 in the first block from layer2 on",
+        page="models/resnet.md",
     ),
 ]
 # What config.json has that no tensor tells

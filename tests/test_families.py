@@ -42,9 +42,9 @@ def test_each_mark_is_needed(family, monkeypatch):
     assert told, "no library has such names"
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_its_page_exists(family):
-    assert not family.page or (ROOT / "docs/en" / family.page).exists()
+def test_each_page_of_a_model_is_that_of_a_family():
+    pages = {f"models/{path.name}" for path in (ROOT / "docs/en/models").glob("*.md")}
+    assert {family.page for family in FAMILIES if family.page} == pages - {"models/index.md"}
 
 
 def test_a_tied_head_takes_the_place_of_what_is_not_stored():
