@@ -7,7 +7,6 @@ const memo = (make) => {
   const made = new Map();
   return (key) => made.get(key) ?? made.set(key, make(key)).get(key);
 };
-const literally = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 // ---- What one class may store ----
 
