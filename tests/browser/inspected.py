@@ -11,7 +11,7 @@ import zipfile
 
 import numpy as np
 
-from snippets.checkpoints import save_npz, save_safetensors
+from snippets.checkpoints import TABLE, save_npz, save_safetensors
 from tests import ROOT
 
 DATA = ROOT / "tests/checkpoints/data"
@@ -170,6 +170,9 @@ def hostile(folder, whole):
         "page.pth": b"<!DOCTYPE html><html>",
         "pointer.bin": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
         "keras.h5": b"\x89HDF\r\n\x1a\n" + bytes(64),
+        "model.keras": zipped(**{"config.json": b"{}", "model.weights.h5": b""}),
+        "ckpt.index": bytes(40) + TABLE,
+        "ckpt.data-00000-of-00001": bytes(range(255, 155, -1)),
         "text.txt": b"it's a text\n",
         "settings.json": b'{"hidden_size": 4}',
         "noise.bin": bytes(range(255, 155, -1)),
@@ -224,6 +227,8 @@ def hostile(folder, whole):
             (inner / shard).write_bytes(safetensors('{"a":ONE}'))
         (inner / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
     (folder / "nothing").mkdir()
+    (folder / "saved").mkdir()
+    (folder / "saved/saved_model.pb").write_bytes(b"\x08\x01")
     return {path.name: path for path in sorted(folder.iterdir())}
 
 

@@ -150,7 +150,7 @@ def test_what_no_file_tells_is_named(inspector, whole):
 @pytest.mark.thorough
 def test_a_file_that_is_refused_gets_the_sentence_of_load(inspector, whole, tmp_path):
     paths = hostile(tmp_path, whole)
-    assert len(paths) == 70
+    assert len(paths) == 74
     for name, path in paths.items():
         with pytest.raises(ValueError, match=r".") as refused:
             load(path)

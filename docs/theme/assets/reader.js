@@ -758,7 +758,7 @@ const readZip = async (blob) => {
   for (const [mark, what] of rules.programs) if (ends.has(mark)) throw elsewhere(what);
   if (names.some((name) => name.endsWith("/data.pkl"))) return readTorchZip(blob, zip);
   if (names.every((name) => name.endsWith(".npy"))) return readNpz(blob, zip);
-  const what = names.some((name) => name.endsWith(".weights.h5")) ? "a Keras model: unpack it, and read model.weights.h5 with h5py" : "a zip archive of something else: unpack it";
+  const what = names.some((name) => name.endsWith(".weights.h5")) ? `a Keras model: unpack it, and read model.weights.h5 with h5py, ${rules.section}` : "a zip archive of something else: unpack it";
   throw new Fault(`this is ${what}. It holds ${repr(names.sort().slice(0, 5))}`);
 };
 
@@ -770,9 +770,12 @@ const readFile = async (blob, folder) => {
   if (rules.pickles.some((start) => head.startsWith(start))) return ofPaddle(await readPickle(blob));
   if (head.startsWith("GGUF")) return readGguf(blob);
   if (new RegExp(`^(?:${rules.flax})`, "s").test(head)) throw elsewhere("a msgpack of Flax");
+  if (latin(await bytesOf(blob, Math.max(blob.size - 8, 0), blob.size)) === rules.table) throw new Fault(`this is the index of a TensorFlow checkpoint: ${rules.tensorflow}`);
   if (new RegExp(`^${rules.onnx}`, "s").test(head)) throw elsewhere("an ONNX model");
   if (isJson(head) && head.includes('"weight_map"')) return readSharded(blob, folder);
-  throw new Fault(`this is ${recognised(head)}`);
+  const what = recognised(head);
+  if (what.includes("known here") && new RegExp(rules.data).test(blob.name)) throw new Fault(`this is named as the data of a TensorFlow checkpoint: with its index, ${rules.tensorflow}`);
+  throw new Fault(`this is ${what}`);
 };
 
 // paddle.save writes a pickle with an entry of its own; uint16 stands for bfloat16.
@@ -822,6 +825,7 @@ const readAny = async (folder) => {
   const names = [...folder.keys()].sort();
   if (names.includes(".metadata")) throw elsewhere("a folder of torch.distributed.checkpoint");
   if (names.includes("data.pkl")) throw elsewhere("a .pt that was unpacked");
+  if (names.includes("saved_model.pb")) throw new Fault(`this is a SavedModel of TensorFlow: ${rules.tensorflow.replace("it", "variables/variables in it")}`);
   const found = [...rules.files, ...names.filter((name) => name.endsWith(".index.json"))].find((name) => names.includes(name));
   if (found) return read(folder.get(found), folder);
   throw new Fault(`a folder: load one of the files in it, ${repr(names.slice(0, 5))}`);
