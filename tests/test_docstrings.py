@@ -1,15 +1,18 @@
 """Every public function tells its parameters, what it returns, what it raises, and what it equals.
 
-numpydoc reads the docstrings; whether a function raises is read from the code that it calls.
+numpydoc reads the docstrings; whether a function raises is read from the code that it calls; the
+formula that one begins with is computed.
 """
 
 import ast
 import collections
+import contextlib
 import importlib
 import inspect
 import operator
 import re
 
+import numpy as np
 import pytest
 
 from tests import SNIPPETS_DIR
@@ -190,3 +193,78 @@ def test_a_face_has_the_arguments_of_its_family():
         [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in ("b", "a")]
     )
     assert faults(one_axis) == ["['a', 'b'] are told"]
+
+
+# ---- The formula that a docstring begins with is what the code computes ----
+
+
+RNG = np.random.default_rng(0)
+
+
+def drawn(**shapes):
+    """Return positive numbers of these shapes, by name."""
+    return {name: RNG.uniform(0.5, 2, shape) for name, shape in shapes.items()}
+
+
+def softmax(scores):
+    return np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+
+
+PAIR = drawn(x1=4, x2=4)
+FORMULA = re.compile(r"Return ``(.+?)``")
+ROW = drawn(x=(1, 6), weight=6, bias=6) | {"eps": 0.1}
+NORM = {"sqrt": np.sqrt, "mean": ROW["x"].mean(), "var": ROW["x"].var()}
+RUNNING = drawn(running_mean=6, running_var=6)
+# By the recipe: what it is given, and what its formula names besides.
+MEANT = {
+    "linear": (drawn(x=(5, 3), weight=(3, 3), bias=3), {}),
+    "embedding": (drawn(weight=(4, 3)) | {"ids": np.array([2, 0, 3])}, {}),
+    "bilinear": (drawn(input1=3, input2=3, weight=(1, 3, 3), bias=1), {"k": 0}),
+    "scaled_dot_product_attention": (
+        drawn(query=(3, 3), key=(3, 3), value=(3, 2), attn_mask=(3, 3), scale=()),
+        {"softmax": softmax},
+    ),
+    "cosine_similarity": (
+        PAIR | {"dim": 0},
+        {"norm1": np.linalg.norm(PAIR["x1"]), "norm2": np.linalg.norm(PAIR["x2"])},
+    ),
+    "layer_norm": (ROW | {"normalized_shape": 6}, NORM),
+    "rms_norm": (
+        drawn(x=(1, 6), weight=6) | {"eps": 0.1, "normalized_shape": 6},
+        {"sqrt": np.sqrt, "mean": np.mean},
+    ),
+    "group_norm": (ROW | {"num_groups": 1}, NORM),
+    "instance_norm": (ROW | drawn(weight=1, bias=1) | {"x": ROW["x"][None]}, NORM),
+    "batch_norm": (
+        ROW | RUNNING,
+        NORM | {"mean": RUNNING["running_mean"], "var": RUNNING["running_var"]},
+    ),
+    "local_response_norm": (
+        drawn(k=(), alpha=(), beta=()) | {"x": ROW["x"][None], "size": 1},
+        {"mean_square": ROW["x"] ** 2},
+    ),
+    "lp_pool_nd": (
+        {"x": ROW["x"], "n": 1, "norm_type": 3, "kernel_size": 6, "stride": 1, "ceil_mode": False},
+        {"p": 3},
+    ),
+}
+STATED = {f.__name__: (f, m[1]) for f in RECIPES if (m := FORMULA.match(f.__doc__ or ""))}
+
+
+def holds(name, formula):
+    """Return whether a recipe computes this."""
+    given, besides = MEANT[name]
+    with np.errstate(all="ignore"):  # of a wrong one
+        result = eval(formula, given | besides)
+    return np.allclose(STATED[name][0](**given), result)
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_a_recipe_computes_the_formula_of_its_docstring(name):
+    formula = STATED[name][1]
+    assert holds(name, formula)
+    for old, new in {".T": "", "+": "-", " * ": " / ", " / ": " * ", " @ ": " * "}.items():
+        for place in re.finditer(re.escape(old), formula):
+            wrong = formula[: place.start()] + new + formula[place.end() :]
+            with contextlib.suppress(ValueError):  # shapes that do not fit
+                assert not holds(name, wrong), wrong
