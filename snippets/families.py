@@ -253,7 +253,7 @@ def family_of(names, config=None):
             absent.append(f"{family.tied[0]} is not stored: {stands[0]} takes its place")
     count = told.get("num_hidden_layers") or told.get("n_layer")
     layers = {int(n) for n in re.findall(r"(?:^|\.)(?:layers?|h|block)\.(\d+)\.", lines, re.M)}
-    if isinstance(count, int) and layers and len(layers) < count and family.name != "ALBERT":
+    if isinstance(count, int) and layers and len(layers) < count:
         absent.append(f"config.json has {count} layers, this file {len(layers)}: a shard?")
     return {
         "name": known or family.name,
