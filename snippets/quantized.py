@@ -49,7 +49,7 @@ def from_gptq(weights: Mapping[str, Any], *, checkpoint_format: str = "gptq") ->
     numbers = from_words(qweight.T, bits, in_features)  # (out_features, in_features)
     if checkpoint_format == "gptq" and 32 % bits == 0:
         # Each is stored less 1: of a 0, the next in the word lent it.
-        qzeros = qzeros.view(np.uint32) + np.uint32((2**32 - 1) // (2**bits - 1))
+        qzeros = qzeros.astype(np.uint32) + np.uint32((2**32 - 1) // (2**bits - 1))
     zeros = from_words(qzeros, bits, out_features)  # (groups, out_features)
     if checkpoint_format == "gptq" and 32 % bits:
         zeros = zeros + 1

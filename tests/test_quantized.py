@@ -118,6 +118,12 @@ def test_gptq_with_zero_points_of_0(bits, version, groups):
     assert same(from_gptq(weights, checkpoint_format=version), np.array(want))
 
 
+def test_words_of_the_other_byte_order():
+    weights, *_ = a_gptq(4, "gptq", {})
+    swapped = {name: values.astype(values.dtype.newbyteorder()) for name, values in weights.items()}
+    assert same(from_gptq(swapped), from_gptq(weights))
+
+
 def test_gptq_of_another_version_is_one_step_beside():
     weights, _, _, scales = a_gptq(4, "gptq_v2", {})
     right = from_gptq(weights, checkpoint_format="gptq_v2")
