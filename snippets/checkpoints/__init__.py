@@ -86,8 +86,8 @@ JSON = "JSON", "settings, or the answer of a server: the weights are in another 
 def load(path: str | PathLike[str]) -> Any:
     """Return what the checkpoint at path holds, with NumPy arrays for tensors.
 
-    The content decides between ``load_npz``, ``load_safetensors`` and
-    ``load_torch``, never the extension. Nothing in the file is executed.
+    The content decides between ``load_npz``, ``load_safetensors``, ``load_torch``
+    and the other readers here, never the extension. Nothing in the file is executed.
 
     Parameters
     ----------

@@ -256,10 +256,7 @@ REFUSED = {
     "a list": ("[]", "the header is no JSON object"),
     "null": ("null", "the header is no JSON object"),
     "no header": ("", "it is no JSON"),
-    "no JSON": (
-        "{a}",
-        "it is no JSON",
-    ),
+    "no JSON": ("{a}", "it is no JSON"),
     "a comma": ('{"a":ONE,}', ""),
     "cut off": ('{"a":ONE', "it is no JSON"),
     "something behind": ('{"a":ONE}\0', "it is no JSON"),
@@ -268,19 +265,10 @@ REFUSED = {
     "infinity": (with_field("-Infinity"), "it is no JSON"),
     "out of range": (with_field("1e999"), "a number out of range"),
     "out of range, whole": (with_field("9" * 400), "a number out of range"),
-    "half a surrogate": (
-        '{"\\ud800":ONE}',
-        "it is no JSON",
-    ),
-    "half a surrogate inside": (
-        with_field('"\\udc00"'),
-        "it is no JSON",
-    ),
+    "half a surrogate": ('{"\\ud800":ONE}', "it is no JSON"),
+    "half a surrogate inside": (with_field('"\\udc00"'), "it is no JSON"),
     "a byte order mark": (b'\xef\xbb\xbf{"a":ONE}', "it is no JSON"),
-    "Latin-1": (
-        b'{"\xe4":ONE}',
-        "it is no JSON",
-    ),
+    "Latin-1": (b'{"\xe4":ONE}', "it is no JSON"),
     "a bomb of brackets": ("[" * 100_000, "it is no JSON"),
 }
 
