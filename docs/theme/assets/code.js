@@ -316,7 +316,7 @@ const readCode = (source, slips) => {
       if (name === "Parameter" || name === "parameter") return name === "Parameter" ? BUILTINS.Parameter : new Space("nn");
       if (/^(init|utils|functional|modules|quantized|qat|parallel)$/.test(name) || /^nn\.modules/.test(full)) return new Space(name === "functional" ? "F" : full);
       if (space.startsWith("nn.modules")) return new Space("nn");
-      return unknown(node, { said: NO_CLASS, made: true, attrs: new Map(), near: true });
+      return unknown(node, { said: NO_CLASS, made: true });
     }
     if (full === "torch.nn") return new Space("nn");
     if (full === "torch.Size") return BUILTINS.tuple;
@@ -333,7 +333,7 @@ const readCode = (source, slips) => {
     return unknown(node);
   };
   const tensorMaker = (name) => (given, named, open, node) => {
-    const sizes = open ?? unknownIn(given) ?? unknownIn(Object.values(Object.fromEntries(named)).filter((v) => v instanceof Unknown && v.size));
+    const sizes = open ?? unknownIn(given);
     if (sizes && !(given[0] instanceof Unknown) && name === "full") return new Tensor(flatSizes(given.slice(0, 1)));
     if (sizes && given.every((one) => !(one instanceof List)) && !/^(zeros|ones|empty|rand|randn|Tensor)$/.test(name)) return sizes;
     const shape = MAKES[name](given, Object.fromEntries(named));
@@ -1033,10 +1033,10 @@ const readCode = (source, slips) => {
     found.push(["", node, name === "self" ? "" : (value.kind?.name ?? (isModule(value) && value.type && !CONTAINERS.test(value.type) ? "" : name))]);
   }
   for (const [message, values, lines] of [...said.values()].sort(([, , a], [, , b]) => Math.min(...a) - Math.min(...b))) {
-    const { name } = values;
-    const near = message === NO_CLASS && /^(torch\.)?nn\.\w+/.test(name ?? "") ? nearest(name.replace(/^(torch\.)?nn\./, "").replace(/\(.*/s, ""), classes.keys()) : "";
-    const filled = message === NO_CLASS ? { type: (name ?? "").replace(/\(.*/s, "").replace(/^(torch\.)?nn\./, ""), near } : values;
-    const whole = say(near ? NEAR : message, filled);
+    const name = message === NO_CLASS ? (values.name ?? "") : "";
+    const type = name.replace(/^(torch\.)?nn\./, "").replace(/\(.*/s, "");
+    const near = /^(torch\.)?nn\.\w+/.test(name) ? nearest(type, classes.keys()) : "";
+    const whole = say(near ? NEAR : message, message === NO_CLASS ? { type, near } : values);
     slips.push(say(lines.length > 1 ? "Lines {line}: {said}" : "Line {line}: {said}", { line: listed(lines.sort((a, b) => a - b)), said: whole }));
   }
   return { tops: found };

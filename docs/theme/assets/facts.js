@@ -1,4 +1,4 @@
-// What a checkpoint holds: facts() of snippets/describe.py, on the same rules.
+// What a checkpoint holds: facts() of snippets/describe.py, on the same rules. What is left to Python stands on the page.
 const plainly = (text, values = {}) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
 const telling = new WeakMap(); // the words of a row, in the language that say speaks
 

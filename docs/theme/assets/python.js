@@ -144,7 +144,6 @@ const STRING_METHODS = {
   lower: (one) => one.toLowerCase(),
   upper: (one) => one.toUpperCase(),
   strip: (one) => one.trim(),
-  startsWith: (one, part) => one.startsWith(part),
   startswith: (one, part) => typeof part === "string" && one.startsWith(part),
   endswith: (one, part) => typeof part === "string" && one.endsWith(part),
   split: (one, by) => new List(by === undefined ? one.trim().split(/\s+/) : one.split(by)),
@@ -248,7 +247,7 @@ const FUNCTIONS = {
   Parameter: ([value], named, open, node) => {
     const data = value ?? named.get("data");
     if (data instanceof Tensor) return new Tensor(data.shape, { kept: "parameter", at: node.line });
-    return data instanceof Unknown || open ? Object.assign(shapeless(data ?? open, node), {}) : shapeless(unknown(node), node);
+    return shapeless(data instanceof Unknown || open ? (data ?? open) : unknown(node), node);
   },
   torch_cat: (given, named, open, node) => joined(given, named, node, false),
   torch_stack: (given, named, open, node) => joined(given, named, node, true),

@@ -83,24 +83,21 @@ const write = (target, key, value) => {
 };
 // What a step writes, as {target: {key: [before, after]}}; none of it stays.
 const tried = (step) => {
-  const outer = journal;
+  const [outer, written] = [journal, new Map()];
   journal = [];
-  let done;
+  let done = null;
   try {
-    done = step();
+    done = step() ?? null;
   } finally {
     const all = journal;
     journal = outer;
-    const first = new Map();
     for (const [target, key, before] of all) {
-      if (!first.has(target)) first.set(target, new Map());
-      if (!first.get(target).has(key)) first.get(target).set(key, [before, current(target, key)]);
+      if (!written.has(target)) written.set(target, new Map());
+      if (!written.get(target).has(key)) written.get(target).set(key, [before, current(target, key)]);
     }
     for (const [target, key, before] of all.reverse()) put(target, key, before);
-    if (done === undefined) done = null;
-    tried.written = first;
   }
-  return [done, tried.written];
+  return [done, written];
 };
 
 const alike = (a, b) => {
