@@ -154,12 +154,17 @@ class Writer:
 
     def leaves(self):
         """Yield (value, its name, where it is in the arguments) of each array that is given."""
+        taken = {*self.graph.inputs, *recipes()}
         for name, tree in self.graph.inputs.items():
             for path, ref in paths(tree):
-                place = ast.Name(name)
+                place, word = ast.Name(name), name
                 for key in path:
                     place = ast.Subscript(place, ast.Constant(key))
-                yield f"%{ref}", "_".join(map(str, [name, *path])), place
+                    word += "_" + re.sub(r"\W", "_", str(key))  # a key may be any text
+                while path and word in taken:
+                    word += "_"
+                taken.add(word)
+                yield f"%{ref}", word, place
 
     def checked(self, leaves):
         """Return the statement that checks the shapes of what is given."""
