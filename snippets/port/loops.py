@@ -6,7 +6,7 @@ import re
 PLACE = re.compile(r'"[\w.]*"|\[\d+\]')  # where an index may stand: in a name, or alone
 
 
-def rolled(texts, said):
+def rolled(texts, said, index="k"):
     """Yield (indent, text, comment) of statements, those that repeat with an index in a loop."""
     alike, i = [PLACE.sub("", text) for text in texts], 0
     while i < len(texts):
@@ -22,10 +22,10 @@ def rolled(texts, said):
             i += 1
             continue
         start = next(first for one in places for *_, first in one)
-        yield 4, f"for k in range({f'{start}, ' if start else ''}{start + count}):", ""
+        yield 4, f"for {index} in range({f'{start}, ' if start else ''}{start + count}):", ""
         for j in range(period):
             agree = len({said[i + n * period + j] for n in range(count)}) == 1
-            yield 8, with_index(texts[i + j], places[j]), said[i + j] if agree else ""
+            yield 8, with_index(texts[i + j], places[j], index), said[i + j] if agree else ""
         i += count * period
 
 
@@ -65,8 +65,8 @@ def stepped(text, other, step):
     return found
 
 
-def with_index(text, places):
-    """Return a text with k in the place of an index."""
+def with_index(text, places, index):
+    """Return a text with a variable in the place of an index."""
     where = {(i, j) for i, j, _ in places}
     counter = itertools.count()
 
@@ -77,7 +77,8 @@ def with_index(text, places):
             return match[0]
         is_name = match[0][0] == '"'
         text = "".join(
-            ("{k}" if is_name else "k") if j in marks else p for j, p in enumerate(pieces)
+            (f"{{{index}}}" if is_name else index) if j in marks else p
+            for j, p in enumerate(pieces)
         )
         return f"f{text}" if is_name else text
 

@@ -140,6 +140,28 @@ def test_shape_comments(tmp_path, name, dynamic):
         module.forward(weights, *(x.numpy() for x in args))
 
 
+class Keyed(nn.Module):
+    """Takes a dict whose keys are no names, beside what would be called as they are."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+
+    def forward(self, d, d_a, k):
+        x = d["a"] + d["; import os"] * d_a
+        for layer in self.layers:
+            x = layer(x).tanh()
+        return x * k
+
+
+def test_inputs_and_the_index_of_a_loop_have_names_of_their_own():
+    x = floats(3, 4)
+    said = text(spread(Keyed()), ({"a": x, "; import os": x + 1}, x + 2, x + 3))
+    assert '    d_a_, d___import_os, d_a, k = checked(SHAPES, d["a"], d[' in said
+    assert "for k_ in range(3):" in said
+    assert "* k\n" in said
+
+
 class Parts(nn.Module):
     """Joins three parts in another order than it makes them in."""
 

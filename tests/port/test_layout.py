@@ -1,5 +1,7 @@
 """Lines that are not too long."""
 
+import ast
+
 from snippets.port.layout import wrapped
 
 
@@ -18,4 +20,16 @@ def test_long_lines_are_cut():
         f"        {'b' * 45},",
         "    )",
     ]
+    many = ", ".join("abcdefghij" * 3 + "k")
+    listed = wrapped(f"    x = np.concatenate([{many}, {many}], axis=1)", "")
+    assert listed[1] == "        ["
+    assert listed[-2:] == ["        axis=1,", "    )"]
+    assert max(map(len, listed)) <= 100
+    sums = " + ".join(["f(a, b)"] * 20)
+    for long in (f"x = ({sums}) * 2", f"x = np.mean({sums})", f"x = g({sums},)", f"x = y[{sums}]"):
+        assert ast.dump(ast.parse("\n".join(wrapped(long, "")))) == ast.dump(ast.parse(long))
+    plain = f'x = w["{"a" * 60}"] * w["{"b" * 60}"]'
+    assert wrapped(plain, "") == [plain]
+    name = wrapped(f'x = f({"a" * 60}, w["]; (, ["], {"b" * 40})', "")
+    assert name[1:-1] == [f"    {'a' * 60},", '    w["]; (, ["],', f"    {'b' * 40},"]
     assert wrapped("    x = " + "a" * 120, "") == ["    x = " + "a" * 120]

@@ -20,6 +20,14 @@ def test_what_repeats_with_an_index_is_a_loop():
     ]
 
 
+def test_the_index_is_called_otherwise_where_k_is_taken():
+    texts = ['k = f(k, w["a.0"])', 'k = f(k, w["a.1"])', 'k = f(k, w["a.2"])']
+    assert [text for _, text, _ in rolled(texts, [""] * 3, "k_")] == [
+        "for k_ in range(3):",
+        'k = f(k, w[f"a.{k_}"])',
+    ]
+
+
 @pytest.mark.parametrize(
     "texts",
     [
