@@ -22,6 +22,7 @@ X, Y = "L['x'].size()[0]", "L['pair'][0][0].size()[1]"
         ([], {"batch": (2, None), "time": (3, 9)}, ["time >= 3", "time <= 9"]),
         ([], {"u0": (0, None), "batch": (3, None)}, ["batch >= 3"]),  # u0 is found in the data
         ([f"{Y} == {Y}", f"{X} != 7"], {}, ["batch != 7"]),
+        ([f"{X}**2 > 50"], {}, ["batch**2 > 50"]),
         ([f"{X}*{Y} < 4096"], {}, ["batch*time < 4096"]),
         ([f"(3*{X}) % 6 == 0", f"6*({X} // 2) == 3*{X}"], {}, ["(3*batch) % 6 == 0"]),
         ([f"{X} % ({X} // 2) == 0"], {}, ["batch % (batch // 2) == 0"]),
@@ -36,6 +37,9 @@ def test_what_can_not_be_said_is_refused():
         guards_of(["L['z'].size()[0] > 3"], {}, INPUTS, KNOWN)
     with pytest.raises(PortError, match=r"unless Max\(batch, 3\) > 4, which no line of NumPy"):
         guards_of([f"Max({X}, 3) > 4"], {}, INPUTS, KNOWN)
+    for long in (f"9**9**9 > {X}", f"({X} + 9)**9 > 3", f"1 << {X} > 3", f"'a'*{X} != 'b'"):
+        with pytest.raises(PortError, match="which no line of NumPy says"):
+            guards_of([long], {}, INPUTS, KNOWN)
     assert not holds("batch % (batch // 2) == 0", {"batch": 1})
 
 
