@@ -108,6 +108,8 @@ class Graph:
         What holds of the sizes, or forward does something else: "batch > 3".
     calls : dict
         What each module was called with, by its place in a stack: {name: print}.
+    limit : int or None
+        How many entries a value may have: a file may ask for any number.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Graph:
     apart: set = field(default_factory=set)
     guards: list = field(default_factory=list)
     calls: dict = field(default_factory=dict)
+    limit: int | None = None
 
 
 def single_place(graph):

@@ -119,7 +119,7 @@ def graph_of(told, state, constants, given, size):
     nodes = [node_of(node, graph) for node in graph["nodes"]]
     used = {name for node in nodes for name in refs(node.args)} | set(refs(outputs))
     for node in nodes:
-        check_node(node, size)
+        check_node(node)
         if node.is_several:
             node.names = tuple(name if name in used else "" for name in node.names)
     made = Graph(
@@ -132,6 +132,7 @@ def graph_of(told, state, constants, given, size):
         arrays=state | {key: constants[key] for key in weights.values() if key not in state},
         apart=set(weights.values()) - set(state),
         guards=list(told["guards_code"]),
+        limit=LARGE * size,
     )
     ranges = {k: (v["min_val"], v["max_val"]) for k, v in told["range_constraints"].items()}
     rename_axes(made, words_of(inputs, known), ranges)
@@ -205,7 +206,7 @@ def node_of(node, graph):
     )
 
 
-def check_node(node, size):
+def check_node(node):
     """Raise unless a node is one that programs are made of."""
     name = node.target.split(".")[1]
     is_known = node.target in TABLE or node.target in SIZES or node.target in NOTHING
@@ -214,10 +215,6 @@ def check_node(node, size):
             f"{node.where()}: this operation has no row in snippets/port/operations.py. If the "
             f"file was saved without run_decompositions, save it once more: {SAVE}"
         )
-    for value in node.values:
-        shape = [n for n in getattr(value, "shape", ()) if isinstance(n, int)]
-        if np.prod(shape, dtype=float) > LARGE * size:
-            raise PortError(f"{node.where()}: a result of shape {value.shape}, too large to run")
 
 
 def named(name):

@@ -2,12 +2,13 @@
 
 import ast
 import copy
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from .graph import Array, PortError, refs
-from .lines import completed, expression, recipe, recipes, values_in
+from .graph import Array, PortError, Ref, refs
+from .lines import completed, expression, listed, recipe, recipes, values_in, written
 from .operations import NOTHING, numpy_dtype
 
 
@@ -96,6 +97,8 @@ def run(graph, inputs):
         known |= dict(zip(node.names, node.values, strict=True))
         if node.target in NOTHING:
             continue
+        if graph.limit:
+            check_size(node, ran.alias, env, graph.limit)
         tree = Renamed(ran.alias).visit(expression(node, known, graph.weights))
         outs = tuple(name and f"%{name}" for name in node.names)
         if not isinstance(node.values[0], Array):
@@ -168,6 +171,45 @@ def check(node, made, known):
     )
     if not fits or given.dtype != numpy_dtype(known.dtype).removeprefix("np."):
         raise PortError(f"{node.where()}: its NumPy line gives {given}, PyTorch {known}")
+
+
+# The arguments of operations that say how many entries they make, beside the shape of the result.
+COUNTS = {"size", "output_size", "repeats", "dims", "s", "last_dim_size", "steps", "scale_factors"}
+COUNTS |= {"n", "m", "row", "col", "num_classes", "minlength", "bins"}
+TERMS = 1000  # a size that is computed of sizes, each time twice, would grow without end
+
+
+def check_size(node, alias, env, limit):
+    """Raise if an operation says that it makes more entries than a file of its size may ask for.
+
+    What it says of its result may be a lie, which ``check`` sees only when that has been made: so
+    what it is given counts, too.
+    """
+
+    def number(tree):
+        tree = Renamed(alias).visit(tree)
+        if sum(1 for _ in ast.walk(tree)) > TERMS:
+            raise PortError(f"{node.where()}: a size of more than {TERMS} terms")
+        return abs(evaluated(node, tree, env))
+
+    given = {
+        name: [number(written(n)) for n in listed(value) if isinstance(n, int | float | Ref)]
+        for name, value in node.args.items()
+        if name in COUNTS or name in ("pad", "padding", "start", "end", "step")
+    }
+    asked = [(f"{name}={node.args[name]}", given[name]) for name in COUNTS & {*given}]
+    asked += [(f"{name} {n}", [n]) for name in ("pad", "padding") for n in given.get(name, [])]
+    for value in node.values:
+        trees = filter(None, map(size_tree, getattr(value, "shape", ())))
+        asked.append((f"a result of shape {getattr(value, 'shape', ())}", list(map(number, trees))))
+    if node.target.startswith("aten.arange."):
+        (start,), (end,), (step,) = (
+            given.get(k, [n]) for k, n in (("start", 0), ("end", 0), ("step", 1))
+        )
+        asked.append((f"{start} to {end}", [(start + end) / (step or 1)]))
+    for what, numbers in asked:
+        if math.prod(max(1, n) for n in numbers) > limit:
+            raise PortError(f"{node.where()}: {what}, too large to run")
 
 
 def seen(array):

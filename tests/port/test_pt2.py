@@ -149,6 +149,35 @@ def large(told):
     sizes[0]["as_int"] = 10**12
 
 
+def made(told, target, shape=1, **given):
+    """Have the second node be another operation, which claims to make a few numbers."""
+    node = nodes_of(told)[1]
+    node["target"] = f"torch.ops.aten.{target}"
+    node["inputs"] = [{"name": key, "arg": arg, "kind": 1} for key, arg in given.items()]
+    told["graph_module"]["graph"]["tensor_values"]["tanh"]["sizes"] = [{"as_int": shape}]
+
+
+HUGE = {"as_int": 2**40}
+
+
+def full(told):
+    made(told, "full.default", size={"as_ints": [2**20, 2**20]}, fill_value={"as_float": 1.0})
+
+
+def numbers(told):
+    made(told, "arange.default", end=HUGE)
+
+
+def steps(told):
+    ends = {"start": {"as_int": 0}, "end": {"as_int": 1}}
+    made(told, "arange.start_step", **ends, step={"as_float": 2.0**-40})
+
+
+def border(told):
+    x = nodes_of(told)[1]["inputs"][0]["arg"]
+    made(told, "constant_pad_nd.default", self=x, pad={"as_ints": [0, 2**40]})
+
+
 def missing(told):
     del told["graph_module"]["signature"]["input_specs"][0]
 
@@ -178,7 +207,11 @@ HOSTILE = {
     argument: "called 'a; b'",
     condition: "which no line of NumPy says",
     unknown: "of no size that it has",
-    large: "too large to run",
+    large: r"a result of shape \(1000000000000, .*too large to run",
+    full: r"full.default.*size=\[1048576, 1048576\], too large to run",
+    numbers: "arange.default.*0 to 1099511627776, too large to run",
+    steps: "arange.start_step.*0 to 1, too large to run",
+    border: "pad 1099511627776, too large to run",
     missing: "p_0_weight",
     changes: "changes what it is given",
     token: "an input is a token",
