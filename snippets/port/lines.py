@@ -17,6 +17,8 @@ FOLDER = pathlib.Path(__file__).parents[1]
 SPREAD = {"stride", "padding", "dilation", "kernel_size", "output_padding", "output_size"}
 PLAIN = {"weight", "bias", "attn_mask"}  # need no name where their turn it is
 AXES = {"dim", "dims", "shifts", "normalized_shape"}
+# What a row need not read: a program's arrays lie in memory, and run.py sees to their dtypes.
+ELSEWHERE = {"dtype", "layout", "device", "pin_memory", "memory_format", "non_blocking", "copy"}
 
 
 @functools.cache
@@ -72,6 +74,9 @@ def expression(node, known, keys):
             raise PortError(f"{node.where()}: {reason}") from None
     head = ast.parse(f"lambda {row}", mode="eval").body
     names = [a.arg for a in head.args.args]
+    given = {name for name, value in node.args.items() if value is not None}
+    if unread := sorted(given - {*names} - ELSEWHERE):
+        raise PortError(f"{node.where()}: its row does not read {', '.join(unread)}")
     defaults = head.args.defaults
     args = {
         name: ast.literal_eval(value)

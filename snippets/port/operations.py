@@ -57,12 +57,14 @@ DROPOUT = {"dropout", "feature_dropout", "alpha_dropout", "native_dropout", "fea
 def row_of(node):
     """Return the text of a node's row, or the function that makes it; says why there is none."""
     name = node.target.split(".")[1] if "." in node.target else node.target
+    get = node.args.get
+    if get("dropout_p") or (get("train", get("training")) and get("p", get("dropout"))):
+        raise PortError(
+            f"{node.where()}: this dropout is live, so that each call returns something else; "
+            "call model.eval(), give F.dropout training=self.training, and "
+            "F.scaled_dot_product_attention dropout_p=0.0"
+        )
     if name in DROPOUT:
-        if node.args.get("train", node.args.get("training")) and node.args.get("p"):
-            raise PortError(
-                f"{node.where()}: this dropout is live, so that each call returns something else; "
-                "call model.eval(), and give F.dropout training=self.training"
-            )
         return "input, p=0, train=False: input"
     if name in RANDOM:
         raise PortError(
