@@ -13,6 +13,16 @@ from tests.port.programs import program_of
 
 # What a row does otherwise than in its own spelling.
 MORE = [
+    "torch.gather(x, 1, ids[:1, :2, :3])",
+    "torch.rsub(x, y, alpha=2)",
+    "torch.searchsorted(edges, x, side='right')",
+    "torch.cdist(many, many + 1, p=float('inf'))",
+    "torch.linalg.vector_norm(x, 0.0)",
+    "torch.linalg.vector_norm(z, 2.0, dim=1)",
+    "torch._weight_norm(weight, g[0, 0], -1)",
+    "x.roll(2)",
+    "F.selu(x)",
+    "F.celu(x, 2.0)",
     "torch.add(x, y, alpha=3)",
     "torch.div(x, y, rounding_mode='floor')",
     "torch.addmm(c, a, b, beta=0, alpha=0.5)",
@@ -141,6 +151,19 @@ def test_dropout_that_is_not_live_is_nothing():
     assert row_of(node).endswith(": input")
 
 
+@pytest.mark.parametrize(
+    ("target", "args"),
+    [
+        ("aten.dropout.default", {"p": 0.5, "train": True}),
+        ("aten.scaled_dot_product_attention.default", {"dropout_p": 0.1}),
+        ("aten.lstm.input", {"dropout": 0.1, "train": True}),
+    ],
+)
+def test_dropout_that_is_live_is_refused(target, args):
+    with pytest.raises(PortError, match=f"{target}: this dropout is live"):
+        row_of(Node(target, args, ("y",), (None,)))
+
+
 def test_a_part_of_an_axis_of_any_size_is_refused():
     known = {"x": Array(("batch", 3), "float64")}
     call = Call({"self": Ref("x"), "split_size": 2}, known, None, {})
@@ -171,3 +194,5 @@ def test_a_recurrent_layer_of_weights_that_lie_elsewhere():
     text = TABLE["aten.gru.input"][1](call)
     assert "{'weight_ih_l0': params[0], 'weight_hh_l0': params[1]}" in text
     assert all(name in text for name in names)
+    computed = Call(args | {"has_biases": False}, {}, None, {"b": "slow.b"})  # by weight norm
+    assert TABLE["aten.gru.input"][1](computed) == text

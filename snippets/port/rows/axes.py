@@ -1,9 +1,7 @@
 """Rows of what runs along axes: sums, the largest, sorting, picking."""
 
-import math
-
 from ..graph import PortError
-from .call import fixed, index
+from .call import fixed, index, p_norm
 
 
 def reduced(name):
@@ -36,11 +34,9 @@ def norm(call):
     """Return the p-norm over axes."""
     dim, order = call.get("dim"), call.get("ord", call.get("p", 2))
     axis = ", axis=dim" if dim not in (None, []) else ""
-    total = f"np.sum(np.abs(self) ** {order!r}{axis}, keepdims=keepdim) ** {1 / order!r}"
-    if order == 2:
-        total = f"np.sqrt(np.sum(self * self{axis}, keepdims=keepdim))"
-    if order == math.inf:
-        total = f"np.max(np.abs(self){axis}, keepdims=keepdim)"
+    is_real = not call.of("self").dtype.startswith("complex")
+    sizes = "self" if order == 2 and is_real else "np.abs(self)"
+    total = p_norm(sizes, order, f"{axis}, keepdims=keepdim")
     return f"self, p=2, ord=2, dim=None, keepdim=False, dtype=None: {total}"
 
 
@@ -108,6 +104,21 @@ def placed(name, values):
         )
 
     return row
+
+
+def gathered(call):
+    """Return what index names along an axis; along the others it may be smaller than x."""
+    sizes = zip(call.of("self").shape, call.of("index").shape, strict=True)
+    parts = [
+        ":"
+        if n == m or i == call.axis()
+        else f":index.shape[{i}]"
+        if isinstance(m, str)
+        else f":{m}"
+        for i, (n, m) in enumerate(sizes)
+    ]
+    part = f"[{', '.join(parts)}]" if set(parts) != {":"} else ""
+    return f"self, dim, index, sparse_grad=False: np.take_along_axis(self{part}, index, axis=dim)"
 
 
 NORMS = {0: "backward", 1: "ortho", 2: "forward"}  # of a transform; backwards, the other way
@@ -251,12 +262,9 @@ AXES = {
     "aten.flip.default": ("x.flip(1)", "self, dims: np.flip(self, axis=tuple(dims))"),
     "aten.roll.default": (
         "x.roll(2, 1)",
-        "self, shifts, dims: np.roll(self, tuple(shifts), axis=tuple(dims))",
+        "self, shifts, dims=None: np.roll(self, tuple(shifts), axis=tuple(dims))",
     ),
-    "aten.gather.default": (
-        "torch.gather(x, 1, ids)",
-        "self, dim, index, sparse_grad=False: np.take_along_axis(self, index, axis=dim)",
-    ),
+    "aten.gather.default": ("torch.gather(x, 1, ids)", gathered),
     "aten.index_select.default": (
         "x.index_select(1, i)",
         "self, dim, index: np.take(self, index, axis=dim)",
@@ -282,11 +290,6 @@ AXES = {
         "self, stable=True, dim=-1, descending=False: sort(self, dim, descending)[1]",
     ),
     "aten.take.default": ("torch.take(x, i)", "self, index: np.take(self, index)"),
-    "aten.searchsorted.Tensor": (
-        "torch.searchsorted(edges, x)",
-        "sorted_sequence, self, out_int32=False, right=False, side=None: "
-        "np.searchsorted(sorted_sequence, self, side='right' if right else 'left')",
-    ),
     "aten.bincount.default": (
         "torch.bincount(ids.flatten(), minlength=5)",
         "self, weights=None, minlength=0: np.bincount(self, weights, minlength)",

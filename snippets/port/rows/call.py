@@ -1,5 +1,6 @@
 """What a row sees of one call, and what rows of all kinds need."""
 
+import math
 from dataclasses import dataclass
 
 from ..graph import PortError, Ref
@@ -59,6 +60,17 @@ def index(axis, ndim, text):
     if axis <= ndim - 1 - axis or axis < 2:
         return ":, " * axis + text
     return "..., " + text + ", :" * (ndim - 1 - axis)
+
+
+def p_norm(sizes, order, more):
+    """Return the text of the p-norm of absolute values; ``more`` names its axes."""
+    if order == 0:
+        return f"np.sum({sizes} != 0{more})"
+    if abs(order) == math.inf:
+        return f"np.{'max' if order > 0 else 'min'}({sizes}{more})"
+    if order == 2:
+        return f"np.sqrt(np.sum({sizes} ** 2{more}))"
+    return f"np.sum({sizes} ** {order!r}{more}) ** {1 / order!r}"
 
 
 def fixed(sizes):

@@ -20,7 +20,7 @@ def recurrent(kind, **more):
             for side in ["", "_reverse"][:sides]
             for part in parts
         ]
-        prefixes = {call.keys[n].removesuffix(w) for n, w in zip(names, wanted, strict=True)}
+        prefixes = {call.keys.get(n, n).removesuffix(w) for n, w in zip(names, wanted, strict=True)}
         if len(prefixes) == 1:
             path = prefixes.pop()[:-1]
             weights = f"under(w, {path!r})" if path else "w"
@@ -88,7 +88,8 @@ def interpolated(mode):
 
 def weight_normed(call):
     """Return g * v / |v|, the norm over all axes but one."""
-    axes = tuple(i for i in range(call.ndim("v")) if i != call.axis(of="v"))
+    kept = None if call.get("dim", 0) == -1 else call.axis(of="v")  # -1 is none, not the last
+    axes = tuple(i for i in range(call.ndim("v")) if i != kept)
     return f"v, g, dim=0: v * (g / np.sqrt((v * v).sum(axis={axes}, keepdims=True)))"
 
 
@@ -361,7 +362,7 @@ LAYERS = {
     **activation("logsigmoid", aten="log_sigmoid"),
     "aten.elu.default": (
         "F.elu(x)",
-        "self, alpha=1.0, scale=1, input_scale=1: elu(self, alpha=alpha)",
+        "self, alpha=1.0: elu(self, alpha=alpha)",
     ),
     "aten.prelu.default": ("F.prelu(x, u[:3])", "self, weight: prelu(self, weight)"),
     **{

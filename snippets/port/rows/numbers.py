@@ -1,14 +1,14 @@
 """Rows of what is computed number by number, of products and of dtypes."""
 
-from .call import both, dtype_of, unary
+from .call import both, dtype_of, p_norm, unary
 
 
-def scaled(sign):
+def scaled(sign, x="self", y="other"):
     """Return the row of x + alpha * y or x - alpha * y."""
 
     def row(call):
         alpha = call.get("alpha", 1)
-        return f"self, other, alpha=1: self {sign} other" + (" * alpha" if alpha != 1 else "")
+        return f"self, other, alpha=1: {x} {sign} {y}" + (" * alpha" if alpha != 1 else "")
 
     return row
 
@@ -28,14 +28,40 @@ def clamped(call):
     return f"self, min=None, max=None: {text}"
 
 
-def product(call):
-    """Return beta * self + alpha * (a @ b)."""
-    a, b = ("mat1", "mat2") if "mat1" in call.args else ("batch1", "batch2")
-    alpha, beta = call.get("alpha", 1), call.get("beta", 1)
-    first = "" if beta == 0 else "self + " if beta == 1 else "beta * self + "
-    return f"self, {a}, {b}, beta=1, alpha=1: {first}" + (
-        f"{a} @ {b}" if alpha == 1 else f"alpha * ({a} @ {b})"
-    )
+def product(a, b, text="{a} @ {b}"):
+    """Return the row of beta * self + alpha * (a @ b)."""
+    text = text.format(a=a, b=b)
+
+    def row(call):
+        alpha, beta = call.get("alpha", 1), call.get("beta", 1)
+        first = "" if beta == 0 else "self + " if beta == 1 else "beta * self + "
+        return f"self, {a}, {b}, beta=1, alpha=1: {first}" + (
+            text if alpha == 1 else f"alpha * ({text})"
+        )
+
+    return row
+
+
+def combined(sign):
+    """Return the row of self + value * tensor1 * tensor2, or of the quotient of the two."""
+
+    def row(call):
+        value = "value * " if call.get("value", 1) != 1 else ""
+        return f"self, tensor1, tensor2, value=1: self + {value}tensor1 {sign} tensor2"
+
+    return row
+
+
+def sought(boundaries, x):
+    """Return the row of where numbers belong between boundaries."""
+
+    def row(call):
+        is_right = call.get("side") == "right" or call.get("right")
+        side = ", side='right'" if is_right else ""
+        head = f"{boundaries}, {x}, out_int32=False, right=False, side=None"
+        return f"{head}: np.searchsorted({boundaries}, {x}{side})"
+
+    return row
 
 
 def logit(call):
@@ -55,10 +81,7 @@ def nan_to_num(call):
 def distances(call):
     """Return the distances of all pairs of rows."""
     gaps = "np.abs(x1[..., :, None, :] - x2[..., None, :, :])"
-    text = f"np.sum({gaps} ** p, axis=-1) ** (1 / p)"
-    if call.get("p", 2) == 2:
-        text = f"np.sqrt(np.sum({gaps} ** 2, axis=-1))"
-    return f"x1, x2, p=2, compute_mode=None: {text}"
+    return f"x1, x2, p=2, compute_mode=None: {p_norm(gaps, call.get('p', 2), ', axis=-1')}"
 
 
 def cast(call):
@@ -88,8 +111,8 @@ NUMBERS = {
     "aten.atan2.default": ("torch.atan2(x, y)", "self, other: np.arctan2(self, other)"),
     "aten.add.Tensor": ("x + y", scaled("+")),
     "aten.sub.Tensor": ("x - y", scaled("-")),
-    "aten.rsub.Tensor": ("torch.rsub(x, y)", "self, other, alpha=1: other - self"),
-    "aten.rsub.Scalar": ("2 - x", "self, other, alpha=1: other - self"),
+    "aten.rsub.Tensor": ("torch.rsub(x, y)", scaled("-", "other", "self")),
+    "aten.rsub.Scalar": ("2 - x", scaled("-", "other", "self")),
     "aten.mul.Tensor": ("x * y", "self, other: self * other"),
     "aten.div.Tensor": ("x / y", "self, other: self / other"),
     "aten.div.Tensor_mode": ("torch.div(x, y, rounding_mode='trunc')", divided),
@@ -150,10 +173,7 @@ NUMBERS = {
         "self, end, weight: self + weight * (end - self)",
     ),
     "aten.lerp.Tensor": ("torch.lerp(x, y, t)", "self, end, weight: self + weight * (end - self)"),
-    "aten.addcmul.default": (
-        "torch.addcmul(x, y, t, value=0.5)",
-        "self, tensor1, tensor2, value=1: self + value * tensor1 * tensor2",
-    ),
+    "aten.addcmul.default": ("torch.addcmul(x, y, t, value=0.5)", combined("*")),
     "aten.asinh.default": ("torch.asinh(x)", "self: np.arcsinh(self)"),
     "aten.acosh.default": ("torch.acosh(p + 1)", "self: np.arccosh(self)"),
     "aten.atanh.default": ("torch.atanh(t)", "self: np.arctanh(self)"),
@@ -204,10 +224,7 @@ NUMBERS = {
         "torch.where(mask, 1.0, 0.0)",
         "condition, self, other: np.where(condition, self, other)",
     ),
-    "aten.addcdiv.default": (
-        "torch.addcdiv(x, y, p, value=0.5)",
-        "self, tensor1, tensor2, value=1: self + value * tensor1 / tensor2",
-    ),
+    "aten.addcdiv.default": ("torch.addcdiv(x, y, p, value=0.5)", combined("/")),
     "aten.isin.Tensor_Tensor": (
         "torch.isin(n, i)",
         "elements, test_elements, assume_unique=False, invert=False: "
@@ -218,14 +235,11 @@ NUMBERS = {
         "elements, test_element, assume_unique=False, invert=False: "
         "np.isin(elements, test_element, invert=invert)",
     ),
-    **{
-        f"aten.bucketize.{kind}": (
-            spelling,
-            "self, boundaries, out_int32=False, right=False: "
-            "np.searchsorted(boundaries, self, side='right' if right else 'left')",
-        )
-        for kind, spelling in {"Tensor": "torch.bucketize(x, edges)"}.items()
-    },
+    "aten.bucketize.Tensor": ("torch.bucketize(x, edges)", sought("boundaries", "self")),
+    "aten.searchsorted.Tensor": (
+        "torch.searchsorted(edges, x)",
+        sought("sorted_sequence", "self"),
+    ),
     # ---- the same under another name ----
     **{
         f"aten.{name}.default": (f"torch.{name}({of})", f"self: {text}")
@@ -286,8 +300,11 @@ NUMBERS = {
     "aten.bmm.default": ("torch.bmm(many, other)", "self, mat2: self @ mat2"),
     "aten.mv.default": ("torch.mv(a, v)", "self, vec: self @ vec"),
     "aten.dot.default": ("torch.dot(u, v)", "self, tensor: self @ tensor"),
-    "aten.addmm.default": ("torch.addmm(c, a, b)", product),
-    "aten.baddbmm.default": ("torch.baddbmm(sums, many, other, beta=0.5, alpha=2)", product),
+    "aten.addmm.default": ("torch.addmm(c, a, b)", product("mat1", "mat2")),
+    "aten.baddbmm.default": (
+        "torch.baddbmm(sums, many, other, beta=0.5, alpha=2)",
+        product("batch1", "batch2"),
+    ),
     "aten.einsum.default": (
         "torch.einsum('bij,bjk->bik', many, other)",
         "equation, tensors, path=None: np.einsum(equation, *tensors)",
@@ -304,14 +321,10 @@ NUMBERS = {
         "torch.linalg.cross(x, y, dim=1)",
         "self, other, dim=-1: np.cross(self, other, axis=dim)",
     ),
-    "aten.addmv.default": (
-        "torch.addmv(u[:3], a, v)",
-        "self, mat, vec, beta=1, alpha=1: beta * self + alpha * (mat @ vec)",
-    ),
+    "aten.addmv.default": ("torch.addmv(u[:3], a, v)", product("mat", "vec")),
     "aten.addbmm.default": (
         "torch.addbmm(c, many, other)",
-        "self, batch1, batch2, beta=1, alpha=1: "
-        "beta * self + alpha * np.sum(batch1 @ batch2, axis=0)",
+        product("batch1", "batch2", "np.sum({a} @ {b}, axis=0)"),
     ),
     "aten.trace.default": ("torch.trace(a)", "self: np.trace(self)"),
     "aten.linalg_inv.default": (

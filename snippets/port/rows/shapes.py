@@ -39,7 +39,7 @@ def expanded(call):
                 if isinstance(have[i - lead], str)
                 else (str(have[i - lead]))
             )
-    return f"self, size: np.broadcast_to(self, ({', '.join(sizes)},))"
+    return f"self, size, implicit=False: np.broadcast_to(self, ({', '.join(sizes)},))"
 
 
 def indexed(call):
@@ -117,7 +117,7 @@ def made(name):
     def row(call):
         shape = "size" if "size" in call.args else "self.shape"
         return (
-            "self=None, size=None, dtype=None, fill_value=None: "
+            "self=None, size=None, dtype=None, fill_value=None, stride=None, physical_layout=None: "
             f"np.{name}({shape}{', fill_value' if name == 'full' else ''}, dtype={dtype_of(call)})"
         )
 
