@@ -155,7 +155,7 @@ def surveyed_with(make, gain):
 def told(error):
     """Return what an exception says in one short line that names no folder of a machine."""
     text = str(error) if isinstance(error, PortError) else f"{type(error).__name__}: {error}"
-    text = re.sub(r"/\S+/(?=[\w.]+\.py)", "", text)
+    text = re.sub(r"(?<!\w)/\S+/(?=[\w.]+\.py)", "", text)
     return re.sub(r"0x[0-9a-f]+", "0x", " ".join(text.split()))[:260]
 
 

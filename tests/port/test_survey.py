@@ -7,7 +7,7 @@ import pytest
 from tests import ROOT
 
 pytest.importorskip("torch")
-from tests.port.survey import COMMAND, PATH, rows_of, state, summary, turns
+from tests.port.survey import COMMAND, PATH, rows_of, state, summary, told, turns
 
 FOUND = json.loads(PATH.read_text("utf-8"))
 
@@ -32,6 +32,11 @@ def test_none_is_wrong():
 )
 def test_what_becomes_of_a_model_in_one_word(found, expected):
     assert state(found) == expected
+
+
+def test_what_is_told_names_no_folder_of_a_machine():
+    error = ValueError("no row in snippets/port/operations.py, /home/me/lib/net.py, line 3")
+    assert told(error) == "ValueError: no row in snippets/port/operations.py, net.py, line 3"
 
 
 def test_shares_are_of_what_is_captured():
