@@ -97,9 +97,9 @@ def run(graph, inputs):
         known |= dict(zip(node.names, node.values, strict=True))
         if node.target in NOTHING:
             continue
-        if graph.limit:
-            check_size(node, ran.alias, env, graph.limit)
         tree = Renamed(ran.alias).visit(expression(node, known, graph.weights))
+        if graph.limit:
+            check_size(node, tree, ran.alias, env, graph.limit)
         outs = tuple(name and f"%{name}" for name in node.names)
         if not isinstance(node.values[0], Array):
             ran.alias[outs[0]] = size_tree(node.values[0]) or tree
@@ -176,21 +176,20 @@ def check(node, made, known):
 # The arguments of operations that say how many entries they make, beside the shape of the result.
 COUNTS = {"size", "output_size", "repeats", "dims", "s", "last_dim_size", "steps", "scale_factors"}
 COUNTS |= {"n", "m", "row", "col", "num_classes", "minlength", "bins"}
-TERMS = 1000  # a size that is computed of sizes, each time twice, would grow without end
+TERMS = 9999  # of one expression: sizes that are computed of sizes, each twice, grow without end
 
 
-def check_size(node, alias, env, limit):
+def check_size(node, tree, alias, env, limit):
     """Raise if an operation says that it makes more entries than a file of its size may ask for.
 
     What it says of its result may be a lie, which ``check`` sees only when that has been made: so
     what it is given counts, too.
     """
+    if sum(1 for _ in ast.walk(tree)) > TERMS:
+        raise PortError(f"{node.where()}: more than {TERMS} terms, too large to run")
 
     def number(tree):
-        tree = Renamed(alias).visit(tree)
-        if sum(1 for _ in ast.walk(tree)) > TERMS:
-            raise PortError(f"{node.where()}: a size of more than {TERMS} terms")
-        return abs(evaluated(node, tree, env))
+        return abs(evaluated(node, Renamed(alias).visit(tree), env))
 
     given = {
         name: [number(written(n)) for n in listed(value) if isinstance(n, int | float | Ref)]

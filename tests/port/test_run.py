@@ -52,6 +52,17 @@ def test_what_a_row_refuses_names_its_place(monkeypatch):
         ran("aten.mm.default", (Array((2, 2), "float32"),), self=Ref("x"))
 
 
+def test_a_size_that_grows_without_end_is_refused():
+    known = {"x": Array(("batch", 3), "float32")}
+    nodes = [Node("aten.sym_size.int", {"self": Ref("x"), "dim": 0}, ("n0",), ("Max(1, batch)",))]
+    for i in range(40):
+        args = {"a": Ref(f"n{i}"), "b": Ref(f"n{i}")}
+        nodes.append(Node("operator.add", args, (f"n{i + 1}",), ("Max(1, batch)",)))
+    graph = Graph("Net", {"x": Ref("x")}, known, nodes, Ref("x"), {}, {}, limit=1000)
+    with pytest.raises(PortError, match=r"operator.add: more than 9999 terms"):
+        run(graph, {"x": np.float32([[1, 2, 3]])})
+
+
 @pytest.mark.parametrize(
     ("text", "tree"),
     [("2*batch", "2 * $batch"), ("(n//2) + 1", "$n // 2 + 1"), ("Max(1, n)", None)],
