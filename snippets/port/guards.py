@@ -8,6 +8,7 @@ import re
 from .graph import Array, PortError
 
 SIZE = re.compile(r"L(?P<place>(?:\[[^\]]+\])+)\.size\(\)\[(?P<axis>\d+)\]")
+MANY = 300_000  # sizes of all axes together: they are tried in a few seconds
 TRIED = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 31, 100, 4099)
 
 
@@ -55,7 +56,9 @@ def guards_of(conditions, ranges, inputs, known):
         found += [] if most is None else [f"{name} <= {most}"]
     if unknown := [g for g in found if names_in(g) - words_of(known)]:
         raise PortError(f"forward does something else unless {unknown}, of no size that it has")
-    kept, left = [], list(cases(found, known))
+    kept, left = [], cases(found, known)
+    if left is None:
+        return list(dict.fromkeys(found))
     for guard in found:
         stay = [sizes for sizes in left if holds(guard, sizes)]
         if len(stay) < len(left):
@@ -65,13 +68,18 @@ def guards_of(conditions, ranges, inputs, known):
 
 
 def cases(guards, known):
-    """Yield sizes of all axes: small ones, large ones, and those around each number of a guard."""
+    """Return sizes of all axes: small ones, large ones, and those around each number of a guard.
+
+    None if there are too many to try.
+    """
     words = sorted(words_of(known))
     numbers = {int(n) for guard in guards for n in re.findall(r"\d+", guard)}
     around = {n + step for n in numbers for step in (-1, 0, 1)} - {-1, 0}
     tried = sorted({*TRIED, *around}) if len(words) < 3 else sorted({3, 8, 31, *around})
-    for sizes in itertools.product(tried, repeat=len(words)):
-        yield dict(zip(words, sizes, strict=True))
+    if len(tried) ** len(words) > MANY:
+        return None
+    every = itertools.product(tried, repeat=len(words))
+    return [dict(zip(words, sizes, strict=True)) for sizes in every]
 
 
 def words_of(known):

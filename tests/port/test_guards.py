@@ -32,6 +32,12 @@ def test_conditions_in_the_words_of_the_sizes(conditions, ranges, guards):
     assert guards_of(conditions, ranges, INPUTS, KNOWN) == guards
 
 
+def test_of_more_axes_than_can_be_tried_all_conditions_are_kept():
+    known = KNOWN | {"z": Array(tuple(f"n{i}" for i in range(12)), "float32")}
+    guards = guards_of([f"{X} > 3", f"{X} > 3"], {"batch": (4, None)}, INPUTS, known)
+    assert guards == ["batch > 3", "batch >= 4"]
+
+
 def test_what_can_not_be_said_is_refused():
     with pytest.raises(PortError, match=r"'z' is none of its arguments: give each by its name"):
         guards_of(["L['z'].size()[0] > 3"], {}, INPUTS, KNOWN)

@@ -72,8 +72,8 @@ def logit(call):
 
 def nan_to_num(call):
     """Return x without NaN and infinity."""
-    names = {"posinf": "posinf", "neginf": "neginf"}
-    more = "".join(f", {name}={name}" for name in names if call.get(name) is not None)
+    given = [name for name in ("posinf", "neginf") if call.get(name) is not None]
+    more = "".join(f", {name}={name}" for name in given)
     first = f"nan={call.get('nan') or 0.0}"
     return f"self, nan=None, posinf=None, neginf=None: np.nan_to_num(self, {first}{more})"
 
