@@ -14,7 +14,6 @@ from snippets.port.capture import arrays_of, captured, graph_of, named_inputs
 from snippets.port.constants import without_zeros
 from snippets.port.lines import recipe, recipes, text_of, tree_of
 from snippets.port.operations import TABLE
-from snippets.port.ranges import simplify
 from snippets.port.run import run
 from tests import ROOT
 from tests.parity import assert_parity
@@ -80,7 +79,6 @@ def spelled():
     graph = graph_of(captured(model, args, {}, named, None), model, named)
     ran = run(graph, arrays_of(graph, named))
     without_zeros(ran.lines)
-    simplify(ran)
     expanded = Expanded(graph, ran)
     with torch.no_grad():
         theirs = model(*args)

@@ -88,8 +88,8 @@ def wrong(captures):
 # What is said of a sabotage: the file, what it has there, where that is used, and the change.
 SABOTAGES = {
     "a loop over the wrong places": (
-        "loops", "rolled", layout, "with_index(texts[i + j], places[j])",
-        "with_index(texts[i + j], places[0])",
+        "loops", "rolled", layout, "with_index(texts[i + j], places[j], index)",
+        "with_index(texts[i + j], places[0], index)",
     ),
     "a layer too few": ("loops", "rolled", layout, "{start + count})", "{start + count - 1})"),
     "a swapped argument": (
