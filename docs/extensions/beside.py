@@ -12,6 +12,7 @@ import pathlib
 import sys
 
 from docs.extensions import downloads, sources
+from docs.extensions.copying import with_buttons
 from docs.extensions.languages import introduce, sitemap
 from docs.extensions.plain import address, listing, plain
 from docs.extensions.policy import with_policy
@@ -37,7 +38,7 @@ def write(site, url="", policy=True):
         )
         if there in pages:
             made = introduce(made, there, pages, url)
-        made = spoken(made)
+        made = with_buttons(spoken(made))
         if policy:
             made = with_policy(made)
         if made != text:

@@ -19,16 +19,16 @@ for (const part of document.querySelectorAll(".checks code")) {
   first.setAttribute("data-copy", first.textContent + part.textContent);
 }
 
-// Material wraps each copy button in a <nav>, dozens of nameless landmarks for a screen reader, and
-// each table in a box that scrolls on a phone, but that no key reaches; so it is with long formulas.
-const mend = () => {
-  for (const nav of document.querySelectorAll(".md-code__nav:not([role])")) nav.setAttribute("role", "none");
-  for (const box of document.querySelectorAll(".md-typeset__scrollwrap, .formula")) {
-    if (box.scrollWidth > box.clientWidth) box.setAttribute("tabindex", "0");
-  }
-};
-new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
-mend();
+// Material puts each table into a box that scrolls on a phone, but that no key reaches; so it is with
+// long formulas. Widths are asked when all is laid out: asked earlier, it would be laid out twice.
+const wide = new ResizeObserver((boxes) => {
+  for (const { target } of boxes) if (target.scrollWidth > target.clientWidth) target.setAttribute("tabindex", "0");
+});
+const BOXES = ".md-typeset__scrollwrap, .formula";
+new MutationObserver((changes) => {
+  for (const { addedNodes } of changes) for (const node of addedNodes) if (node.matches?.(BOXES)) wide.observe(node);
+}).observe(document.body, { childList: true, subtree: true });
+for (const box of document.querySelectorAll(BOXES)) wide.observe(box);
 
 // On a narrow window the pages are in a drawer, and what opens it is a label, which no key reaches.
 {

@@ -1,0 +1,26 @@
+"""The copy buttons, in the page: Material's script has all laid out anew at each that it adds."""
+
+import itertools
+import json
+import re
+
+TITLE = re.compile(r'"clipboard\.copy": ("[^"]*")')  # among the words that Material's script gets
+BLOCK = re.compile(r"(<pre[^>]*><span></span>)<code(?! id)")
+
+
+def with_buttons(html):
+    """Return the HTML of a page with a button in each block, as Material's script makes them.
+
+    That script answers a button that is pressed: it knows one by ``data-clipboard-target``.
+    """
+    title = json.loads(TITLE.search(html)[1])
+    numbers = itertools.count()
+
+    def with_button(block):
+        name = f"code-{next(numbers)}"
+        return (
+            f'{block[1]}<div class="md-code__nav"><button class="md-code__button" title="{title}"'
+            f' data-md-type="copy" data-clipboard-target="#{name}"></button></div><code id="{name}"'
+        )
+
+    return BLOCK.sub(with_button, html)
