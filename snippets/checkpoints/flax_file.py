@@ -135,7 +135,7 @@ def array(shape, name, bits):
 
 def joined(parts):
     """Return an array of more than a gigabyte, which Flax cuts."""
-    chunks = dict.values(parts["chunks"])
+    chunks = parts["chunks"].values()
     return np.concatenate([np.ravel(chunk) for chunk in chunks]).reshape(*parts["shape"].values())
 
 

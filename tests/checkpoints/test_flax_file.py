@@ -64,6 +64,14 @@ def test_an_array_that_flax_cut():
     assert np.array_equal(found, np.arange(12.0).reshape(3, 4))
 
 
+def test_an_array_of_bfloat16_that_flax_cut(path):
+    one, two = (extension(1, [[1], "bfloat16", bits]) for bits in (b"\x80\x3f", b"\0\x40"))
+    shape = packed("__msgpack_chunked_array__") + packed(1) + packed("shape") + packed({"0": 2})
+    chunks = packed("chunks") + b"\x82" + packed("0") + one + packed("1") + two
+    path.write_bytes(tree_of(b"\x83" + shape + chunks))
+    assert load(path)["w"].tolist() == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
