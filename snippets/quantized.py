@@ -10,6 +10,10 @@ import numpy as np
 
 # Where AWQ keeps eight neighbours in a word, from its lowest bits: 0, 2, 4, 6, 1, 3, 5, 7
 AWQ_ORDER = [0, 4, 1, 5, 2, 6, 3, 7]
+# The floats of 4 bits, by their bits: one of sign, two of exponent, one of mantissa
+FP4 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6], np.float32)
+# The powers of 2 that a byte stands for
+E8M0 = np.array([*(2.0 ** (n - 127) for n in range(255)), np.nan], np.float32)
 
 
 def from_gptq(weights: Mapping[str, Any], *, checkpoint_format: str = "gptq") -> np.ndarray:
@@ -213,6 +217,85 @@ def from_bitsandbytes_4bit(weights: Mapping[str, Any]) -> np.ndarray:
     return in_blocks(table[places.ravel()[: np.prod(shape)]], absmax, blocksize).reshape(shape)
 
 
+def from_fp8(
+    weights: Mapping[str, Any], *, weight_block_size: tuple[int, int] = (128, 128)
+) -> np.ndarray:
+    """Return the weight of a layer of FP8: ``weight * weight_scale_inv``, block by block.
+
+    As DeepSeek stores it. A block is a square of the weight, 128 by 128, and has one scale. At the
+    right and at the bottom the blocks are cut off. Each number is multiplied by its scale, though
+    the name ends in ``_inv``.
+
+    Parameters
+    ----------
+    weights : mapping of str to array
+        ``weight`` (out_features, in_features), float8 that ``load`` has made float32, and
+        ``weight_scale_inv``, one number for each block, (out_features / rows, in_features /
+        columns), rounded up; or one for the whole weight. In uint8 it is the exponent of a power
+        of 2, plus 127.
+    weight_block_size : (rows, columns)
+        As in ``quantization_config`` of config.json.
+
+    Returns
+    -------
+    ndarray
+        (out_features, in_features), float32.
+
+    Raises
+    ------
+    ValueError
+        A tensor is missing, the weight is no matrix of floats, or there are more or fewer scales
+        than blocks.
+
+    See Also
+    --------
+    torch.nn.Linear : holds such a weight.
+    """
+    weight, scales = arrays_of(weights, "FP8", "weight", "weight_scale_inv")
+    rows, columns = check_fp8(weight, scales, weight_block_size)
+    out_features, in_features = weight.shape
+    scales = from_e8m0(scales).reshape(-(-out_features // rows), -(-in_features // columns))
+    scales = np.repeat(scales, rows, axis=0)[:out_features]
+    scales = np.repeat(scales, columns, axis=1)[:, :in_features]  # (out_features, in_features)
+    return weight * scales
+
+
+def from_mxfp4(weights: Mapping[str, Any]) -> np.ndarray:
+    """Return the weights of the experts of GPT-OSS: floats of 4 bits, times powers of 2.
+
+    A byte holds two neighbours along ``in_features``: the first is in its lower four bits. 32
+    neighbours share a scale, a byte that is the exponent of a power of 2, plus 127.
+
+    Parameters
+    ----------
+    weights : mapping of str to array
+        ``_blocks`` (experts, out_features, in_features / 32, 16), uint8, and ``_scales``
+        (experts, out_features, in_features / 32), uint8: ``gate_up_proj_blocks`` and
+        ``gate_up_proj_scales`` of a file, without what both begin with.
+
+    Returns
+    -------
+    ndarray
+        (experts, out_features, in_features), float32. Hugging Face's ``GptOssExperts`` holds the
+        last two axes the other way round, x @ weight.
+
+    Raises
+    ------
+    ValueError
+        A tensor is missing, or the shapes are not those of MXFP4.
+
+    See Also
+    --------
+    torch.nn.Linear : holds such a weight, of one expert.
+    """
+    blocks, scales = arrays_of(weights, "MXFP4", "_blocks", "_scales")
+    check_mxfp4(blocks, scales)
+    places = np.stack([blocks & 15, blocks >> 4], axis=-1)  # (..., groups, 16, 2)
+    numbers = FP4[places].reshape(*scales.shape, 32)  # (..., groups, 32)
+    numbers *= from_e8m0(scales)[..., None]
+    return numbers.reshape(*scales.shape[:-1], -1)  # (..., in_features)
+
+
 def from_qtensor(tensor: Any) -> np.ndarray:
     """Return the numbers of a quantised tensor of PyTorch: ``scale * (stored - zero_point)``.
 
@@ -244,7 +327,12 @@ def from_qtensor(tensor: Any) -> np.ndarray:
     return (stored.astype(np.int64) - zero_point).astype(np.float32) * np.asarray(scale, np.float32)
 
 
-def dequantized(state: Mapping[str, Any], *, checkpoint_format: str = "gptq") -> dict[str, Any]:
+def dequantized(
+    state: Mapping[str, Any],
+    *,
+    checkpoint_format: str = "gptq",
+    weight_block_size: tuple[int, int] = (128, 128),
+) -> dict[str, Any]:
     """Return a state_dict with the ``weight`` that each quantised layer stands for.
 
     A weight is computed each time that you read it, so that one layer is in memory at a time. It
@@ -256,11 +344,14 @@ def dequantized(state: Mapping[str, Any], *, checkpoint_format: str = "gptq") ->
         What ``load`` returns.
     checkpoint_format : {"gptq", "gptq_v2"}
         As in ``quantization_config`` of config.json; of GPTQ alone.
+    weight_block_size : (rows, columns)
+        As in ``quantization_config`` of config.json; of FP8 alone.
 
     Returns
     -------
     dict of str to array
-        ``weight`` (out_features, in_features) in the place of the tensors of its layer, float32.
+        ``weight`` (out_features, in_features) in the place of the tensors of its layer, float32;
+        of MXFP4 ``gate_up_proj`` and ``down_proj``, (experts, out_features, in_features).
 
     See Also
     --------
@@ -273,16 +364,21 @@ def dequantized(state: Mapping[str, Any], *, checkpoint_format: str = "gptq") ->
     values = {name: taken_over(get(name)) for name in state}
     layers = quantised_layers(values)
     owner = {prefix + own: prefix for prefix, (_, parts) in layers.items() for own in parts}
+    settings = {
+        "GPTQ": {"checkpoint_format": checkpoint_format},
+        "FP8": {"weight_block_size": weight_block_size},
+    }
     found = LazyDict()
     for name, value in values.items():
         prefix = owner.get(name)
         if prefix is None:
             found[name] = value
-        elif f"{prefix}weight" not in found:
-            kind, own = layers[prefix]
-            version = {"checkpoint_format": checkpoint_format} if kind.library == "GPTQ" else {}
-            read = partial(kind.read, **version)
-            found[f"{prefix}weight"] = Stored(kind.shape(own), "float32", LazyDict(own), read)
+            continue
+        kind, own = layers[prefix]
+        weight = prefix + kind.weight
+        if weight not in found:
+            read = partial(kind.read, **settings.get(kind.library, {}))
+            found[weight] = Stored(kind.shape(own), "float32", LazyDict(own), read)
             if PACKED in own:
                 found[f"{prefix}bias"] = own[PACKED][1]
     return found
@@ -302,6 +398,8 @@ class Kind(NamedTuple):
         What the weight's shape is by these tensors; None if they are not of this kind.
     read : callable
         The function that makes the weight of them.
+    weight : str
+        The name of the weight, behind what their names begin with.
     """
 
     library: str
@@ -309,6 +407,7 @@ class Kind(NamedTuple):
     others: dict[str, str]
     shape: Callable
     read: Callable
+    weight: str = "weight"
 
 
 def shape_of_gptq(own):
@@ -336,7 +435,10 @@ def shape_of_compressed(own):
 
 def shape_of_int8(own):
     """Return the shape of the weight, which is not packed."""
-    return next((shape for shape in shapes(own, "weight") if len(shape) == 2), None)
+    match shapes(own, "weight"):
+        case [[rows, columns]]:
+            return rows, columns
+    return None
 
 
 def shape_of_4bit(own):
@@ -345,6 +447,22 @@ def shape_of_4bit(own):
         return tuple(quant_state(own)["shape"])
     except ValueError:
         return None
+
+
+def shape_of_fp8(own):
+    """Return the shape of the weight, which is not packed; each block has a scale, or all have."""
+    match shapes(own, "weight", "weight_scale_inv"):
+        case [[rows, columns], [] | [_] | [_, _]]:
+            return rows, columns
+    return None
+
+
+def shape_of_mxfp4(own):
+    """Return (experts, out_features, in_features), of blocks of 16 bytes."""
+    match shapes(own, "_blocks", "_scales"):
+        case [[*rows, groups, 16], [*of_scales]] if of_scales == [*rows, groups] and rows:
+            return *rows, 32 * groups
+    return None
 
 
 def shape_of_packed(own):
@@ -371,8 +489,8 @@ def from_weight(own):
 
 
 def shapes(own, *names):
-    """Return the shapes of these tensors, () of what has none."""
-    return [tuple(getattr(own[name], "shape", ())) for name in names]
+    """Return the shapes of these tensors, None of what has none."""
+    return [getattr(own[name], "shape", None) for name in names]
 
 
 PACKED = "_packed_params._packed_params"
@@ -383,6 +501,8 @@ COMPRESSED = {
     "weight_shape": "shape",
 }
 INT8 = {"weight": "a row at a time", "SCB": "largest magnitudes"}
+FP8 = {"weight": "a number a byte", "weight_scale_inv": "scales"}
+MXFP4 = {"_blocks": "packed along in_features", "_scales": "scales"}
 FOUR_BITS = {
     "weight": "two numbers a byte",
     "weight.absmax": "scales",
@@ -421,18 +541,24 @@ KINDS = [
         )
         for code in ("nf4", "fp4")
     ],
+    Kind("FP8", FP8, {"activation_scale": "scale of the inputs"}, shape_of_fp8, from_fp8),
+    Kind("MXFP4", MXFP4, {}, shape_of_mxfp4, from_mxfp4, weight=""),
     Kind("PyTorch", {PACKED: "with its bias"}, OF_TORCH, shape_of_packed, from_packed_params),
     Kind("PyTorch", {"weight": "a quantised tensor"}, OF_TORCH, shape_of_qtensor, from_weight),
 ]
 
 
 # What is in no other layer, by the end of its name
-KNOWN_BY = re.compile(r"(|.*\.)(qweight|weight_packed|SCB|weight\.absmax|_packed_params\.\w+)")
+KNOWN_BY = re.compile(
+    r"(|.*\.)(qweight|weight_packed|weight_scale_inv|SCB|weight\.absmax|_packed_params\.\w+)"
+)
+KNOWN_BLOCKS = re.compile(r"(.*)_blocks")
 
 
 def quantised_layers(values):
     """Return {prefix: (Kind, {own name: value})} of the layers that a library quantised."""
-    prefixes = [known[1] for name in values if (known := KNOWN_BY.fullmatch(name))]
+    known = [KNOWN_BY.fullmatch(name) or KNOWN_BLOCKS.fullmatch(name) for name in values]
+    prefixes = [found[1] for found in known if found]
     prefixes += [name.removesuffix("weight") for name in values if is_qtensor(values[name])]
     return {prefix: fits for prefix in prefixes if (fits := kind_of(values, prefix))}
 
@@ -453,6 +579,11 @@ def from_words(words, bits, count):
     stream = np.unpackbits(raw, axis=1, bitorder="little")[:, : count * bits]
     planes = stream.reshape(len(words), count, bits)
     return sum(planes[..., i].astype(np.int16) << i for i in range(bits))
+
+
+def from_e8m0(scales):
+    """Return scales, those that are exponents of 2 as the floats that they stand for."""
+    return E8M0[scales] if scales.dtype == np.uint8 else scales
 
 
 def groups_of(given_groups, in_features, groups):
@@ -600,6 +731,36 @@ def check_int8(weight, largest, order):
         )
     if np.any(order):
         raise ValueError(f"weight_format is {order}, the order of a GPU: save it as format 0, row")
+
+
+def check_fp8(weight, scales, block_size):
+    """Refuse scales that are not one for each block; return the rows and columns of a block."""
+    check_matrix("weight", weight)
+    if weight.dtype.kind != "f":
+        raise ValueError(
+            f"weight has dtype {weight.dtype}: FP8 is float8, which load makes float32; was it read"
+            " by another reader, as bytes?"
+        )
+    if scales.size == 1:
+        return weight.shape
+    rows, columns = block_size
+    grid = -(-weight.shape[0] // rows), -(-weight.shape[1] // columns)
+    if scales.shape != grid:
+        raise ValueError(
+            f"weight has shape {weight.shape}, in blocks of {rows} by {columns} that is {grid},"
+            f" but weight_scale_inv {scales.shape}: is weight_block_size of config.json another?"
+        )
+    return rows, columns
+
+
+def check_mxfp4(blocks, scales):
+    """Refuse what MXFP4 does not store."""
+    fits = blocks.dtype == scales.dtype == np.uint8 and blocks.shape == (*scales.shape, 16)
+    if not fits or scales.ndim < 2:
+        raise ValueError(
+            f"_blocks has shape {blocks.shape} and dtype {blocks.dtype}, _scales {scales.shape} and"
+            f" {scales.dtype}: MXFP4 stores uint8, 16 bytes and one scale for 32 numbers"
+        )
 
 
 def check_blocks(size, numbers, table, scales, blocksize):

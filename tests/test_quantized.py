@@ -20,7 +20,9 @@ from snippets.quantized import (
     from_bitsandbytes_4bit,
     from_bitsandbytes_int8,
     from_compressed_tensors,
+    from_fp8,
     from_gptq,
+    from_mxfp4,
     from_qtensor,
 )
 from snippets.state_dict import under
@@ -38,6 +40,8 @@ FUNCTIONS = {
     "compressed-tensors": "from_compressed_tensors",
     "bitsandbytes, int8": "from_bitsandbytes_int8",
     "bitsandbytes": "from_bitsandbytes_4bit",
+    "FP8": "from_fp8",
+    "MXFP4": "from_mxfp4",
 }
 
 
@@ -193,6 +197,44 @@ def test_blocks_of_blocks():
     assert same(from_bitsandbytes_4bit(weights), want)
 
 
+def test_blocks_that_are_cut_off():
+    """As DeepSeek's kv_a_proj_with_mqa has them: five scales for 576 rows."""
+    weight = RNG.standard_normal((9, 14)).astype(np.float32)
+    scales = RNG.random((3, 2)).astype(np.float32)
+    want = [[weight[i, j] * scales[i // 4, j // 8] for j in range(14)] for i in range(9)]
+    given = {"weight": weight, "weight_scale_inv": scales}
+    assert same(from_fp8(given, weight_block_size=(4, 8)), np.array(want))
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_one_scale_for_all(shape):
+    weight = RNG.standard_normal((300, 200)).astype(np.float32)
+    given = {"weight": weight, "weight_scale_inv": np.full(shape, 0.1, np.float32)}
+    assert same(from_fp8(given), weight * np.float32(0.1))
+
+
+def test_scales_that_are_exponents():
+    weight, powers = np.ones((1, 4), np.float32), np.array([[0, 126, 254, 255]], np.uint8)
+    given = {"weight": weight, "weight_scale_inv": powers}
+    want = np.array([[2.0**-127, 0.5, 2.0**127, np.nan]], np.float32)
+    np.testing.assert_array_equal(from_fp8(given, weight_block_size=(1, 1)), want)
+
+
+def test_the_sixteen_numbers_of_four_bits():
+    """The first of two is in the lower bits; sign, two bits of exponent, one of mantissa."""
+    given = {"_blocks": np.arange(0, 256, 17, np.uint8)[None, None], "_scales": [[127]]}
+    given["_scales"] = np.array(given["_scales"], np.uint8)
+    numbers = from_mxfp4(given)[0, ::2]
+    want = [
+        (-1) ** sign * (0.5 * low if not high else 2 ** (high - 1) * (1 + low / 2))
+        for sign in (0, 1)
+        for high in range(4)
+        for low in (0, 1)
+    ]
+    assert numbers.tolist() == want
+    assert np.signbit(numbers).tolist() == [False] * 8 + [True] * 8
+
+
 # ---- PyTorch's own ----
 
 
@@ -252,7 +294,8 @@ def test_a_state_dict_of_all_libraries():
     """Each weight is computed when it is read; what is not quantised stays."""
     state = {"embed.weight": np.ones((3, 2), np.float32)}
     for i, layer in enumerate(LAYERS):
-        state |= {f"layers.{i}.{name}": values for name, values in stored(layer).items()}
+        start = f"layers.{i}.{'weight' * (layer == 'MXFP4')}"
+        state |= {f"{start}{name}": values for name, values in stored(layer).items()}
         state[f"layers.{i}.bias"] = np.ones(7)
     found = dequantized(state)
     names = [f"layers.{i}.{name}" for i in range(len(LAYERS)) for name in ("weight", "bias")]
@@ -274,6 +317,31 @@ def test_the_version_of_gptq():
     weights, *_ = a_gptq(4, "gptq_v2", {})
     found = dequantized(weights, checkpoint_format="gptq_v2")
     assert same(found["weight"], from_gptq(weights, checkpoint_format="gptq_v2"))
+
+
+def test_the_blocks_of_fp8():
+    given = {f"fc.{name}": values for name, values in stored("FP8, float").items()}
+    given = {name: values[:2, :3] for name, values in given.items()}
+    found = dequantized(given, weight_block_size=(1, 1))
+    assert same(found["fc.weight"], given["fc.weight"] * given["fc.weight_scale_inv"])
+
+
+def test_float8_of_a_file(tmp_path):
+    torch = pytest.importorskip("torch")
+    state = {name: torch.from_numpy(values) for name, values in stored("FP8, ue8m0").items()}
+    state["weight"] = state["weight"].to(torch.float8_e4m3fn)
+    state["weight_scale_inv"] = state["weight_scale_inv"].to(torch.float8_e8m0fnu)
+    torch.save(state, tmp_path / "w.pt")
+    found = dequantized(load_torch(tmp_path / "w.pt"))
+    assert same(found["weight"], LAYERS["FP8, ue8m0"])
+
+
+def test_the_experts_keep_their_names():
+    given = {f"mlp.experts.gate_up_proj{name}": part for name, part in stored("MXFP4").items()}
+    bias = {"mlp.experts.gate_up_proj_bias": np.ones((3, 7))}
+    found = dequantized(given | bias)
+    assert list(found) == ["mlp.experts.gate_up_proj", "mlp.experts.gate_up_proj_bias"]
+    assert same(found["mlp.experts.gate_up_proj"], LAYERS["MXFP4"])
 
 
 def test_scales_in_bfloat16_are_read_with_the_weight(tmp_path):
@@ -312,6 +380,11 @@ def test_describe_tells_the_bytes_that_are_stored():
         {"qweight": np.ones((3, 9)), "scales": np.ones((3, 8)), "qzeros": np.ones((3, 1))},
         {"qweight": np.ones((3, 8)), "scales": np.ones((3, 8)), "qzeros": np.ones((3, 0))},
         {"weight": np.ones(3, np.int8), "SCB": np.ones(3)},
+        {"weight": np.ones(3), "weight_scale_inv": np.ones(3)},
+        {"weight": np.ones((3, 2)), "weight_scale_inv": "text"},
+        {"down_blocks": np.ones((3, 1, 16)), "down_scales": np.ones((3, 2))},
+        {"down_blocks": np.ones((3, 1, 8)), "down_scales": np.ones((3, 1))},
+        {"down_blocks": np.ones((1, 16)), "down_scales": np.ones(1)},
         {"weight_packed": np.ones(3), "weight_scale": np.ones(3), "weight_shape": np.ones(2)},
         {"_packed_params._packed_params": (StandIn("f", ()), None)},
         {"weight": StandIn("torch._utils._rebuild_qtensor", None)},
@@ -334,6 +407,7 @@ NF4, INT8 = stored("bitsandbytes, nf4"), stored("bitsandbytes, int8")
 NF4_NESTED = stored("bitsandbytes, nf4, nested")
 GPTQ, AWQ = stored("GPTQ, 4 bits"), stored("AWQ")
 PACKED = stored("compressed-tensors, 4 bits, group, with zero points")
+FP8, MXFP4 = stored("FP8, float"), stored("MXFP4")
 STORAGE, ZERO = np.zeros(6, np.int8), StandIn("torch.per_tensor_affine")
 
 
@@ -393,6 +467,23 @@ REFUSED = [
     (from_bitsandbytes_4bit, NF4 | {"weight.absmax": np.ones(33)}, "33 scales for 2145 numbers in"),
     (from_bitsandbytes_4bit, NF4_NESTED | {"weight.absmax": np.ones(34)}, "34 numbers of float64"),
     (from_bitsandbytes_4bit, a_4bit(blocksize=0)[0], "no JSON of a shape and a blocksize"),
+    (from_fp8, {"weight": FP8["weight"]}, "no weight_scale_inv, which FP8 stores, in ['weight']"),
+    (from_fp8, FP8 | {"weight": np.ones(3)}, "weight has shape (3,), not that of a matrix"),
+    (
+        from_fp8,
+        FP8 | {"weight": np.ones((3, 2), np.uint8)},
+        "weight has dtype uint8: FP8 is float8",
+    ),
+    (
+        from_fp8,
+        FP8 | {"weight": FP8["weight"].T},
+        "weight has shape (384, 256), in blocks of 128 by 128 that is (3, 2), but weight_scale_inv"
+        " (2, 3): is weight_block_size of config.json another?",
+    ),
+    (from_mxfp4, {"_scales": MXFP4["_scales"]}, "no _blocks, which MXFP4 stores, in ['_scales']"),
+    (from_mxfp4, MXFP4 | {"_blocks": MXFP4["_blocks"][..., :8]}, "_blocks has shape (3, 7, 2, 8)"),
+    (from_mxfp4, MXFP4 | {"_scales": np.ones((3, 7, 2))}, "_scales (3, 7, 2) and float64: MXFP4"),
+    (from_mxfp4, {k: v[0, 0] for k, v in MXFP4.items()}, "_blocks has shape (2, 16)"),
     (from_qtensor, np.ones(3), "is no quantised tensor of PyTorch"),
     (from_qtensor, qtensor(STORAGE, -1, (2,), (1,), (ZERO, 0.1, 0)), "is no quantised tensor"),
     (from_qtensor, qtensor(STORAGE, 0, (7,), (0,), (ZERO, 0.1, 0)), "for a storage of 6 numbers"),
@@ -458,6 +549,11 @@ def test_the_module_as_it_is_is_right():
         ("[pairs.ravel() >> 4, pairs.ravel() & 15]", "[pairs.ravel() & 15, pairs.ravel() >> 4]"),
         ('said["nested_blocksize"])\n        absmax', 'said["blocksize"])\n        absmax'),
         ('+ np.float32(said["nested_offset"])', "+ 0"),
+        ("rows, axis=0)[:out_features]", "rows, axis=0)[:out_features][::-1]"),
+        ("return weight * scales", "return weight / scales"),
+        ("[blocks & 15, blocks >> 4]", "[blocks >> 4, blocks & 15]"),
+        ("2.0 ** (n - 127)", "2.0 ** (n - 128)"),
+        ("2, 3, 4, 6, -0.0", "2, 3, 4, 5, -0.0"),
     ],
 )
 def test_a_mistake_is_found_out(old, new):
@@ -472,3 +568,7 @@ def test_shape_comments():
         module.from_awq(AWQ)
         sizes.update(in_features=80, out_features=40, groups=5)
         module.from_compressed_tensors(PACKED)
+        sizes.update(in_features=384, out_features=256)
+        module.from_fp8(FP8)
+        sizes.update(in_features=64, groups=2)
+        module.from_mxfp4(MXFP4)

@@ -1,10 +1,11 @@
 """Let the libraries that quantise make small layers, and say what they hold.
 
-    python -m tests.checkpoints.quantizers
+    python -m tests.checkpoints.quantizers fp8 mxfp4
 
-writes data/quantized.npz, in an environment with torch, bitsandbytes 0.50.2, compressed-tensors
-0.20.1 and, of which a few files are enough and are taken as they are, auto-gptq 0.7.1 and
-autoawq 0.2.9. The ordinary tests read that file and need none of them.
+writes the layers of these functions into data/quantized.npz, in an environment with torch and the
+library: transformers 5.12.1, bitsandbytes 0.50.2, compressed-tensors 0.20.1 or, of which a few
+files are enough and are taken as they are, auto-gptq 0.7.1 and autoawq 0.2.9. The ordinary tests
+read that file and need none of them.
 """
 
 import importlib
@@ -96,13 +97,39 @@ def compressed_tensors():
             yield f"compressed-tensors, {bits} bits, {strategy}, {kind}", stored, theirs
 
 
+def fp8():
+    """Yield layers of transformers' FP8, of 2 by 3 blocks: scales are floats, or powers of 2."""
+    from transformers.integrations.finegrained_fp8 import Fp8Dequantize, Fp8Quantize
+
+    for scale_fmt in ("float", "ue8m0"):
+        config = types.SimpleNamespace(weight_block_size=(128, 128), scale_fmt=scale_fmt)
+        library = types.SimpleNamespace(quantization_config=config)
+        # So that the file is small, the same numbers again and again, no two blocks alike.
+        weight = torch.randn(251).repeat(392)[: 256 * 384].reshape(256, 384)
+        weight *= torch.rand(2, 3).repeat_interleave(128, 0).repeat_interleave(128, 1)
+        stored = Fp8Quantize(library).convert({"weight": weight})
+        theirs = Fp8Dequantize(library)._dequantize_one(*stored.values(), torch.float32)
+        yield f"FP8, {scale_fmt}", {name: part.float() for name, part in stored.items()}, theirs
+
+
+def mxfp4():
+    """Yield experts of GPT-OSS, whose (in, out) is turned round."""
+    from transformers.integrations.mxfp4 import convert_moe_packed_tensors
+
+    blocks = torch.randint(0, 256, (3, 7, 2, 16), dtype=torch.uint8)
+    scales = torch.randint(110, 140, (3, 7, 2), dtype=torch.uint8)
+    theirs = convert_moe_packed_tensors(blocks, scales, dtype=torch.float32)
+    yield "MXFP4", {"_blocks": blocks, "_scales": scales}, theirs.transpose(1, 2)
+
+
 def main():
     """Write what they store and what they make of it: ``"name/tensor"``, ``"name/"``."""
     torch.manual_seed(0)
     leave_out_kernels()  # compressed-tensors imports all of transformers
-    arrays = {}
-    for makers in (gptq, awq, bitsandbytes, compressed_tensors):
-        for name, stored, theirs in makers():
+    with np.load(DATA) as file:
+        arrays = dict(file)
+    for makers in sys.argv[1:]:
+        for name, stored, theirs in globals()[makers]():
             arrays[f"{name}/"] = theirs.detach().float().numpy()
             arrays |= {f"{name}/{key}": values.numpy() for key, values in stored.items()}
     np.savez_compressed(DATA, **arrays)
