@@ -19,6 +19,8 @@ class Family(NamedTuple):
         Patterns: each is found in some name.
     rows : str
         How rows, or what else is stored, are to be read.
+    norm : str
+        The class of its norms; "" where it has several.
     tied : tuple of str
         The end of a name that may be missing, and of the one that takes its place.
     page : str
@@ -29,6 +31,7 @@ class Family(NamedTuple):
     types: dict[str, str]
     marks: list[str]
     rows: str
+    norm: str
     tied: tuple[str, ...] = ()
     page: str = ""
 
@@ -44,6 +47,7 @@ FAMILIES = [
         {"gpt2": "GPT-2"},
         [r"\bc_attn\.weight$", r"\bc_fc\.weight$", r"\bwpe\.weight$"],
         "all matrices are (in, out), x @ weight; the columns of c_attn are q, k and v, in blocks",
+        "LayerNorm",
         ("lm_head.weight", "wte.weight"),
         "models/gpt2.md",
     ),
@@ -52,6 +56,7 @@ FAMILIES = [
         {"t5": "T5", "mt5": "mT5"},
         [r"\bDenseReluDense\.", r"\brelative_attention_bias\."],
         f"{HEADS}; scores are not divided by sqrt(d_kv), all layers use the first one's bias",
+        "RMSNorm",
         ("lm_head.weight", "shared.weight"),
         "models/t5.md",
     ),
@@ -60,6 +65,7 @@ FAMILIES = [
         {"whisper": "Whisper"},
         [r"\bencoder\.conv1\.weight$", r"\bencoder_attn\.q_proj\."],
         f"{HEADS}; k_proj has no bias",
+        "LayerNorm",
         ("proj_out.weight", "decoder.embed_tokens.weight"),
         "models/whisper.md",
     ),
@@ -68,6 +74,7 @@ FAMILIES = [
         {"clip": "CLIP"},
         [r"\btext_model\..*self_attn", r"\bvision_model\..*self_attn", r"\blogit_scale$"],
         f"{HEADS}; logits are multiplied by exp(logit_scale)",
+        "LayerNorm",
         page="models/clip.md",
     ),
     Family(
@@ -75,6 +82,7 @@ FAMILIES = [
         {"mamba": "Mamba"},
         [r"\bmixer\.A_log$", r"\bmixer\.x_proj\."],
         "A is -exp(A_log); the rows of in_proj are x, then the gate",
+        "RMSNorm",
         ("lm_head.weight", "embeddings.weight"),
         "models/mamba.md",
     ),
@@ -83,6 +91,7 @@ FAMILIES = [
         {"wav2vec2": "wav2vec 2.0", "hubert": "HuBERT"},
         [r"\bfeature_extractor\.conv_layers\.", r"\bpos_conv_embed\.conv\."],
         f"{HEADS}; weight_norm of pos_conv_embed keeps a length for each place of the kernel",
+        "",
         page=FUSED_PAGE,
     ),
     Family(
@@ -90,6 +99,7 @@ FAMILIES = [
         {"vit": "ViT", "deit": "DeiT"},
         [r"\bpatch_embeddings\.projection\.weight$", r"\blayernorm_before\.", r"\bcls_token$"],
         f"{HEADS}; the first position is the class token",
+        "LayerNorm",
         page="models/vit.md",
     ),
     Family(
@@ -97,6 +107,7 @@ FAMILIES = [
         {"albert": "ALBERT"},
         [r"\balbert_layer_groups\."],
         f"{HEADS}; one layer is used again and again",
+        "LayerNorm",
         page="models/bert.md",
     ),
     Family(
@@ -104,6 +115,7 @@ FAMILIES = [
         {"distilbert": "DistilBERT"},
         [r"\battention\.q_lin\.", r"\bsa_layer_norm\."],
         f"{HEADS}; the norms stand behind the additions",
+        "LayerNorm",
     ),
     Family(
         "BERT or RoBERTa",
@@ -115,6 +127,7 @@ FAMILIES = [
         },
         [r"\battention\.self\.query\.", r"\bintermediate\.dense\.", r"\btoken_type_embeddings\."],
         f"{HEADS}; the norms stand behind the additions; RoBERTa's positions begin at 2",
+        "LayerNorm",
         page="models/bert.md",
     ),
     Family(
@@ -122,6 +135,7 @@ FAMILIES = [
         {"gpt_neox": "GPT-NeoX"},
         [r"\battention\.query_key_value\.", r"\bembed_in\.weight$"],
         "rows of query_key_value are (heads, 3, head_dim): q, k and v of each head",
+        "LayerNorm",
         page=FUSED_PAGE,
     ),
     Family(
@@ -129,6 +143,7 @@ FAMILIES = [
         {"bloom": "Bloom"},
         [r"\bself_attention\.query_key_value\.", r"\bword_embeddings_layernorm\."],
         "rows of query_key_value are (heads, 3, head_dim): q, k and v of each head",
+        "LayerNorm",
         ("lm_head.weight", "word_embeddings.weight"),
         FUSED_PAGE,
     ),
@@ -137,6 +152,7 @@ FAMILIES = [
         {"falcon": "Falcon"},
         [r"\bself_attention\.query_key_value\.", r"\bword_embeddings\."],
         "rows of query_key_value lie as config.json says, in one of three orders",
+        "LayerNorm",
         ("lm_head.weight", "word_embeddings.weight"),
         FUSED_PAGE,
     ),
@@ -145,12 +161,14 @@ FAMILIES = [
         {"gptj": "GPT-J"},
         [r"\battn\.q_proj\.", r"\bmlp\.fc_in\."],
         f"{HEADS}; RoPE turns neighbouring rows, and not all of a head",
+        "LayerNorm",
     ),
     Family(
         "OPT",
         {"opt": "OPT"},
         [r"\bdecoder\.layers\..*\bself_attn\.q_proj\.", r"\bdecoder\.embed_positions\."],
         f"{HEADS}; positions begin at 2",
+        "LayerNorm",
         ("lm_head.weight", "decoder.embed_tokens.weight"),
     ),
     Family(
@@ -158,6 +176,7 @@ FAMILIES = [
         {"phi3": "Phi-3"},
         [r"\bself_attn\.qkv_proj\.", r"\bmlp\.gate_up_proj\."],
         "rows of qkv_proj are all of q, of k, of v; those of gate_up_proj are the gate, then up",
+        "RMSNorm",
         EMBED,
         FUSED_PAGE,
     ),
@@ -166,6 +185,7 @@ FAMILIES = [
         {"mixtral": "Mixtral"},
         [r"\bself_attn\.q_proj\.", r"\bblock_sparse_moe\.|\bmlp\.experts\.gate_up_proj$"],
         f"{HALVES}; each token goes to some of the experts",
+        "RMSNorm",
         EMBED,
     ),
     Family(
@@ -173,6 +193,7 @@ FAMILIES = [
         {"gemma3_text": "Gemma 3", "gemma3": "Gemma 3"},
         [r"\bpre_feedforward_layernorm\.", r"\bself_attn\.q_norm\."],
         f"{HALVES}; norms are stored minus 1, embeddings are multiplied by sqrt(hidden_size)",
+        "RMSNorm",
         EMBED,
         "models/gemma.md",
     ),
@@ -181,6 +202,7 @@ FAMILIES = [
         {"gemma2": "Gemma 2"},
         [r"\bpre_feedforward_layernorm\."],
         f"{HALVES}; norms are stored minus 1, embeddings are multiplied by sqrt(hidden_size)",
+        "RMSNorm",
         EMBED,
     ),
     Family(
@@ -188,6 +210,7 @@ FAMILIES = [
         {"qwen3": "Qwen3"},
         [r"\bself_attn\.q_norm\.", r"\bmlp\.gate_proj\."],
         f"{HALVES}; a norm over each head of q and k comes before",
+        "RMSNorm",
         EMBED,
         "models/llama.md",
     ),
@@ -196,6 +219,7 @@ FAMILIES = [
         {"qwen2": "Qwen2"},
         [r"\bself_attn\.q_proj\.bias$", r"\bmlp\.gate_proj\."],
         HALVES,
+        "RMSNorm",
         EMBED,
         "models/llama.md",
     ),
@@ -204,6 +228,7 @@ FAMILIES = [
         {"llama": "Llama", "mistral": "Mistral"},
         [r"\bself_attn\.q_proj\.weight$", r"\bmlp\.gate_proj\.", r"\bpost_attention_layernorm\."],
         HALVES,
+        "RMSNorm",
         EMBED,
         "models/llama.md",
     ),
@@ -212,6 +237,7 @@ FAMILIES = [
         {},
         [r"^conv1\.weight$", r"^layer1\.0\.conv1\.weight$", r"^layer4\.", r"^fc\.weight$"],
         "rows are channels; strides stand in no tensor, 2 in the first block from layer2 on",
+        "BatchNorm2d",
         page="models/resnet.md",
     ),
 ]
@@ -237,9 +263,8 @@ def family_of(names, config=None):
         ``name``, ``page`` and ``rows`` of the family; ``absent``, sentences on what is not in the
         file; ``doubt``, where config.json speaks of another one.
     """
-    told = config or {}
-    lines = "\n".join(names)
-    found = [f for f in FAMILIES if all(re.search(mark, lines, re.M) for mark in f.marks)]
+    told, lines = config or {}, "\n".join(names)
+    found = fitting_families(lines)
     if not found:
         return None
     family, kind = found[0], told.get("model_type")
@@ -262,6 +287,26 @@ def family_of(names, config=None):
         "absent": absent,
         "doubt": f"config.json says {kind}" if isinstance(kind, str) and not known else "",
     }
+
+
+def norm_of(names):
+    """Return the class of the norms of the family that these names tell; "" if they tell none.
+
+    Parameters
+    ----------
+    names : collection of str
+
+    Returns
+    -------
+    str
+        A class of torch.nn.
+    """
+    return next((family.norm for family in fitting_families("\n".join(names))), "")
+
+
+def fitting_families(lines):
+    """Return the families of which all marks are found in lines of names."""
+    return [f for f in FAMILIES if all(re.search(mark, lines, re.M) for mark in f.marks)]
 
 
 def settings_of(config):

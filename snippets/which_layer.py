@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .families import norm_of
 from .storage import (
     REGISTRY,
     Tensor,
@@ -96,7 +97,7 @@ class Fit(NamedTuple):
     tensors : dict of str to Tensor
         The registry's entry of each tensor, by its name in the module.
     clue : str
-        What decides for this class, where others store the same: name, kernel or neighbours.
+        What decides for this class, where others store the same: family, name, kernel, neighbours.
     """
 
     layer: str
@@ -116,7 +117,7 @@ class Fit(NamedTuple):
 
 def modules_of(shapes):
     """Return [(prefix, {own name: shape}, [Fit])] of all modules, decided in each other's light."""
-    found = decided(list(modules(shapes)))
+    found = decided(list(modules(shapes)), norm_of(shapes))
     if not any(fit.layer == CONV1D for _, _, fits in found for fit in fits):
         return found
     # A square weight beside sure ones of Hugging Face may be either.
@@ -127,23 +128,31 @@ def modules_of(shapes):
     ]
 
 
-def decided(found):
-    """Return the modules, with the class first that a clue decides for."""
+def decided(found, norm):
+    """Return the modules, with the class first that the model's family or a clue decides for."""
     beside = [(own.get("weight", ()), len(own)) for _, own, _ in found]
     result = []
     for i, (prefix, own, fits) in enumerate(found):
-        layers = {stem(fit.layer) for fit in fits if fit.usual}
-        if len(layers) > 1:
+        usual = [fit.layer for fit in fits if fit.usual]
+        layers = {stem(layer) for layer in usual}
+        if norm in usual and len(usual) > 1:
+            fits = put_first(fits, [norm], "family")
+        elif len(layers) > 1:
             words = [word for word in prefix.lower().split(".") if word and not word.isdigit()]
             known = known_of_module(own, beside, i)
             for names, clue, pattern, when in CLUES:
                 holds = re.search(pattern, words[-1] if words else "")
                 if holds and layers & set(names.split()) and evaluate(parsed(when), known):
-                    rest = [fit for fit in fits if stem(fit.layer) not in names.split()]
-                    fits = [fit._replace(clue=clue) for fit in fits if fit not in rest] + rest
+                    fits = put_first(fits, names.split(), clue)
                     break
         result.append((prefix, own, fits))
     return result
+
+
+def put_first(fits, layers, clue):
+    """Return the fits, those first that a clue decides for."""
+    rest = [fit for fit in fits if not {fit.layer, stem(fit.layer)} & {*layers}]
+    return [fit._replace(clue=clue) for fit in fits if fit not in rest] + rest
 
 
 def stem(layer):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from snippets.describe import describe, facts
-from snippets.families import FAMILIES, family_of, settings_of
+from snippets.families import FAMILIES, family_of, norm_of, settings_of
+from snippets.which_layer import modules_of
 from tests import ROOT
 
 TINY = json.loads((ROOT / "tests/models/families.json").read_text("utf-8"))
@@ -45,6 +46,28 @@ def test_a_family_needs_all_of_its_marks(kind):
 def test_each_page_of_a_model_is_that_of_a_family():
     pages = {f"models/{path.name}" for path in (ROOT / "docs/en/models").glob("*.md")}
     assert {family.page for family in FAMILIES if family.page} == pages - {"models/index.md"}
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_a_family_decides_the_class_of_its_norms(kind):
+    shapes = {name: tuple(shape) for name, shape in TINY[kind][1].items()}
+    norms = [fits for _, own, fits in modules_of(shapes) if len(own.get("weight", ())) == 1]
+    assert norms
+    for fits in norms:
+        decided = [fit.layer for fit in fits if fit.clue == "family"]
+        assert decided == ([norm_of(shapes)] if norm_of(shapes) else [])
+
+
+def test_a_family_decides_norms_alone():
+    names = [f"model.layers.0.{part}.weight" for part in ("self_attn.q_proj", "mlp.gate_proj")]
+    shapes = dict.fromkeys(names, (8, 8)) | {"model.layers.0.post_attention_layernorm.weight": (8,)}
+    told = {prefix: fits[0] for prefix, _, fits in modules_of(shapes)}
+    assert [(fit.layer, fit.clue) for fit in told.values()] == [
+        ("Linear", "name"),
+        ("Linear", "name"),
+        ("RMSNorm", "family"),
+    ]
+    assert norm_of(names) == ""
 
 
 def test_a_tied_head_takes_the_place_of_what_is_not_stored():

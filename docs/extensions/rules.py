@@ -5,7 +5,7 @@ import pickletools
 
 import numpy as np
 
-from snippets import checkpoints, describe, which_layer
+from snippets import checkpoints, describe, families, which_layer
 from snippets.checkpoints import (
     gguf_blocks,
     gguf_file,
@@ -36,6 +36,7 @@ def of_layers():
     holds = which_layer.CONV1D_HOLDS.values()
     return {
         "clues": [[*clue, parsed(when)] for *clue, when in which_layer.CLUES],
+        "families": [[family.marks, family.norm] for family in families.FAMILIES],
         "rare": sorted(which_layer.RARE),
         "seldom": sorted(which_layer.SELDOM),
         "switches": sorted(which_layer.SWITCHES),

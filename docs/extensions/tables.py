@@ -404,6 +404,7 @@ def shown():
         *ORDERS.values(),
         *rows,
         *(holds["row"] for holds in known["conv1d"]["holds"]),
+        "family",
         *(clue for _, clue, *_ in known["clues"]),
         *parts,
         *(f"{kind}'s directions" if kind == "weight_norm" else kind for kind in whole),

@@ -114,6 +114,9 @@ def sound(torch, folder):
         "h.0.ln_1.beta": np.ones(4, "f4"),
     }
     save_npz(folder / "gpt.npz", gpt)
+    families = json.loads((ROOT / "tests/models/families.json").read_text("utf-8"))
+    qwen3 = {name: np.ones(shape, "f4") for name, shape in families["qwen3"][1].items()}
+    save_npz(folder / "qwen3.npz", qwen3)
     odd = {"a\x1b[2J\n.weight": np.ones((3, 5)), "é.weight": np.ones((5, 3), ">f8")}
     odd |= {"layers.0": np.ones((3, 4)), "layers.1": np.ones((4, 2)), "b": np.ones(4, "S5")}
     save_npz(folder / "odd.npz", odd)

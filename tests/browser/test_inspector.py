@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from snippets.checkpoints import load
 from snippets.describe import escaped, facts
+from snippets.families import norm_of
 from tests import ROOT
 from tests.browser import until
 from tests.browser.inspected import TENSOR, hostile, safetensors, sound
@@ -78,8 +79,8 @@ def told_by_python(path):
 NAMES = [
     "arrays.pkl", "blocks.gguf", "chain.safetensors", "compiled.pt", "dtypes.pt", "encoder.pt",
     "gpt.npz", "legacy.pth", "llama.gguf", "mixed.pt", "odd.npz", "packed.npz", "parts.pt",
-    "protocol.pt", "sharded", "tied.pth", "training.ckpt", "transformer.pt", "w.pdparams",
-    "whole.pth",
+    "protocol.pt", "qwen3.npz", "sharded", "tied.pth", "training.ckpt", "transformer.pt",
+    "w.pdparams", "whole.pth",
 ]  # fmt: skip
 
 
@@ -108,6 +109,13 @@ def test_the_page_has_the_facts_of_describe_cell_by_cell(inspector, whole, name)
             assert sizes == row["shape"]
             assert f"\xa0{row['dtype']}, " in stored.replace("×", "")
             assert what.endswith(row["row"] if row.get("row") else row["what"])
+
+
+def test_the_page_knows_the_norms_of_a_family(inspector):
+    families = json.loads((ROOT / "tests/models/families.json").read_text("utf-8"))
+    names = [list(shapes) for _, shapes in families.values()]
+    told = inspector.evaluate("all => all.map(normOf)", names)
+    assert told == [norm_of(one) for one in names]
 
 
 def test_the_sum_is_said(inspector, whole):

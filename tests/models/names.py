@@ -45,10 +45,9 @@ AUTO = {
 }
 
 
-def main():
-    """Write what each has in its state_dict, a tied tensor under its first name alone."""
+def models():
+    """Yield (model_type, config, model) of each family, without weights."""
     transformers = load()
-    found = {}
     for auto, kinds in AUTO.items():
         for kind in kinds.split():
             known = transformers.AutoConfig.for_model(kind).to_dict()
@@ -56,12 +55,18 @@ def main():
             config = transformers.AutoConfig.for_model(kind, **small)
             with torch.device("meta"):
                 model = getattr(transformers, auto).from_config(config)
-            tied = set(getattr(model, "_tied_weights_keys", None) or ())
-            tied = tied if config.to_dict().get("tie_word_embeddings") else set()
-            shapes = {k: list(v.shape) for k, v in model.state_dict().items() if k not in tied}
-            found[kind] = [json.loads(config.to_json_string()), shapes]
-    shapes = load("torchvision").models.resnet18().state_dict()
-    found["resnet18"] = [{}, {name: list(values.shape) for name, values in shapes.items()}]
+            yield kind, json.loads(config.to_json_string()), model
+    yield "resnet18", {}, load("torchvision").models.resnet18()
+
+
+def main():
+    """Write what each has in its state_dict, a tied tensor under its first name alone."""
+    found = {}
+    for kind, config, model in models():
+        tied = set(getattr(model, "_tied_weights_keys", None) or ())
+        tied = tied if config.get("tie_word_embeddings") else set()
+        shapes = {k: list(v.shape) for k, v in model.state_dict().items() if k not in tied}
+        found[kind] = [config, shapes]
     PATH.write_text(json.dumps(found, separators=(",", ":")) + "\n", "utf-8")
 
 

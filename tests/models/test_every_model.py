@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from docs.extensions.filled import fill
+from snippets.families import norm_of
 from tests import ROOT
 from tests.models.decoders import MODELS, files_of
 from tests.models.library import GOLDEN, NEEDED, load, read_golden
@@ -107,6 +108,23 @@ def test_the_figures_of_the_index_are_those_measured(page):
     told += [[f"{measured[kind][side]:.0f} MB" for side in sides] for kind in ("bfloat16", "disk")]
     assert [[cell.strip(" |") for cell in row] for row in rows] == told
     assert set(measured["speed"]) == set(KINDS)
+
+
+@NEEDED
+def test_a_family_has_the_norms_of_its_library():
+    from tests.models.names import models
+
+    for kind, _, model in models():
+        with_weight = [
+            part for part in model.modules() if getattr(part, "weight", None) is not None
+        ]
+        classes = {type(part).__name__ for part in with_weight if part.weight.ndim == 1}
+        theirs = {"RMSNorm" if RMS.search(name) else name for name in classes}
+        norm = norm_of(model.state_dict())
+        assert theirs == {norm} if norm else len(theirs) > 1, kind
+
+
+RMS = re.compile("RMSNorm$|^T5LayerNorm$")
 
 
 @NEEDED

@@ -190,18 +190,29 @@ const knownOfModule = (own, beside, i) => {
   };
 };
 
-const decided = (found) => {
+// norm_of(): the class of the norms of the family that the names tell.
+const normOf = (names) => {
+  const lines = [...names].join("\n");
+  return rules.families.find(([marks]) => marks.every((mark) => new RegExp(mark, "m").test(lines)))?.[1] ?? "";
+};
+
+const putFirst = (fits, layers, clue) => {
+  const isOne = ({ layer }) => layers.includes(layer) || layers.includes(unnumbered(layer));
+  return [...fits.filter(isOne).map((fit) => ({ ...fit, clue })), ...fits.filter((fit) => !isOne(fit))];
+};
+
+const decided = (found, norm) => {
   const beside = found.map(([, own]) => [own.get("weight") ?? [], own.size]);
   return found.map(([prefix, own, fits], i) => {
-    const layers = new Set(fits.filter(isUsual).map(({ layer }) => unnumbered(layer)));
+    const usual = fits.filter(isUsual).map(({ layer }) => layer);
+    if (usual.includes(norm) && usual.length > 1) return [prefix, own, putFirst(fits, [norm], "family")];
+    const layers = new Set(usual.map(unnumbered));
     if (layers.size < 2) return [prefix, own, fits];
     const word = prefix.toLowerCase().split(".").filter((one) => one && !/^\d+$/.test(one)).at(-1) ?? "";
     const known = knownOfModule(own, beside, i);
     for (const [names, clue, pattern, when] of rules.clues) {
       const some = names.split(" ");
-      if (!new RegExp(pattern).test(word) || !some.some((name) => layers.has(name)) || !evaluate(when, known)) continue;
-      const isOne = ({ layer }) => some.includes(unnumbered(layer));
-      return [prefix, own, [...fits.filter(isOne).map((fit) => ({ ...fit, clue })), ...fits.filter((fit) => !isOne(fit))]];
+      if (new RegExp(pattern).test(word) && some.some((name) => layers.has(name)) && evaluate(when, known)) return [prefix, own, putFirst(fits, some, clue)];
     }
     return [prefix, own, fits];
   });
@@ -209,7 +220,7 @@ const decided = (found) => {
 
 // [[prefix, {own name: shape}, fits]] of all modules.
 const modulesOf = (shapes) => {
-  const found = decided(modules(shapes));
+  const found = decided(modules(shapes), normOf(shapes.keys()));
   if (!found.some(([, , fits]) => fits.some(({ layer }) => layer === CONV1D))) return found;
   return found.map(([prefix, own, fits]) => [prefix, own, fits[0]?.layer !== CONV1D && isTransposed(own) ? [...fits, conv1d()] : fits]);
 };
