@@ -135,7 +135,7 @@ def decided(found, norm):
     for i, (prefix, own, fits) in enumerate(found):
         usual = [fit.layer for fit in fits if fit.usual]
         layers = {stem(layer) for layer in usual}
-        if norm in usual and len(usual) > 1:
+        if norm in usual:
             fits = put_first(fits, [norm], "family")
         elif len(layers) > 1:
             words = [word for word in prefix.lower().split(".") if word and not word.isdigit()]

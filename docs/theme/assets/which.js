@@ -205,7 +205,7 @@ const decided = (found, norm) => {
   const beside = found.map(([, own]) => [own.get("weight") ?? [], own.size]);
   return found.map(([prefix, own, fits], i) => {
     const usual = fits.filter(isUsual).map(({ layer }) => layer);
-    if (usual.includes(norm) && usual.length > 1) return [prefix, own, putFirst(fits, [norm], "family")];
+    if (usual.includes(norm)) return [prefix, own, putFirst(fits, [norm], "family")];
     const layers = new Set(usual.map(unnumbered));
     if (layers.size < 2) return [prefix, own, fits];
     const word = prefix.toLowerCase().split(".").filter((one) => one && !/^\d+$/.test(one)).at(-1) ?? "";
