@@ -736,7 +736,8 @@ def unpickle(stream, allowed, storage, size):
                 stack.append(call(function, tuple(args)))
             case "BUILD":
                 state = stack.pop()
-                stack.append(build(stack.pop(), state))
+                target = build(stack.pop(), state)
+                stack.append(joblib_array(stream, target) if is_joblib(target) else target)
                 made += copied(stack[-1])
             case "PROTO" | "STOP" | "FRAME":
                 pass
@@ -807,6 +808,22 @@ def build(target, state):
         case "numpy.ndarray", tuple(), (_, tuple(shape), np.dtype() as dtype, fortran, raw):
             target.built = numpy_array(raw, dtype, shape, "F" if fortran else "C")
     return finished(target)
+
+
+def is_joblib(target):
+    """Return whether joblib puts the numbers of an array behind this."""
+    return getattr(target, "name", "") == "joblib.numpy_pickle.NumpyArrayWrapper"
+
+
+def joblib_array(stream, target):
+    """Return the array whose numbers stand in the middle of a pickle, as joblib writes it."""
+    dtype, shape, order = (target.kept_state.get(key) for key in ("dtype", "shape", "order"))
+    check_is(np.dtype, dtype)
+    if target.kept_state.get("numpy_array_alignment_bytes"):
+        stream.read(stream.read(1)[0])  # so many bytes let the numbers begin at an even place
+    count = math.prod(shape) * dtype.itemsize
+    target.built = numpy_array(stream.read(max(count, 0)), dtype, shape, order)
+    return target.built
 
 
 def as_key(value):

@@ -77,10 +77,10 @@ def told_by_python(path):
 # ---- It says what describe says ----
 
 NAMES = [
-    "arrays.pkl", "blocks.gguf", "chain.safetensors", "compiled.pt", "dtypes.pt", "encoder.pt",
-    "gpt.npz", "legacy.pth", "llama.gguf", "mixed.pt", "odd.npz", "packed.npz", "parts.pt",
-    "protocol.pt", "qwen3.npz", "sharded", "tied.pth", "training.ckpt", "transformer.pt",
-    "w.pdparams", "whole.pth",
+    "arrays.joblib", "arrays.pkl", "blocks.gguf", "chain.safetensors", "compiled.pt",
+    "dtypes.pt", "encoder.pt", "gpt.npz", "legacy.pth", "llama.gguf", "mixed.pt", "odd.npz",
+    "packed.npz", "parts.pt", "protocol.pt", "qwen3.npz", "sharded", "tied.pth",
+    "training.ckpt", "transformer.pt", "w.pdparams", "whole.pth",
 ]  # fmt: skip
 
 

@@ -23,7 +23,9 @@ import pytest
 
 from snippets.checkpoints import torch_file
 from snippets.checkpoints.torch_file import LazyDict, StandIn, load_torch, state_dict_of
+from tests import ROOT, SNIPPETS_DIR
 from tests.checkpoints.fuzz import members_of, report, zipped_again
+from tests.sabotage import sabotaged
 
 torch = pytest.importorskip("torch")
 
@@ -1167,6 +1169,69 @@ def test_a_plain_pickle_cut_off_at_every_byte(path):
         write(path, data[:size])
         with pytest.raises(ValueError, match=r"^saved\.pth: "):
             load_torch(path)
+
+
+JOBLIB = (ROOT / "tests/checkpoints/data/arrays.joblib").read_bytes()
+
+
+def of_joblib(path, data=JOBLIB, module=torch_file):
+    """Return what stands in a file of joblib's."""
+    write(path, data)
+    return dict(module.load_torch(path))
+
+
+def test_arrays_that_joblib_put_into_the_pickle(path):
+    found = of_joblib(path)
+    weight = np.arange(6, dtype=np.float32).reshape(3, 2)
+    wanted = {"fc.weight": weight, "turned": np.arange(6.0).reshape(2, 3), "empty": np.ones((0, 2))}
+    wanted |= {"scalar": np.array(2.5), "steps": np.array(3), "again": weight}
+    (part,) = found.pop("parts")
+    assert (part.tolist(), part.dtype) == ([0, 1, 2], ">i4")
+    assert list(found) == list(wanted)
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(found[name], array, strict=name != "steps")
+
+
+def test_a_file_of_before_joblib_aligned_numbers(path):
+    aligned = b"numpy_array_alignment_bytes"
+    data = pickled_array(b"X\x1b\0\0\0" + aligned + b"K\x10", b"\3\xff\xff\xff")
+    assert of_joblib(path, data)["w"].tolist() == [1, 2]
+    assert of_joblib(path, pickled_array(b"", b""))["w"].tolist() == [1, 2]
+
+
+def pickled_array(told, padding, dtype=b"cnumpy\ndtype\nX\2\0\0\0f4\x85R(K\3X\1\0\0\0<NNNtb"):
+    """Return a pickle of one array as joblib writes it."""
+    state = b"X\5\0\0\0shapeK\2\x85X\5\0\0\0dtype" + dtype + told
+    wrapper = b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81}(" + state + b"ub"
+    return b"\x80\3}X\1\0\0\0w" + wrapper + padding + np.array([1, 2], "<f4").tobytes() + b"s."
+
+
+def test_what_joblib_pickles_apart_is_refused(path):
+    data = pickled_array(b"", b"", b"cnumpy\ndtype\nX\2\0\0\0O8\x85R(K\3X\1\0\0\0|NNNtb")
+    refused(path, data, "puts a StandIn where")
+
+
+def test_a_file_of_joblib_cut_off_at_every_byte(path):
+    for size in range(20, len(JOBLIB)):
+        write(path, JOBLIB[:size])
+        with pytest.raises(ValueError, match=r"^saved\.pth: "):
+            load_torch(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("stream.read(stream.read(1)[0])", "stream.read(1)"),
+        ("max(count, 0)), dtype, shape, order)", 'max(count, 0)), dtype, shape, "C")'),
+    ],
+)
+def test_joblib_read_wrongly_is_noticed(path, old, new):
+    module = sabotaged(SNIPPETS_DIR / "checkpoints/torch_file.py", old, new)
+    try:
+        found = of_joblib(path, module=module)
+    except ValueError:
+        return
+    assert not all(np.array_equal(found[name], array) for name, array in of_joblib(path).items())
 
 
 def test_broken_files_neither_run_nor_hang_nor_fill_the_memory():

@@ -268,6 +268,18 @@ const build = (target, state) => {
 };
 const finished = (value) => value?.built ?? value;
 
+// joblib puts the numbers of an array into the middle of a pickle, behind what it says of them.
+const isJoblib = (value) => value instanceof StandIn && value.name === "joblib.numpy_pickle.NumpyArrayWrapper";
+const joblibArray = async (stream, target) => {
+  const [dtype, shape] = ["dtype", "shape"].map((key) => target.state.get(key));
+  if (!(dtype instanceof Dtype)) checkIs(dtype, "dtype");
+  if (target.state.get("numpy_array_alignment_bytes")) stream.skip(await stream.number(1));
+  const size = count(shape) * dtype.size;
+  stream.skip(size);
+  target.built = new Tensor(shape, dtype.text, size);
+  return target.built;
+};
+
 const LONGEST = 4096; // bytes of a text that are kept: longer ones are numbers, passed over
 // The object of one pickle; allowed maps names to what stands for them, storage finds what it refers to.
 const unpickle = async (stream, allowed, storage) => {
@@ -374,7 +386,11 @@ const unpickle = async (stream, allowed, storage) => {
       stack.push(call(made, tuple(rest)));
     } else if (op === "i") stack.push(call(namedAs(`${await stream.line()}.${await stream.line()}`), tuple(sinceMark())));
     else if (op === "o") stack.push((([made, ...args]) => call(made, tuple(args)))(sinceMark()));
-    else if (op === "b") stack.push(((state) => build(pop(), state))(pop()));
+    else if (op === "b") {
+      const state = pop();
+      const target = build(pop(), state);
+      stack.push(isJoblib(target) ? await joblibArray(stream, target) : target);
+    }
     else if (rules.opcodes[op]) throw new Fault(`its pickle has ${rules.opcodes[op]} at byte ${position}, which weights never need`);
     else throw new Error();
   }
