@@ -244,7 +244,7 @@ def fuzz(folder, reader, count, seed):
     reading = False
 
     def listen(event, args):
-        if reading and event.startswith(EXECUTIONS):
+        if reading and event.startswith(EXECUTIONS) and event != "os.listdir":  # of a folder
             tried["executed"].append(f"{event} {args}"[:200])
 
     def too_long(*_):
@@ -253,6 +253,7 @@ def fuzz(folder, reader, count, seed):
     for name in found:  # so that nothing is imported later on
         touch(read(Path(folder, name.split("/")[0])))
     codecs.lookup("raw_unicode_escape")
+    codecs.lookup("cp437")  # of names in a zip
     sys.addaudithook(listen)
     signal.signal(signal.SIGALRM, too_long)
     resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
