@@ -41,6 +41,7 @@ SWITCHES = {"groups", "affine", "track_running_stats"}
 CLUES = [
     ("Linear", "name", "proj|linear|dense|mlp|head|query|key|value|qkv|lora", "True"),
     ("Linear", "name", r"^w[qkvoi]\d*$|^[qkv]$", "True"),
+    ("Linear", "neighbours", "emb", "axes == 2 and norm_behind == rows and rows != columns"),
     ("Embedding", "name", "emb|^wte$|^wpe$|vocab|codebook|^shared$", "True"),
     ("Embedding", "name", "(rel|pos|attention)_?bias", "True"),
     ("Linear", "name", "fc|lin|to_|^c_|out|in$|gate|up$|down|router|classifier|score", "True"),

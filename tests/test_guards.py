@@ -259,10 +259,16 @@ WHICH_LAYER = {
         "or ConvTranspose2d",
     ),
     "a norm behind a square kernel tells nothing": (
-        "norm_behind == rows and rows != columns",
-        "norm_behind == rows",
+        "axes > 1 and norm_behind == rows and rows != columns",
+        "axes > 1 and norm_behind == rows",
         {"conv.weight": (8, 8, 2, 2)} | NORM,
         "or ConvTranspose2d",
+    ),
+    "a norm behind a square embedding tells nothing": (
+        "axes == 2 and norm_behind == rows and rows != columns",
+        "axes == 2 and norm_behind == rows",
+        {"emb.weight": (8, 8)} | NORM,
+        "emb.weight (8, 8) float32 Embedding",
     ),
     "a depthwise kernel is not between": (
         "weight[1] > 1 and ",

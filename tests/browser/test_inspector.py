@@ -375,4 +375,4 @@ def test_the_scripts_are_this_long():
 
     names = "facts", "inspect", "reader", "which"
     source = b"".join((ROOT / f"docs/theme/assets/{name}.js").read_bytes() for name in names)
-    assert len(gzip.compress(source)) < 25_000
+    assert len(gzip.compress(source)) < 25_500
