@@ -10,8 +10,9 @@ import tempfile
 from importlib.util import find_spec
 from unittest import SkipTest
 
-from sybil import Region, Sybil
+from sybil import Example, Region, Sybil
 from sybil.evaluators.doctest import DocTestEvaluator
+from sybil.example import SybilFailure
 from sybil.parsers.abstract.doctest import DocTestStringParser
 
 from tests import ROOT, SNIPPETS_DIR
@@ -73,6 +74,15 @@ class Commented(DocTestEvaluator):
         return ""
 
 
+def run_block(example):
+    """Run what a block has, one after another: a test for each would take longer than all of it."""
+    for region in example.parsed:
+        line = example.document.text.count("\n", 0, region.start) + 1
+        one = Example(example.document, line, example.column, region, example.namespace)
+        if problem := region.evaluator(one):
+            raise SybilFailure(one, problem)
+
+
 class Examples:
     """Finds the examples of a page's pycon fences and hidden set-up, and the code it includes."""
 
@@ -107,7 +117,8 @@ class Examples:
                 region.block = block
                 if torchless:
                     region.evaluator = without_torch
-                yield region
+            if regions:
+                yield Region(regions[0].start, regions[-1].end, regions, run_block)
         wanted = len(re.findall(r"^[ \t>]*>>> ", document.text, re.M))
         assert found == wanted, f"{document.path}: {wanted} prompts, but {found} examples run"
 
