@@ -227,26 +227,27 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "way", "planted"), [(n, w, p) for n, w, p in WRONG.values()], ids=WRONG
-)
-def test_a_wrong_node_is_caught(new_context, base_url, torch, name, way, planted):
+# Puts a node into the tree of a tensor, and returns what was there.
+PLANT = """([name, [tensor, ...way], planted]) => {
+  let node = classes.get(name).holds.find(entry => entry.name === tensor);
+  for (const step of way.slice(0, -1)) node = node[step];
+  const before = node[way.at(-1)];
+  node[way.at(-1)] = planted;
+  return before;
+}"""
+
+
+@pytest.mark.parametrize(("name", "way", "planted"), WRONG.values(), ids=WRONG)
+def test_a_wrong_node_is_caught(calculator, built, name, way, planted):
     """The shapes come from the page's tree, and from nothing else."""
-    page = new_context().new_page()
-    page.goto(base_url + ADDRESS)
-    chosen = [(n, a) for n, a in EVERY if n == name]
-    texts = [code_of(n, a) for n, a in chosen]
-    theirs = [stored_by_torch(build(torch, n, a)) for n, a in chosen]
-    assert [rows_of(told) for told in read(page, texts)] == theirs
-    page.evaluate(
-        """([name, [tensor, ...way], planted]) => {
-             let node = classes.get(name).holds.find(entry => entry.name === tensor);
-             for (const step of way.slice(0, -1)) node = node[step];
-             node[way.at(-1)] = planted;
-           }""",
-        [name, way, planted],
-    )
-    assert [rows_of(told) for told in read(page, texts)] != theirs
+    chosen = [i for i, (one, _) in enumerate(EVERY) if one == name]
+    texts = [code_of(*EVERY[i]) for i in chosen]
+    theirs = [stored_by_torch(built[i]) for i in chosen]
+    assert [rows_of(told) for told in read(calculator, texts)] == theirs
+    before = calculator.evaluate(PLANT, [name, way, planted])
+    wrong = read(calculator, texts)
+    calculator.evaluate(PLANT, [name, way, before])
+    assert [rows_of(told) for told in wrong] != theirs
 
 
 # Of what print() leaves out, what decides what is stored.

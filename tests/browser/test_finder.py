@@ -30,34 +30,40 @@ TENSORS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def finder(browser, base_url):
+    """Return the page with the box, one for all tests that stay on it."""
+    page = browser.new_page()
+    page.goto(f"{base_url}layers/")
+    yield page
+    page.close()
+
+
 def found(page, text):
     """Return [(class, sizes)] that the page finds for a line."""
     page.locator(".finder input").fill(text)
-    items = page.locator(".finder li")
-    return [
-        (item.locator("a").inner_text(), item.inner_text().split(" ", 1)[1].split(" (")[0])
-        for item in items.all()
-    ]
+    told = page.locator(".finder li").evaluate_all(
+        "items => items.map(item => [item.querySelector('a').innerText, item.innerText])"
+    )
+    return [(name, line.split(" ", 1)[1].split(" (")[0]) for name, line in told]
 
 
-def test_the_box_finds_what_the_registry_holds(page, base_url):
-    page.goto(f"{base_url}layers/")
+def test_the_box_finds_what_the_registry_holds(finder):
     for name, shape in TENSORS:
         expected = [
             (f"nn.{layer}", ", ".join(f"{size}={n}" for size, n in sizes.items()))
             for layer, _, sizes in candidates(name, shape)
         ]
         ours = [
-            (layer, sizes.removesuffix(" ()")) for layer, sizes in found(page, f"{name} {shape}")
+            (layer, sizes.removesuffix(" ()")) for layer, sizes in found(finder, f"{name} {shape}")
         ]
         assert sorted(layer for layer, _ in ours) == sorted(layer for layer, _ in expected), name
         assert all(pair in ours for pair in expected if pair[1]), name
 
 
-def test_the_axes_have_their_colours(page, base_url):
-    page.goto(f"{base_url}layers/")
-    found(page, "fc.weight (100, 12)")
-    shape = page.locator(".finder li", has_text="nn.Linear").locator("code.shape")
+def test_the_axes_have_their_colours(finder):
+    found(finder, "fc.weight (100, 12)")
+    shape = finder.locator(".finder li", has_text="nn.Linear").locator("code.shape")
     expect(shape).to_have_text("(out_features, in_features)")
     expect(shape.locator(".axis.out")).to_have_text("out_features")
     expect(shape.locator(".axis.in")).to_have_text("in_features")
@@ -76,9 +82,8 @@ def test_the_axes_have_their_colours(page, base_url):
         "lstm.weight_ih_l0: 400, 12",
     ],
 )
-def test_the_box_takes_a_line_as_it_is_printed(page, base_url, text):
-    page.goto(f"{base_url}layers/")
-    assert found(page, text) == [
+def test_the_box_takes_a_line_as_it_is_printed(finder, text):
+    assert found(finder, text) == [
         ("nn.LSTM", "hidden_size=100, input_size=12"),
         ("nn.RNN", "hidden_size=400, input_size=12"),
     ]
@@ -101,14 +106,13 @@ FIRST = [
 ]
 
 
-def test_the_likely_class_comes_first_and_the_question_decides(page, base_url):
-    page.goto(f"{base_url}layers/")
+def test_the_likely_class_comes_first_and_the_question_decides(finder):
     for text, first, asked in FIRST:
-        assert found(page, text)[0][0] == f"nn.{first}", text
-        expect(page.locator(".finder output")).to_contain_text(asked)
-    found(page, "bn.running_mean (64,)")  # BatchNorm or InstanceNorm: no question decides
-    found(page, "lstm.weight_hr_l0 (20, 100)")
-    expect(page.locator(".finder output")).to_have_text("")
+        assert found(finder, text)[0][0] == f"nn.{first}", text
+        expect(finder.locator(".finder output")).to_contain_text(asked)
+    found(finder, "bn.running_mean (64,)")  # BatchNorm or InstanceNorm: no question decides
+    found(finder, "lstm.weight_hr_l0 (20, 100)")
+    expect(finder.locator(".finder output")).to_have_text("")
 
 
 @pytest.mark.parametrize("language", ["", "zh/"])
@@ -122,10 +126,9 @@ def test_the_box_leads_where_the_table_leads(page, base_url, language):
     expect(page).to_have_url(f"{base_url}{language}layers/lstm/")
 
 
-def test_the_box_says_what_no_layer_stores(page, base_url):
-    page.goto(f"{base_url}layers/")
-    assert found(page, "fc.wieght (100, 12)") == []
-    expect(page.locator(".finder output")).to_contain_text("No layer")
+def test_the_box_says_what_no_layer_stores(finder):
+    assert found(finder, "fc.wieght (100, 12)") == []
+    expect(finder.locator(".finder output")).to_contain_text("No layer")
     for half in ["fc.weight", "(100, 12)", "100x12", ""]:
-        assert found(page, half) == []
-        expect(page.locator(".finder output")).to_contain_text("a name and a shape")
+        assert found(finder, half) == []
+        expect(finder.locator(".finder output")).to_contain_text("a name and a shape")
