@@ -50,8 +50,25 @@ def write(nb, path):
     path.write_text(nbformat.writes(nb) + "\n", "utf-8")
 
 
-def run(path):
-    """Return the notebook with the outputs it has now, run in its own folder."""
+@contextlib.contextmanager
+def started(folder):
+    """Start a kernel in a folder, and stop it in the end."""
+    client = NotebookClient(
+        v4.new_notebook(),
+        timeout=300,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    with client.setup_kernel(env=os.environ | ENV):
+        yield client
+
+
+def run(path, client=None):
+    """Return the notebook with the outputs it has now, run in its own folder if by no client."""
+    if client is None:
+        with started(path.parent) as client:
+            return run(path, client)
     nb = read(path)
     cells = code_cells(nb)
     sources = [cell.source for cell in cells]
@@ -59,10 +76,8 @@ def run(path):
         cell.outputs = []
         if shape_comments(before):
             cell.source = CHECK.format(source=before) + cell.source
-    folder = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(
-        nb, timeout=300, record_timing=False, coalesce_streams=True, resources=folder
-    ).execute()
+    client.nb = nb
+    client.execute(cleanup_kc=False)
     for cell, source in zip(cells, sources, strict=True):
         cell.source = source
     nb.metadata["language_info"] = {"name": "python"}  # not this machine's version
@@ -145,12 +160,6 @@ def why_not():
 
 
 @pytest.fixture
-def same_each_time(monkeypatch):
-    for key, value in ENV.items():
-        monkeypatch.setenv(key, value)
-
-
-@pytest.fixture
 def only_pinned():
     if reason := why_not():
         pytest.skip(reason)
@@ -162,7 +171,7 @@ def in_time(path):
 
 
 @pytest.mark.parametrize("path", [in_time(path) for path in ENGLISH], ids=name)
-@pytest.mark.usefixtures("same_each_time", "only_pinned")
+@pytest.mark.usefixtures("only_pinned")
 def test_stored_outputs_are_true(path):
     fresh = run(path)
     if UPDATE:
@@ -279,6 +288,13 @@ def test_the_table_of_the_port_is_what_the_class_and_the_port_have(language):
 # The checker can fail
 
 
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    """One kernel for all small notebooks: to start one takes longer than to run them."""
+    with started(tmp_path_factory.mktemp("kernel")) as client:
+        yield client
+
+
 @pytest.fixture
 def small(tmp_path):
     """A notebook of two cells; the one tagged train prints something else each time."""
@@ -296,21 +312,20 @@ def small(tmp_path):
 
 @pytest.mark.parametrize(("shape", "true"), [("(2 * 1, 3)", True), ("(2 * 2, 3)", False)])
 @pytest.mark.parametrize(
-    "place", ["x = numpy.ones((2, 3))", "def f():\n    return numpy.ones((2, 3))"]
+    ("place", "after"),
+    [("x = numpy.ones((2, 3))", "4"), ("def f():\n    return numpy.ones((2, 3))", "f()")],
 )
-@pytest.mark.usefixtures("same_each_time")
-def test_a_false_shape_in_a_comment_is_found(small, place, shape, true):
+def test_a_false_shape_in_a_comment_is_found(small, client, place, after, shape, true):
     nb = read(small)
     nb.cells[1].source = f"import numpy\n{place}  # {shape}"
-    nb.cells[2].source = "f() if 'f' in globals() else 4"
+    nb.cells[2].source = after
     write(nb, small)
     with contextlib.nullcontext() if true else pytest.raises(Exception, match="AssertionError"):
-        run(small)
+        run(small, client)
 
 
-@pytest.mark.usefixtures("same_each_time")
-def test_falsified_output_is_found(small):
-    true = run(small)
+def test_falsified_output_is_found(small, client):
+    true = run(small, client)
     assert stale_cells(read(small), true) == []
 
     false = read(small)
@@ -318,23 +333,21 @@ def test_falsified_output_is_found(small):
     assert len(stale_cells(false, true)) == 1
 
 
-@pytest.mark.usefixtures("same_each_time")
-def test_tagged_cell_must_run_and_keep_its_kinds_of_output(small):
+def test_tagged_cell_must_run_and_keep_its_kinds_of_output(small, client):
     nb = read(small)
     nb.cells[1].source = "pass"
     write(nb, small)
-    assert len(stale_cells(nb, run(small))) == 1
+    assert len(stale_cells(nb, run(small, client))) == 1
 
     nb.cells[1].source = "1 / 0"
     write(nb, small)
     with pytest.raises(Exception, match="ZeroDivisionError"):
-        run(small)
+        run(small, client)
 
 
 @pytest.mark.parametrize("text", ["500\n", "seconds: 5\n", "5 6\n"])
-@pytest.mark.usefixtures("same_each_time")
-def test_a_measured_figure_far_off_is_found(small, text):
-    true, false = run(small), read(small)
+def test_a_measured_figure_far_off_is_found(small, client, text):
+    true, false = run(small, client), read(small)
     false.cells[1].outputs[0].text = text
     assert len(stale_cells(false, true)) == 1
 
