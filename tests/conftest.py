@@ -62,11 +62,20 @@ def pytest_xdist_make_scheduler(config, log):
     return OneProcessParses(config, log)
 
 
+# One process builds the site while the other has what needs none; the browser finds it built, and
+# the pages' examples, the smallest pieces, end both at the same time.
+ORDER = ["tests/browser/test_offline.py", "tests/pages", "tests", "tests/browser", "docs"]
+
+
+def place(item):
+    """Return where in the ORDER an item stands: the longest beginning counts."""
+    return ORDER.index(max(filter(item.nodeid.startswith, ORDER), key=len))
+
+
+@pytest.hookimpl(trylast=True)  # pytest itself puts together what shares a browser
 def pytest_collection_modifyitems(config, items):
-    """Begin with the builds, leave the other browser tests to the end; trace no snippets there."""
-    # One process builds a site while the other has what needs none.
-    builds = {"test_offline.py", "test_calculator.py"}
-    items.sort(key=lambda item: (item.path.name not in builds, item.path.parent.name == "browser"))
+    """Put the files in order; trace no snippets where only their pages are looked at."""
+    items.sort(key=place)
     if getattr(config.option, "cov_source", None):
         for item in items:
             if item.nodeid.startswith(("tests/browser", "tests/pages")):
