@@ -60,8 +60,8 @@ def build(folder):
 
 def kinds(site, page):
     """Return how many elements of each name and class a page's article has."""
-    elements = (e for e in outside(article(site, page), "svg", "math") if e.name)
-    return Counter(".".join([e.name, *sorted(e.get("class", []))]) for e in elements)
+    elements = outside(article(site, page), "svg", "math")
+    return Counter(".".join([e.tag, *sorted(e.classes)]) for e in elements)
 
 
 def missing(old, new):
@@ -79,7 +79,7 @@ def missing(old, new):
     for page in sorted(["", *pages]):
         if page.startswith("zh/") or f"{page}index.html" in gone:
             continue
-        words, found = (article(site, page).get_text().split() for site in (old, new))
+        words, found = (article(site, page).text_content().split() for site in (old, new))
         if words != found:
             yield f"{page or 'home'}: text differs, {len(words)} words and {len(found)}"
         for kind, count in (kinds(old, page) - kinds(new, page)).items():

@@ -343,7 +343,7 @@ def test_without_javascript_it_says_what_to_run(new_context, base_url, site):
     page.goto(base_url + ADDRESS)
     expect(page.locator(".inspector, .inspected")).to_have_count(2)
     assert page.locator(".inspector:visible, .inspected:visible").count() == 0
-    said = article(site, ADDRESS).noscript.get_text()
+    said = article(site, ADDRESS).find(".//noscript").text_content()
     assert said.endswith("needs JavaScript. Without it, run python -m snippets.describe model.pth.")
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from docs.extensions.figures import rows_are_outputs
 from tests import ROOT
 from tests.browser import ADDRESSES
-from tests.built import article
+from tests.built import article, select
 from tests.fences import fences
 
 pytestmark = [pytest.mark.firefox, pytest.mark.thorough]
@@ -323,7 +323,7 @@ def test_without_javascript_it_is_the_still_figure(new_context, base_url, site):
     assert page.locator(".living input:visible").count() == 0
     expect(page.locator(".wrong .either [data-when=refused]").first).to_be_visible()
     assert page.locator("[data-when~=silent]:visible").count() == 0
-    disabled = article(site, "").select(".living input:not([disabled])")
+    disabled = select(article(site, ""), ".living input:not([disabled])")
     assert disabled == []
 
 

@@ -7,11 +7,12 @@ import sys
 import markdown
 import nbformat
 import pytest
-from bs4 import BeautifulSoup
+from lxml import html
 from nbformat import v4
 
 from docs.extensions.notebooks import as_markdown, linked, title_of
 from tests import ROOT
+from tests.built import select
 
 SVG = (
     '<svg viewBox="0 0 9 9" role="img" aria-label="a square"><style>*{fill: red}</style>'
@@ -43,11 +44,11 @@ def path(tmp_path_factory):
 
 
 @pytest.fixture
-def soup(path):
+def page(path):
     text = linked(as_markdown(path, "Code"), path.name)
     config = {"pymdownx.highlight": {"pygments_lang_class": True}}
-    html = markdown.markdown(text, extensions=EXTENSIONS, extension_configs=config)
-    return BeautifulSoup(html, "html.parser")
+    made = markdown.markdown(text, extensions=EXTENSIONS, extension_configs=config)
+    return html.document_fromstring(made)
 
 
 def test_its_title_is_its_first_heading(path):
@@ -55,50 +56,52 @@ def test_its_title_is_its_first_heading(path):
     assert title_of("text\n\n# A title\n\n# Another\n") == "A title"
 
 
-def test_hidden_code_opens_on_a_click(soup, path):
-    (details,) = soup("details")
-    assert details.summary.get_text() == "Code"
-    assert details.code.get_text() == "a()\n\nb()\n"
-    assert details.find_next_sibling("figure")
+def test_hidden_code_opens_on_a_click(page, path):
+    (details,) = page.iter("details")
+    assert details.findtext("summary") == "Code"
+    assert details.find(".//code").text_content() == "a()\n\nb()\n"
+    assert list(details.itersiblings("figure"))
     assert "???" not in as_markdown(path)
 
 
-def test_code_is_as_on_other_pages_without_a_label(soup):
-    code = soup.select_one("div.language-python.highlight > pre > span + code")
-    assert code.get_text() == "x = 1 < 2  # (batch, in_features)\n"
-    assert code.select_one(".axis.in").get_text() == "in_features"
-    assert not soup.select(".language-python .needs")
+def test_code_is_as_on_other_pages_without_a_label(page):
+    code, *_ = select(page, "div.language-python.highlight > pre > span + code")
+    assert code.text_content() == "x = 1 < 2  # (batch, in_features)\n"
+    assert select(code, ".axis.in")[0].text == "in_features"
+    assert not select(page, ".language-python .needs")
 
 
-def test_an_output_is_the_result_of_the_block_above_it(soup):
-    output = soup.select_one(".highlight.answered + .result.output > pre > code")
-    assert output.get_text() == "a < b\n"
+def test_an_output_is_the_result_of_the_block_above_it(page):
+    output, *_ = select(page, ".highlight.answered + .result.output > pre > code")
+    assert output.text_content() == "a < b\n"
 
 
-def test_tagged_cell_says_so(soup):
-    assert len(soup.select(".highlight.train")) == len(soup.select("figure.output.train")) == 1
+def test_tagged_cell_says_so(page):
+    assert len(select(page, ".highlight.train")) == 1
+    assert len(select(page, "figure.output.train")) == 1
 
 
-def test_plots_are_inline_with_ids_of_their_own(soup):
-    ids = [element["id"] for element in soup.select("svg [id]")]
+def test_plots_are_inline_with_ids_of_their_own(page):
+    ids = page.xpath("//svg//@id")
     assert ids == ["plot-1-c", "plot-1-p", "plot-2-c", "plot-2-p"]
-    plot = soup.select("svg")[1]
-    assert plot["aria-label"] == "a square"
-    assert plot.use["xlink:href"] == "#plot-2-p"
-    assert plot.use["style"] == "stroke: currentColor"
-    assert plot.find("text")["style"] == "font-size: 12px; fill: #0f766e"
-    assert plot.select_one("[clip-path]")["clip-path"] == "url(#plot-2-c)"
+    _, plot = page.iter("svg")
+    assert plot.get("aria-label") == "a square"
+    use = plot.find(".//use")
+    assert use.get("xlink:href") == "#plot-2-p"
+    assert use.get("style") == "stroke: currentColor"
+    assert plot.find(".//text").get("style") == "font-size: 12px; fill: #0f766e"
+    assert plot.find(".//*[@clip-path]").get("clip-path") == "url(#plot-2-c)"
 
 
-def test_italics_after_a_plot_are_its_caption(soup):
-    (caption,) = soup("figcaption")
-    assert caption.parent["class"] == ["output", "train"]
-    assert caption.get_text() == "A square, (2 out, 3 in)."
-    assert caption.select_one(".axis.out")
+def test_italics_after_a_plot_are_its_caption(page):
+    (caption,) = page.iter("figcaption")
+    assert caption.getparent().get("class") == "output train"
+    assert caption.text_content() == "A square, (2 out, 3 in)."
+    assert select(caption, ".axis.out")
 
 
-def test_links_to_data_download_it(soup):
-    links = {a["href"]: a.has_attr("download") for a in soup.select("p a")}
+def test_links_to_data_download_it(page):
+    links = {a.get("href"): "download" in a.attrib for a in select(page, "p a")}
     assert links == {"small.ipynb": True, "w.npz": True}
 
 

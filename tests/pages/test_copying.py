@@ -11,7 +11,7 @@ import pytest
 
 from docs.extensions.downloads import ARCHIVE, packed
 from tests import ROOT, address_of
-from tests.built import parsed
+from tests.built import article, select
 from tests.fences import PAGES, as_shown, holds_here
 
 # Reads pages, a line each: a folder and blocks [[code, alone, packages it may not import]]. Writes
@@ -66,10 +66,13 @@ def run(tmp_path_factory):
         text=True,
     )
 
+    unpacked = tmp_path_factory.mktemp("unpacked")  # once, so that Python compiles it once
+    zipfile.ZipFile(io.BytesIO(packed())).extractall(unpacked)
+
     def run_page(blocks):
         folder = tmp_path_factory.mktemp("page")
         if not all("snippets" in hidden for _, _, hidden in blocks):
-            zipfile.ZipFile(io.BytesIO(packed())).extractall(folder)
+            (folder / "snippets").symlink_to(unpacked / "snippets")
         for file in ROOT.glob("docs/en/notebooks/*.npz"):
             shutil.copy(file, folder)
         for model in ROOT.glob("docs/en/models/*/"):
@@ -100,48 +103,50 @@ def copied(text, console):
 
 def whole(block):
     """Return the code of a block, what is folded below it included."""
-    return "".join(code.get_text() for code in block.select("code"))
+    return "".join(code.text_content() for code in block.iter("code"))
 
 
 def code_of(block):
     """Return what is copied of a block."""
-    return copied(whole(block), "language-pycon" in block["class"]).strip()
+    return copied(whole(block), "language-pycon" in block.classes).strip()
 
 
 def run_of(block):
     """Return what is run of a block; of one that was written, whether it is what it is told."""
-    if "written" in block["class"]:
-        path = block.select_one(".filename").get_text()
+    if "written" in block.classes:
+        path = select(block, ".filename")[0].text
         return f"assert open({path!r}).read().strip() == {code_of(block)!r}"
     return code_of(block)
 
 
-def hidden_from(code, classes, soup):
+def hidden_from(code, classes, page):
     """Return the packages that a block may not import.
 
     A page whose blocks import snippets offers the archive with them.
     """
-    offers = soup.select(f'article a[href$="{ARCHIVE}"]') and "from snippets" in code
+    offers = select(page, f'a[href$="{ARCHIVE}"]') and "from snippets" in code
     return ["snippets"] * (not offers) + ["torch"] * ("torch" not in classes)
 
 
 def copied_of(site, address):
     """Return what is copied of each block of a page."""
-    soup = parsed(site / address / "index.html")
-    return [code_of(block) for block in soup.select(f"article {CODE}")]
+    return [code_of(block) for block in select(article(site, address), CODE)]
 
 
 def blocks_of(site, address):
     """Return [[code, alone, hidden packages]] of a page's blocks, and the results it shows."""
-    soup = parsed(site / address / "index.html")
+    page = article(site, address)
     blocks = []
-    for block in soup.select(f"article {CODE}"):
+    for block in select(page, CODE):
         code = run_of(block)
-        hidden = hidden_from(code, block["class"], soup)
-        blocks.append([code, "wrong" in block["class"], hidden])
-    titles = [(r, r.select_one(".filename")) for r in soup.select("article .result")]
-    here = [r for r, title in titles if holds_here(title.get_text() if title else "")]
-    return blocks, [result.code.get_text().strip() for result in here]
+        hidden = hidden_from(code, block.classes, page)
+        blocks.append([code, "wrong" in block.classes, hidden])
+    results = [
+        result.find(".//code").text_content().strip()
+        for result in select(page, ".result")
+        if holds_here("".join(title.text for title in select(result, ".filename")))
+    ]
+    return blocks, results
 
 
 # A Chinese twin has the same code, by its own test: one stands for all.

@@ -6,12 +6,13 @@ import xml.etree.ElementTree as ET
 import markdown
 import numpy as np
 import pytest
-from bs4 import BeautifulSoup
+from lxml import html
 from pymdownx.superfences import SuperFencesException
 
 from docs.extensions import figures
 from docs.extensions.figures import checkpoint_file, norm_axes
 from tests import address_of
+from tests.built import select
 from tests.fences import PAGES, fences
 
 SOURCE = """\
@@ -43,9 +44,9 @@ def test_every_figure_of_a_page_is_drawn(path):
             assert "<svg" in figure(fence.text)
 
 
-def drawing(html):
+def drawing(made):
     """Return the svg of a figure; around a living one is HTML that is no XML."""
-    return ET.fromstring(re.search("<svg.*</svg>", html, re.S)[0])
+    return ET.fromstring(re.search("<svg.*</svg>", made, re.S)[0])
 
 
 def texts(svg):
@@ -75,7 +76,7 @@ def test_the_arithmetic_is_that_of_the_picked_row():
     svg = drawing(figure())
     x, weight, b, y = (grid(svg, i) for i in range(4))
     claim, sums = (
-        code.get_text() for code in BeautifulSoup(figure(), "html.parser").select(".sum code")
+        code.text_content() for code in select(html.fragment_fromstring(figure()), ".sum code")
     )
     i = int(re.fullmatch(r"y\[(\d)\] = W\[\1\] · x \+ b\[\1\]", claim)[1])
     dots = " + ".join(f"{w}·{v}" for w, v in zip(weight[i], x[0], strict=True))

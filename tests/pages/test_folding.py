@@ -4,7 +4,7 @@ import markdown
 import pytest
 
 from tests import address_of
-from tests.built import parsed
+from tests.built import article, select
 from tests.fences import PAGES, fences, included
 from tests.pages.test_copying import whole
 
@@ -53,10 +53,12 @@ FOLDING = [page for page in PAGES if any(shown_whole(page))]
 
 @pytest.mark.parametrize("page", FOLDING, ids=address_of)
 def test_both_parts_together_are_the_file(site, page):
-    soup = parsed(site / address_of(page) / "index.html")
-    blocks = [checks.find_parent(class_="highlight") for checks in soup.select(".checks")]
+    blocks = [
+        next(e for e in checks.iterancestors() if "highlight" in e.classes)
+        for checks in select(article(site, address_of(page)), ".checks")
+    ]
     assert [whole(block) for block in blocks] == list(shown_whole(page))
-    assert all(MARK not in block.code.get_text() for block in blocks)
+    assert all(MARK not in block.find(".//code").text_content() for block in blocks)
 
 
 LONGEST = 80  # lines of one file that a page shows unasked
@@ -64,6 +66,6 @@ LONGEST = 80  # lines of one file that a page shows unasked
 
 @pytest.mark.parametrize("page", PAGES, ids=address_of)
 def test_no_page_shows_a_file_for_screens(site, page):
-    soup = parsed(site / address_of(page) / "index.html")
-    shown = [pre for pre in soup.select("article pre") if not pre.find_parent("details", open=None)]
-    assert [pre.get_text()[:60] for pre in shown if pre.get_text().count("\n") > LONGEST] == []
+    unasked = article(site, address_of(page)).xpath(".//pre[not(ancestor::details[not(@open)])]")
+    shown = [pre.text_content() for pre in unasked]
+    assert [code[:60] for code in shown if code.count("\n") > LONGEST] == []

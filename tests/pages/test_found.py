@@ -9,14 +9,13 @@ from collections import Counter
 from xml.etree import ElementTree
 
 import pytest
-from bs4 import BeautifulSoup
 
 from docs.extensions import hook, policy, sources
 from docs.extensions.plain import FENCE
 from docs.extensions.plain import plain as markdown_of
 from tests import ROOT, SITE_URL, address_of
 from tests.browser import ADDRESSES
-from tests.built import article
+from tests.built import article, parsed, select
 from tests.fences import fences
 from tests.pages.test_site import resolve
 
@@ -40,14 +39,13 @@ def columns(text):
 @functools.cache
 def head(site, address):
     """Return (title, {name: content of a meta element}, {(rel, language or type): href})."""
-    text = (site / address / "index.html").read_text("utf-8")
-    found = BeautifulSoup(text[: text.index("<body")], "html.parser")  # a whole page takes long
-    meta = {m.get("name") or m.get("property"): m.get("content") for m in found.select("meta")}
+    head = parsed(site / address / "index.html").head
+    meta = {m.get("name") or m.get("property"): m.get("content") for m in head.iter("meta")}
     links = {
-        (link["rel"][0], link.get("hreflang") or link.get("type")): link["href"]
-        for link in found.select("link")
+        (link.get("rel").split()[0], link.get("hreflang") or link.get("type")): link.get("href")
+        for link in head.iter("link")
     }
-    return found.title.get_text(), meta, links
+    return head.findtext("title"), meta, links
 
 
 def languages(address):
@@ -188,8 +186,8 @@ def test_the_links_of_the_markdown_lead_somewhere(site, address):
 @each_page
 def test_the_markdown_has_as_many_links_to_sections_as_the_page(site, address):
     written = [link for link in LINK.findall(plain(site, address)[1]) if "#" in link]
-    page = article(site, address).select("p a[href], li a[href], td a[href]")
-    ours = [a["href"] for a in page if not re.match(r"https?:|#fn", a["href"])]
+    page = select(article(site, address), "p a[href], li a[href], td a[href]")
+    ours = [a.get("href") for a in page if not re.match(r"https?:|#fn", a.get("href"))]
     assert len([link for link in written if not link.startswith("http")]) == sum(
         "#" in href for href in ours
     )

@@ -9,12 +9,11 @@ from collections import Counter
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from bs4 import NavigableString
 
 from docs.extensions.downloads import MADE
 from tests import ROOT, SITE_URL, address_of
 from tests.browser import ADDRESSES, CHOSEN
-from tests.built import article, outside, parsed
+from tests.built import article, outside, parsed, select
 from tests.fences import PAGES, TABLES, fences, included
 
 LOADS = {"src", "srcset", "data", "poster"}
@@ -44,19 +43,20 @@ def resolve(site, address, link):
 def problems(site):
     """Return what the built site loads from elsewhere, and its dead links and doubled ids."""
     parsed = pages(site)
-    ids = {address: [tag["id"] for tag in soup.select("[id]")] for address, soup in parsed.items()}
+    ids = {address: page.xpath("//@id") for address, page in parsed.items()}
     found = []
-    for address, soup in parsed.items():
+    for address, page in parsed.items():
         doubled = [name for name, count in Counter(ids[address]).items() if count > 1]
         found += [f"{address}: id {name} is doubled" for name in doubled]
-        for tag in soup.find_all(True):
-            stylesheet = tag.name == "link" and not NOT_LOADED & set(tag.get("rel", []))
-            loads = [tag[name] for name in LOADS & set(tag.attrs)]
-            if stylesheet or tag.name in {"image", "use"}:
-                loads.append(tag.get("href") or tag["xlink:href"])
-            styles = tag.get("style", "") + (tag.get_text() if tag.name == "style" else "")
+        for element in page.iter("*"):
+            name, given = element.tag, element.attrib
+            loads = [given[key] for key in LOADS & set(given)]
+            stylesheet = name == "link" and not NOT_LOADED & set(given.get("rel", "").split())
+            if stylesheet or name in {"image", "use"}:
+                loads.append(given.get("href") or given["xlink:href"])
+            styles = given.get("style", "") + (element.text if name == "style" else "")
             loads += CSS_URL.findall(styles)
-            links = loads + ([tag["href"]] if tag.name == "a" and tag.get("href") else [])
+            links = loads + ([given["href"]] if name == "a" and given.get("href") else [])
             for link in links:
                 parts = urlsplit(link)
                 if parts.scheme == "data":
@@ -88,10 +88,11 @@ def test_every_page_is_reached_from_the_text_of_another(site, home):
     """The menu aside, which a phone folds."""
     mine = [a for a in ADDRESSES if a.startswith("zh/") == bool(home)]
     reached = {
-        resolve(site, f"{address}index.html", link["href"])[0]
+        there
         for address in mine
-        for link in article(site, address).select("a[href]:not(.md-content__button)")
-        if resolve(site, f"{address}index.html", link["href"])[0] != f"{address}index.html"
+        for link in select(article(site, address), "a[href]:not(.md-content__button)")
+        for there, _ in [resolve(site, f"{address}index.html", link.get("href"))]
+        if there != f"{address}index.html"
     }
     assert [a for a in mine if f"{a}index.html" not in reached and a != home] == []
 
@@ -109,9 +110,8 @@ def zipped(path):
 
 def weight(site, address):
     """Return the bytes of a page with its styles and scripts, zipped."""
-    soup = parsed(site / address / "index.html")
-    loads = [tag["href"] for tag in soup.select("link[rel=stylesheet]")]
-    loads += [tag["src"] for tag in soup.select("script[src]")]
+    page = parsed(site / address / "index.html")
+    loads = page.xpath("//link[@rel='stylesheet']/@href | //script/@src")
     assert len(loads) > 4
     files = [resolve(site, f"{address}index.html", load)[0] for load in loads]
     return sum(zipped(site / file) for file in [f"{address}index.html", *files])
@@ -125,8 +125,8 @@ def test_a_page_with_its_styles_and_scripts_weighs_little(site):
 
 def kinds(site, address):
     """Return the elements of a page's article with their classes, those within code left out."""
-    elements = (e for e in outside(article(site, address), "pre", "math", "svg") if e.name)
-    kinds = {(e.name, *sorted(e.get("class", []))) for e in elements}
+    elements = outside(article(site, address), "pre", "math", "svg")
+    kinds = {(e.tag, *sorted(e.classes)) for e in elements}
     return {kind for kind in kinds if "axis" not in kind}  # hues have tests of their own
 
 
@@ -139,11 +139,11 @@ def test_the_chosen_pages_have_every_kind_of_element(site):
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_the_language_switch_leads_to_the_same_page_or_home(site, path):
     address = address_of(path)
-    (switch,) = parsed(site / address / "index.html").select(".language-switch")
+    (switch,) = select(parsed(site / address / "index.html"), ".language-switch")
     other = address.removeprefix("zh/") if address.startswith("zh/") else f"zh/{address}"
     known = {address_of(p) for p in PAGES}
     there = other if other in known else "zh/"
-    led = resolve(site, f"{address}index.html", switch["href"])
+    led = resolve(site, f"{address}index.html", switch.get("href"))
     assert led == (f"{there}index.html", "")
 
 
@@ -159,10 +159,10 @@ def source_of(target):
 def downloads(site, address):
     """Return {file of the site that is no page: whether its links download it} of a page."""
     found = {}
-    for a in article(site, address).select("a[href]"):
-        target, _ = resolve(site, f"{address}index.html", a["href"])
-        if not urlsplit(a["href"]).netloc and not target.endswith(".html"):
-            found[target] = found.get(target, True) and a.has_attr("download")
+    for a in select(article(site, address), "a[href]"):
+        target, _ = resolve(site, f"{address}index.html", a.get("href"))
+        if not urlsplit(a.get("href")).netloc and not target.endswith(".html"):
+            found[target] = found.get(target, True) and "download" in a.attrib
     return found
 
 
@@ -191,13 +191,13 @@ def test_no_block_escapes_the_fences(site, path):
     page = article(site, address_of(path))
     blocks = fences(path.read_text("utf-8"))
     shown = []
-    for pre in page.select("pre:not(.checks > pre)"):
-        checks = pre.find_next_sibling("details", "checks")
-        shown.append(pre.get_text().split() + (checks.pre.get_text().split() if checks else []))
+    for pre in page.xpath(".//pre[not(parent::details)]"):
+        parts = [pre, *pre.xpath("following-sibling::details/pre")]
+        shown.append([word for part in parts for word in part.text_content().split()])
     code = [f for f in blocks if f.language not in TABLES | {"figure"}]
     assert shown == [(included(f) or f.text).split() for f in code]
     figures = [f for f in blocks if f.language == "figure"]
-    assert len(page.select("figure svg")) == len(figures)
+    assert len(select(page, "figure svg")) == len(figures)
 
 
 SAYS = {
@@ -220,21 +220,22 @@ def test_every_block_says_what_it_needs(site, path):
         elif block.language not in TABLES | {"figure"}:
             kinds = [kind for kind in ("result", "cited") if kind in block.classes]
             expected.append(says[kinds[0] if kinds else block.language])
-    blocks = article(site, address_of(path)).select("div.highlight:not(figure *)")
-    assert [block.select_one(":scope > .needs").get_text() for block in blocks] == expected
+    blocks = select(article(site, address_of(path)), "div.highlight > .needs")
+    shown = [needs.text for needs in blocks if next(needs.iterancestors("figure"), None) is None]
+    assert shown == expected
 
 
 @pytest.mark.parametrize(("address", "language"), [("", "en"), ("zh/", "zh")])
 def test_the_living_figure_says_which_way_is_right(site, address, language):
-    boxes = article(site, address).select(".living .highlight")
-    words = [box.select_one(":scope > .needs").get_text() for box in boxes]
+    words = [e.text for e in select(article(site, address), ".living .highlight > .needs")]
     assert words == [SAYS[language]["right"], SAYS[language]["wrong"]]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=address_of)
 def test_no_reference_is_left_as_text(site, path):
-    inside = outside(article(site, address_of(path)), "code", "math")
-    texts = [s for s in inside if type(s) is NavigableString]  # no comment
+    texts = article(site, address_of(path)).xpath(
+        ".//text()[not(ancestor::code or ancestor::math)]"
+    )
     assert not re.search(r"\]\[|\[\^|--8<--|\{ [.#]", "".join(texts))
 
 
