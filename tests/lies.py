@@ -237,8 +237,7 @@ def judge(path, kind):
     """Run all that is said of a page; what fails, raises."""
     language, *_ = path.relative_to(ROOT / "docs").parts
     source = path.relative_to(ROOT / "docs" / language)
-    for check in test_reading.CHECKS:
-        test_reading.test_what_is_read_is_proved(path, check)
+    test_reading.test_what_is_read_is_proved(path)
     test_twins.test_page_and_twin_say_the_same_block_by_block(source)
     if path.suffix == ".ipynb":
         test_notebooks.test_each_number_in_the_text_stands_in_a_cell_near_it(path)
@@ -247,11 +246,8 @@ def judge(path, kind):
         elif kind in ("code", "output", "comment"):
             test_notebooks.test_stored_outputs_are_true(path)
         return
-    test_reading.test_arithmetic_holds(path)
-    test_fences.test_every_fence_is_proved(path)
-    test_fences.test_the_fix_has_been_run(path)
-    test_tables.test_shapes_in_tables_are_torchs(path)
-    test_tables.test_every_list_of_the_registry_is_made(path)
+    test_fences.test_every_fence_and_fix_is_proved(path)
+    test_tables.test_the_tables_of_a_page_are_torchs(path)
     test_figures.test_every_figure_of_a_page_is_drawn(path)
     if source.as_posix() == "layers/calculator.md" and language == "en":
         test_tables.test_the_layers_of_the_calculators_example_fit()

@@ -4,6 +4,7 @@ A page and its twin have the same blocks, so what holds of one (a number, a name
 that decides) can be asked of the other, wherever the sentence puts it.
 """
 
+import functools
 import json
 import re
 import textwrap
@@ -101,8 +102,9 @@ def cells_of(path):
     return "\n".join(map("".join, [*(c["source"] for c in cells if "outputs" in c), *printed]))
 
 
+@functools.cache
 def blocks(text):
-    """Return the blocks of a page's source, in order."""
+    """Return the blocks of a page's source, in order; nobody changes the list."""
     found = []
     if front := FRONT.match(text):
         meta = yaml.safe_load(front[1])

@@ -153,7 +153,13 @@ def blocks_of(site, address):
 ADDRESSES = [a for a in map(address_of, PAGES) if not a.startswith("zh/") or a == "zh/"]
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
+def in_time(address):
+    """Leave the page that captures models, as its doctests do, to the thorough run."""
+    marks = pytest.mark.thorough if address == "port/write-it/" else ()
+    return pytest.param(address, marks=marks)
+
+
+@pytest.mark.parametrize("address", [in_time(a) for a in ADDRESSES])
 def test_the_blocks_of_a_page_run_as_copied(site, run, address):
     pytest.importorskip("torch")
     blocks, shown = blocks_of(site, address)

@@ -40,32 +40,27 @@ def test_nothing_else_is_folded(code, language):
     assert "<details" not in convert(code, language)
 
 
-def shown_whole(page):
+def shown_whole(path):
     """Yield the code of each whole file that a page shows and folds."""
-    for fence in fences(page.read_text("utf-8")):
+    for fence in fences(path.read_text("utf-8")):
         code = included(fence) if fence.language == "python" else None
         if code and f"\n{MARK}\n" in code:
             yield code
 
 
-FOLDING = [page for page in PAGES if any(shown_whole(page))]
-
-
-@pytest.mark.parametrize("page", FOLDING, ids=address_of)
-def test_both_parts_together_are_the_file(site, page):
-    blocks = [
-        next(e for e in checks.iterancestors() if "highlight" in e.classes)
-        for checks in select(article(site, address_of(page)), ".checks")
-    ]
-    assert [whole(block) for block in blocks] == list(shown_whole(page))
-    assert all(MARK not in block.find(".//code").text_content() for block in blocks)
-
-
 LONGEST = 80  # lines of one file that a page shows unasked
 
 
-@pytest.mark.parametrize("page", PAGES, ids=address_of)
-def test_no_page_shows_a_file_for_screens(site, page):
-    unasked = article(site, address_of(page)).xpath(".//pre[not(ancestor::details[not(@open)])]")
+@pytest.mark.parametrize("path", PAGES, ids=address_of)
+def test_a_page_shows_what_computes_and_folds_the_rest(site, path):
+    """Both parts together are the file, and no part is shown for screens."""
+    built = article(site, address_of(path))
+    blocks = [
+        next(e for e in checks.iterancestors() if "highlight" in e.classes)
+        for checks in select(built, ".checks")
+    ]
+    assert [whole(block) for block in blocks] == list(shown_whole(path))
+    assert all(MARK not in block.find(".//code").text_content() for block in blocks)
+    unasked = built.xpath(".//pre[not(ancestor::details[not(@open)])]")
     shown = [pre.text_content() for pre in unasked]
     assert [code[:60] for code in shown if code.count("\n") > LONGEST] == []

@@ -28,8 +28,6 @@ PLAIN = {address: path.removeprefix("en/") for address, path in SOURCES.items()}
 LINK = re.compile(r"`[^`\n]+`|\]\(([^()\s]+)\)")
 XML = {"s": "http://www.sitemaps.org/schemas/sitemap/0.9", "x": "http://www.w3.org/1999/xhtml"}
 
-each_page = pytest.mark.parametrize("address", ADDRESSES)
-
 
 def columns(text):
     """Return how wide a text is in a list of results: a Chinese character takes two columns."""
@@ -57,8 +55,7 @@ def languages(address):
     return {language: SITE_URL + there for language, there in led.items()}
 
 
-@each_page
-def test_a_page_says_what_it_is(site, address):
+def a_page_says_what_it_is(site, address):
     title, meta, _ = head(site, address)
     assert 10 <= columns(title.removesuffix(" - Out × In")) <= 70
     assert 100 <= columns(meta["description"]) <= 350
@@ -73,8 +70,7 @@ def test_no_two_pages_say_the_same(site, part):
     assert [text for text, count in Counter(s[part] for s in said).items() if count > 1] == []
 
 
-@each_page
-def test_a_page_names_its_address_in_both_languages(site, address):
+def a_page_names_its_address_in_both_languages(site, address):
     _, meta, links = head(site, address)
     assert links["canonical", None] == meta["og:url"] == SITE_URL + address
     alternate = {key: href for (rel, key), href in links.items() if rel == "alternate"}
@@ -121,35 +117,38 @@ def test_llms_txt_lists_each_page_and_the_other_language(site, language):
 # Each page as Markdown
 
 
-def shown(site, address, tag):
-    """Return the texts of all elements of a name in a page's article."""
+@functools.cache
+def written(site, address):
+    """Return the HTML of a page's article, without its form, a folded block in one piece."""
     page = (site / address / "index.html").read_text("utf-8")
     text = page[page.index("<article") : page.index("</article>")]
     form = r'<div class="(?:calculated|inspected)"[^>]*>.*?</table>'
-    text = re.sub(form, "", text, flags=re.S)  # as the form is
-    text = re.sub(
-        r'</code></pre><details class="checks">.*?<code.*?>', "", text, flags=re.S
-    )  # one block
+    text = re.sub(form, "", text, flags=re.S)
+    return re.sub(r'</code></pre><details class="checks">.*?<code.*?>', "", text, flags=re.S)
+
+
+def shown(site, address, tag):
+    """Return the texts of all elements of a name in a page's article."""
+    text = written(site, address)
     found = re.findall(rf"<{tag}\b.*?</{tag}>", text, re.S)
     return [html.unescape(re.sub("<[^>]+>", "", element)) for element in found]
 
 
+@functools.cache
 def plain(site, address):
     """Return (the Markdown of a page, the same without its fences)."""
     text = (site / PLAIN[address]).read_text("utf-8")
     return text, FENCE.sub("", text)
 
 
-@each_page
-def test_the_markdown_has_the_code_of_the_page(site, address):
+def the_markdown_has_the_code_of_the_page(site, address):
     text, _ = plain(site, address)
     blocks = [block.split() for block in shown(site, address, "pre")]
     assert [fence.text.split() for fence in fences(text)] == blocks
     assert "--8<--" not in text
 
 
-@each_page
-def test_the_markdown_has_the_headings_and_the_tables_of_the_page(site, address):
+def the_markdown_has_the_headings_and_the_tables_of_the_page(site, address):
     _, prose = plain(site, address)
     headings = [heading.removesuffix("¶") for heading in shown(site, address, "h[1-4]")]
     written = re.findall(r"^#+ (.+)$", prose, re.M)
@@ -161,8 +160,7 @@ def test_the_markdown_has_the_headings_and_the_tables_of_the_page(site, address)
     assert len(drawings) == len(shown(site, address, "figure"))
 
 
-@each_page
-def test_the_markdown_has_no_marks_for_html(site, address):
+def the_markdown_has_no_marks_for_html(site, address):
     prose = re.sub(r"`[^`\n]*`", "", plain(site, address)[1])
     assert not re.search(r"<[a-z/!]|\{ ?[#.:]|^[?!=]{3}", prose, re.M)
 
@@ -173,8 +171,7 @@ def anchors(text):
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@each_page
-def test_the_links_of_the_markdown_lead_somewhere(site, address):
+def the_links_of_the_markdown_lead_somewhere(site, address):
     for link in filter(None, LINK.findall(plain(site, address)[1])):
         if not re.match(r"https?:", link):
             target, anchor = resolve(site, PLAIN[address], link)
@@ -183,8 +180,7 @@ def test_the_links_of_the_markdown_lead_somewhere(site, address):
             assert not target.endswith("index.html")
 
 
-@each_page
-def test_the_markdown_has_as_many_links_to_sections_as_the_page(site, address):
+def the_markdown_has_as_many_links_to_sections_as_the_page(site, address):
     written = [link for link in LINK.findall(plain(site, address)[1]) if "#" in link]
     page = select(article(site, address), "p a[href], li a[href], td a[href]")
     ours = [a.get("href") for a in page if not re.match(r"https?:|#fn", a.get("href"))]
@@ -193,9 +189,26 @@ def test_the_markdown_has_as_many_links_to_sections_as_the_page(site, address):
     )
 
 
-@each_page
-def test_the_markdown_has_no_number_left_to_fill(site, address):
+def the_markdown_has_no_number_left_to_fill(site, address):
     assert re.findall(r"^(?:Figure: |图：).*\{.*", plain(site, address)[1], re.M) == []
+
+
+CHECKS = [
+    a_page_says_what_it_is,
+    a_page_names_its_address_in_both_languages,
+    the_markdown_has_the_code_of_the_page,
+    the_markdown_has_the_headings_and_the_tables_of_the_page,
+    the_markdown_has_no_marks_for_html,
+    the_links_of_the_markdown_lead_somewhere,
+    the_markdown_has_as_many_links_to_sections_as_the_page,
+    the_markdown_has_no_number_left_to_fill,
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_page_and_its_markdown_can_be_found(site, address):
+    for check in CHECKS:
+        check(site, address)
 
 
 def page_of(text, uri="layers/conv.md"):

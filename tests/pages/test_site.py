@@ -136,8 +136,7 @@ def test_the_chosen_pages_have_every_kind_of_element(site):
     assert {address: new - tried for address, new in found.items() if new - tried} == {}
 
 
-@pytest.mark.parametrize("path", PAGES, ids=address_of)
-def test_the_language_switch_leads_to_the_same_page_or_home(site, path):
+def the_language_switch_leads_to_the_same_page_or_home(site, path):
     address = address_of(path)
     (switch,) = select(parsed(site / address / "index.html"), ".language-switch")
     other = address.removeprefix("zh/") if address.startswith("zh/") else f"zh/{address}"
@@ -186,8 +185,7 @@ def test_the_archive_holds_the_tested_files(site, prefix):
     assert packed == {f.relative_to(ROOT).as_posix(): f.read_bytes() for f in files}
 
 
-@pytest.mark.parametrize("path", PAGES, ids=address_of)
-def test_no_block_escapes_the_fences(site, path):
+def no_block_escapes_the_fences(site, path):
     page = article(site, address_of(path))
     blocks = fences(path.read_text("utf-8"))
     shown = []
@@ -208,8 +206,7 @@ SAYS = {
 }
 
 
-@pytest.mark.parametrize("path", PAGES, ids=address_of)
-def test_every_block_says_what_it_needs(site, path):
+def every_block_says_what_it_needs(site, path):
     says = SAYS[path.relative_to(ROOT / "docs").parts[0]]
     expected = []
     for block in fences(path.read_text("utf-8")):
@@ -231,12 +228,19 @@ def test_the_living_figure_says_which_way_is_right(site, address, language):
     assert words == [SAYS[language]["right"], SAYS[language]["wrong"]]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=address_of)
-def test_no_reference_is_left_as_text(site, path):
+def no_reference_is_left_as_text(site, path):
     texts = article(site, address_of(path)).xpath(
         ".//text()[not(ancestor::code or ancestor::math)]"
     )
     assert not re.search(r"\]\[|\[\^|--8<--|\{ [.#]", "".join(texts))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=address_of)
+def test_a_page_is_built_as_it_is_written(site, path):
+    the_language_switch_leads_to_the_same_page_or_home(site, path)
+    no_block_escapes_the_fences(site, path)
+    every_block_says_what_it_needs(site, path)
+    no_reference_is_left_as_text(site, path)
 
 
 GOOD = """<a href="b/#there">b</a><script src="x.js"></script><link rel="stylesheet" href="x.css">
