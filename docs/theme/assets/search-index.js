@@ -51,11 +51,11 @@ if (typeof importScripts === "function") importScripts("minisearch.js");
   };
 
   const remembered = new Map();
-  const termsOf = (text) =>
-    (text.match(WORD) ?? []).flatMap((word) => {
-      if (!remembered.has(word)) remembered.set(word, analysed(word));
-      return remembered.get(word);
-    });
+  const termsOfWord = (word) => {
+    if (!remembered.has(word)) remembered.set(word, analysed(word));
+    return remembered.get(word);
+  };
+  const termsOf = (text) => (text.match(WORD) ?? []).flatMap(termsOfWord);
 
   const pairsOf = (terms) => {
     const row = terms.map(({ term }) => term).filter((term) => !NUMBER.test(term));
@@ -222,7 +222,7 @@ if (typeof importScripts === "function") importScripts("minisearch.js");
     return { top: told(pages.get(page)), best: isTop ? null : first, more: isTop && first ? [first, ...others] : others };
   };
 
-  const isWanted = (word, wanted) => termsOf(word).some(({ term, parts }) => [term, ...parts].some((one) => wanted.has(one)));
+  const isWanted = (word, wanted) => termsOfWord(word).some(({ term, parts }) => [term, ...parts].some((one) => wanted.has(one)));
 
   // Marks the words that were asked for; of a Chinese phrase, the signs.
   const mark = (html, wanted) =>
@@ -234,11 +234,21 @@ if (typeof importScripts === "function") importScripts("minisearch.js");
       return signs.map((sign, i) => (marked(i) ? `<mark>${sign}</mark>` : sign)).join("").replaceAll("</mark><mark>", "");
     });
 
+  // The text of a section and the places of its words, read once: each letter typed asks again.
+  const placed = new Map();
+  const placesOf = (html) => {
+    if (!placed.has(html)) {
+      const text = html.replace(/<\/?(?:code|su[bp])>/g, "").replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim();
+      placed.set(html, { text, all: Array.from(text.matchAll(WORD), ({ 0: word, index }) => ({ word, index })) });
+    }
+    return placed.get(html);
+  };
+
   // The part of a section that has most of what was asked for, about two lines.
   const teaser = (html, wanted) => {
-    const text = html.replace(/<\/?(?:code|su[bp])>/g, "").replace(/<[^>]*>/g, " ").replace(/\s+/g, " ").trim();
-    const places = [...text.matchAll(WORD)].filter(([word]) => isWanted(word, wanted));
-    const rare = ([word]) => 1 / Math.log(2 + (words.get(word.toLowerCase()) ?? 0));
+    const { text, all } = placesOf(html);
+    const places = all.filter(({ word }) => isWanted(word, wanted));
+    const rare = ({ word }) => 1 / Math.log(2 + (words.get(word.toLowerCase()) ?? 0));
     let [start, most, sum, first] = [0, 0, 0, 0];
     for (const place of places) {
       sum += rare(place);
