@@ -7,6 +7,7 @@ would bring 574 kB of styles and scripts to each page.
     python -m docs.extensions.notebooks docs/en/notebooks/speed.ipynb    prints it
 """
 
+import functools
 import re
 import sys
 import textwrap
@@ -64,6 +65,7 @@ def linked(text, name):
     return re.sub(rf"\[([^\]]+)\]\({re.escape(name)}\)", rf'<a href="{name}">\1</a>', text)
 
 
+@functools.cache  # a page, its Markdown and its twin have the same
 def plot(drawing, prefix):
     """Return a plot in one line, in the page's font and colours, its ids beginning with prefix.
 
