@@ -68,7 +68,7 @@ CALCULATOR = [
 SAID = re.compile(
     r'\b(?:say\(|new S(?:lip|aid)\([^,]+, |\btell\([^,]+, )"([^"]+)"|"([^"$\n]*\{\w+\}[^"$\n]*)"'
 )
-TOTAL = "{numbers} parameters in {tensors} tensors."
+TOTAL = "{parameters} parameters in {tensors} tensors."
 INSPECTOR = [ASSETS / f"{name}.js" for name in ("which", "reader", "facts", "inspect")]
 FORM = (
     "A checkpoint, or all files of one that comes in several:",
@@ -323,7 +323,7 @@ def calculator(source, translated=False, example=EXAMPLE):
     heads = "".join(
         f'<th scope="col">{title.strip()}</th>' for title in columns.strip("|").split("|")
     )
-    total = say(TOTAL, numbers=f"{numbers:,}", tensors=count)
+    total = say(TOTAL, parameters=f"{numbers:,}", tensors=count)
     title = re.sub("`(.+?)`", r"<code>\1</code>", say(LABEL))
     text = html.escape("\n".join(lines[::2]))
     made = ", ".join(f"<code>{line}</code>" for line in lines[::2])

@@ -249,7 +249,7 @@ def test_a_folder_of_ten_thousand_files_does_not_freeze_the_page(inspector, tmp_
         (tmp_path / f"{i}.png").touch()
     (tmp_path / "model.safetensors").write_bytes(safetensors('{"a":ONE}'))
     start = time.monotonic()
-    assert choose(inspector, tmp_path).startswith("2 numbers in 1 tensors")
+    assert choose(inspector, tmp_path).startswith("2 numbers in 1 tensor,")
     assert time.monotonic() - start < 10
 
 
@@ -321,7 +321,7 @@ def test_a_file_can_be_dropped(inspector):
         list(safetensors('{"a":ONE}')),
     )
     expect(inspector.locator(".inspected output")).to_contain_text(
-        "dropped: 2 numbers in 1 tensors"
+        "dropped: 2 numbers in 1 tensor,"
     )
 
 

@@ -115,10 +115,9 @@ const sumOf = ({ found, others, sum }) => {
   const buffers = rows.filter(({ kind }) => kind === "buffer");
   const numbers = (some) => grouped(some.reduce((total, { shape }) => total + count(shape), 0));
   const told = [];
-  if (rows.length) told.push(say("{numbers} parameters in {tensors} tensors.", { numbers: numbers(parameters), tensors: grouped(parameters.length) }));
-  if (buffers.length) told.push(say("{numbers} numbers in {tensors} buffers.", { numbers: numbers(buffers), tensors: grouped(buffers.length) }));
-  if (others === 1) told.push(say("1 module of a class that is not torch.nn's may hold more."));
-  if (others > 1) told.push(say("{modules} modules of classes that are not torch.nn's may hold more.", { modules: grouped(others) }));
+  if (rows.length) told.push(say("{parameters} parameters in {tensors} tensors.", { parameters: numbers(parameters), tensors: grouped(parameters.length) }));
+  if (buffers.length) told.push(say("{numbers} numbers in {buffers} buffers.", { numbers: numbers(buffers), buffers: grouped(buffers.length) }));
+  if (others) told.push(say("{modules} modules of classes that are not torch.nn's may hold more.", { modules: grouped(others) }));
   return told;
 };
 

@@ -4,7 +4,9 @@ const { classes: registry, labels, hues, stacked, words } = JSON.parse(document.
 const classes = new Map(Object.entries(registry));
 const own = Object.hasOwn;
 
-const say = (text, values = {}) => (words[text] ?? text).replace(/\{(\w+)\}/g, (_, key) => values[key]);
+// A word that is the name of the value before it, as in {tensors} tensors, is singular behind 1.
+const say = (text, values = {}) =>
+  (words[text] ?? text).replace(/\{(\w+)\}( \1\b)?/g, (_, key, word = "") => values[key] + (`${values[key]}` === "1" ? word.replace(/s$/, "") : word));
 
 class Slip extends Error {
   constructor(line, text, values) {
@@ -130,7 +132,7 @@ const ownTensors = (node) => {
   const found = held(node.type, node.values, node.open).filter(({ name }) => !anew.has(name));
   for (const { name, shape } of found) {
     if (!shape.every((size) => Number.isInteger(size) && size >= 0)) {
-      throw new Slip(node.line, "{name} can't have the shape ({shape}): write numbers", { name, shape: shape.map(literal).join(", ") });
+      throw new Slip(node.line, "{name} can't have the shape ({shape}): write whole numbers from 0 on", { name, shape: shape.map(literal).join(", ") });
     }
   }
   if (node.turned) Object.assign(found[0], { shape: found[0].shape.toReversed(), axes: ["tuple", ...found[0].axes.slice(1).reverse()], row: say("one input: a weight for every output") });
