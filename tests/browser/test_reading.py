@@ -300,3 +300,51 @@ def test_on_paper_nothing_is_folded_cut_off_or_there_to_be_clicked(page, base_ur
         "getComputedStyle(document.body).color",
     )
     assert page.evaluate(f"[{paper}, {ink}]") == ["rgb(255, 255, 255)", "rgba(0, 0, 0, 0.87)"]
+
+
+@pytest.mark.firefox
+def test_chinese_punctuation_keeps_its_half_em(page, base_url):
+    page.goto(f"{base_url}zh/")
+    width = """kerning => {
+      const text = document.createElement("span");
+      text.style.fontKerning = kerning;
+      text.textContent = "，。：（）";
+      document.querySelector("article p").append(text);
+      return text.getBoundingClientRect().width;
+    }"""
+    assert page.evaluate(width, "auto") == page.evaluate(width, "none")
+
+
+@pytest.mark.parametrize("width", [960, 1280])
+def test_the_ring_around_the_search_ends_before_the_window_does(page, base_url, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(base_url)
+    field = page.locator(".md-search__input")
+    page.keyboard.press("/")
+    right = field.evaluate("""field => {
+      const { outlineWidth, outlineOffset } = getComputedStyle(field);
+      return field.getBoundingClientRect().right + parseFloat(outlineWidth) + parseFloat(outlineOffset);
+    }""")
+    assert right <= width
+
+
+@pytest.mark.only_browser("chromium")  # Firefox, driven so, emulates no forced colours
+def test_icons_are_seen_in_forced_colours(page, base_url):
+    page.emulate_media(forced_colors="active")
+    page.goto(f"{base_url}layers/linear/")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    for icon in [".md-code__button", "details > summary", ".md-nav__icon"]:
+        drawn = page.locator(icon).first.evaluate(
+            "e => getComputedStyle(e, '::after').backgroundColor"
+        )
+        assert drawn not in (ground, "rgba(0, 0, 0, 0)"), icon
+
+
+def test_on_a_phone_a_line_that_goes_on_fades(page, base_url):
+    """The shade lies at the edge of the block, its cover at the end of the line."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{base_url}port/write-it/")
+    code = page.locator(".written code").first
+    assert code.evaluate("code => code.scrollWidth > code.clientWidth")
+    ground = code.evaluate("code => getComputedStyle(code).backgroundAttachment")
+    assert ground == "local, scroll"
