@@ -583,7 +583,7 @@ SLIPS = [
     ("nn.Linear(3, hidden)", "Line 1: hidden is a name. Write its value"),
     ("nn.Linear(3, config.hidden)", "Line 1: config.hidden is a name. Write its value"),
     ("nn.Linear(3, 2.5)", "Line 1: weight can't have the shape (2.5, 3): write whole numbers"),
-    ("nn.Linear(3, -2)", "Line 1: weight can't have the shape (-2, 3): write whole numbers from 0 on"),
+    ("nn.Linear(3, -2)", "shape (-2, 3): write whole numbers from 0 on"),
     ("nn.Linear('3', 2)", 'Line 1: weight can\'t have the shape (2, "3")'),
     ("nn.Linear(1, 2, 3, 4, 5, 6)", "Line 1: Linear takes fewer arguments: in_features"),
     ("nn.MultiheadAttention(12)", "Line 1: MultiheadAttention needs num_heads"),

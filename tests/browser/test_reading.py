@@ -323,7 +323,8 @@ def test_the_ring_around_the_search_ends_before_the_window_does(page, base_url, 
     page.keyboard.press("/")
     right = field.evaluate("""field => {
       const { outlineWidth, outlineOffset } = getComputedStyle(field);
-      return field.getBoundingClientRect().right + parseFloat(outlineWidth) + parseFloat(outlineOffset);
+      const ring = parseFloat(outlineWidth) + parseFloat(outlineOffset);
+      return field.getBoundingClientRect().right + ring;
     }""")
     assert right <= width
 
