@@ -35,6 +35,11 @@ def words(element):
     return "".join(element.itertext()).strip()
 
 
+def titles(heads):
+    """Return the titles of the columns as the style sheet reads them."""
+    return "; ".join(f"--head-{i}: {quoted(head)}" for i, head in enumerate(heads, 1))
+
+
 def quoted(text):
     """Return a string of CSS."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -47,10 +52,8 @@ class Cards(Treeprocessor):
         """Mark the tables that have a long cell."""
         for table in root.iter("table"):
             if max(map(width, table.iter("td")), default=0) > LONG:
-                heads = [quoted(words(head)) for head in table.iter("th")]
-                told = "; ".join(f"--head-{i}: {head}" for i, head in enumerate(heads, 1))
                 table.set("role", "table")
-                table.set("style", told)
+                table.set("style", titles(words(head) for head in table.iter("th")))
                 for part in table.iter():
                     if part.tag in ROLES:
                         part.set("role", ROLES[part.tag])

@@ -38,6 +38,7 @@ import textwrap
 from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 
+from docs.extensions.cards import titles
 from docs.extensions.rules import rules
 from docs.extensions.shapes import HUE, LABELS
 from snippets.storage import (
@@ -323,6 +324,7 @@ def calculator(source, translated=False, example=EXAMPLE):
     heads = "".join(
         f'<th scope="col">{title.strip()}</th>' for title in columns.strip("|").split("|")
     )
+    on_a_phone = html.escape(titles(columns.strip("| ").split(" | ")))
     total = say(TOTAL, parameters=f"{numbers:,}", tensors=count)
     title = re.sub("`(.+?)`", r"<code>\1</code>", say(LABEL))
     text = html.escape("\n".join(lines[::2]))
@@ -335,7 +337,8 @@ def calculator(source, translated=False, example=EXAMPLE):
         f'<div class="calculated"><noscript><p>{example.format(model=made)}</p></noscript>'
         f'<output id="total" for="model">{total}</output>'
         '<ul aria-live="polite"></ul>'
-        f"<table><thead><tr>{heads}</tr></thead>{''.join(bodies)}</table></div>\n"
+        f'<table role="table" style="{on_a_phone}"><thead><tr>{heads}</tr></thead>'
+        f"{''.join(bodies)}</table></div>\n"
         f"{data_script('registry', data)}"
     )
 
@@ -380,7 +383,7 @@ def inspector(source, translated=False):
         f'<form hidden><label>{filtered} <input type="search" name="filter" autocomplete="off">'
         f'</label> <label>{ordered} <select name="sort">{orders}</select></label> '
         f"<span>{save} {saves}</span></form>"
-        f"<table hidden><thead><tr>{heads}</tr></thead></table>"
+        f'<table role="table" hidden><thead><tr>{heads}</tr></thead></table>'
         '<button type="button" class="md-button more" hidden></button></div>\n'
         f"{data_script('registry', registry() | {'words': words})}"
         f"{data_script('rules', rules())}"

@@ -229,9 +229,22 @@ def test_on_a_phone_a_table_of_words_has_its_last_column_on_the_screen(page, bas
         assert table.get_by_role("row").count() == rows.count() + 1
 
 
-def test_a_table_that_scrolls_keeps_its_first_column(page, base_url):
+def test_on_a_phone_the_calculator_shows_all_that_it_computes(page, base_url):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{base_url}layers/calculator/")
+    page.locator(".calculator textarea").fill("self.bn = nn.BatchNorm2d(3)")
+    row = page.locator(".calculated tr", has_text="bn.running_var")
+    cells = row.get_by_role("cell").all()
+    heads = [cell.evaluate("cell => getComputedStyle(cell, '::before').content") for cell in cells]
+    titles = [f'"{title}" / ""' for title in page.get_by_role("columnheader").all_inner_texts()]
+    assert heads == titles[1:]
+    for cell in cells:
+        assert cell.evaluate("cell => cell.getBoundingClientRect().right") <= 390
+
+
+def test_a_table_that_scrolls_keeps_its_first_column(page, base_url):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{base_url}notebooks/speed/")
     box = page.locator(".md-typeset__scrollwrap").first
     box.evaluate("box => { box.scrollLeft = 60; }")
     head = box.locator("th").first

@@ -42,3 +42,9 @@ const grouped = (n) => n.toLocaleString("en");
 
 // A long name may break behind a dot or an underscore, or it pushes the shape off a phone.
 const breakable = (name) => name.split(/(?<=[._])/).flatMap((part, i) => (i ? [make("wbr"), part] : [part]));
+
+// On a phone each row is a card, as docs/extensions/cards.py says: laid out as blocks, its parts keep their roles.
+const ROLES = { "thead, tbody": "rowgroup", tr: "row", "thead th": "columnheader", "tbody th": "rowheader", td: "cell" };
+const asCards = (table) => {
+  for (const [parts, role] of Object.entries(ROLES)) for (const part of table.querySelectorAll(parts)) part.setAttribute("role", role);
+};

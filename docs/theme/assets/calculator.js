@@ -142,7 +142,10 @@ const show = async () => {
     rows += length;
     if (rows <= DRAWN || !drawn) drawn++;
   }
-  const draw = (some) => table.append(...some.map(([, body]) => body()));
+  const draw = (some) => {
+    table.append(...some.map(([, body]) => body()));
+    asCards(table);
+  };
   draw(bodies.slice(0, drawn));
   table.hidden = !found.length;
   if (drawn === bodies.length) return;
@@ -176,4 +179,5 @@ box.addEventListener("input", () => {
 form.addEventListener("submit", (event) => event.preventDefault());
 addEventListener("hashchange", shared);
 for (const head of table.querySelectorAll(".module div")) head.firstChild.replaceWith(linked(head.firstChild.textContent));
+asCards(table);
 shared();

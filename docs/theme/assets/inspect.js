@@ -82,13 +82,6 @@ const rowOf = (row) => {
 };
 const heading = (className, inside) => make("tr", className, Object.assign(make("th", "", make("div", "", ...inside)), { colSpan: 3, scope: "rowgroup" }));
 
-// On a phone each row is a card, as docs/extensions/cards.py says: laid out as blocks, its parts keep their roles.
-const ROLES = { "thead, tbody": "rowgroup", tr: "row", "thead th": "columnheader", "tbody th": "rowheader", td: "cell" };
-const asCards = () => {
-  table.setAttribute("role", "table");
-  for (const [parts, role] of Object.entries(ROLES)) for (const part of table.querySelectorAll(parts)) part.setAttribute("role", role);
-};
-
 const SORTS = { bytes: (a, b) => (b.bytes ?? -1) - (a.bytes ?? -1), name: (a, b) => (a.name < b.name ? -1 : 1) };
 let shown = { states: [], besides: [] };
 let all = false;
@@ -117,7 +110,7 @@ const draw = () => {
   }
   for (const body of [...table.tBodies]) body.remove();
   table.append(...bodies);
-  asCards();
+  asCards(table);
   table.hidden = !drawn;
   const more = result.querySelector(".more");
   more.hidden = drawn === matching;
