@@ -583,7 +583,10 @@ SLIPS = [
     ("nn.Linear(3, hidden)", "Line 1: hidden is a name. Write its value"),
     ("nn.Linear(3, config.hidden)", "Line 1: config.hidden is a name. Write its value"),
     ("nn.Linear(3, 2.5)", "Line 1: weight can't have the shape (2.5, 3): write whole numbers"),
-    ("nn.Linear(3, -2)", "shape (-2, 3): write whole numbers from 0 on"),
+    (
+        "nn.Linear(3, -2)",
+        "Line 1: weight can't have the shape (-2, 3): write whole numbers from 0 on",
+    ),
     ("nn.Linear('3', 2)", 'Line 1: weight can\'t have the shape (2, "3")'),
     ("nn.Linear(1, 2, 3, 4, 5, 6)", "Line 1: Linear takes fewer arguments: in_features"),
     ("nn.MultiheadAttention(12)", "Line 1: MultiheadAttention needs num_heads"),
@@ -766,14 +769,14 @@ def test_what_is_pasted_is_never_html(calculator):
         ("nn.Linear(3, 2, bias=False)", "6 parameters in 1 tensor."),
         ("fc.weight (2, 3)", "6 numbers in 1 tensor."),
         (
-            "Net(\n  (a): Own()\n  (b): PReLU(num_parameters=2)\n)",
+            "Own(\n  (b): PReLU(num_parameters=2)\n)",
             "2 parameters in 1 tensor. 1 module of classes that are not torch.nn's may hold more.",
         ),
     ],
 )
 def test_one_of_them_is_singular(calculator, text, told):
     fill(calculator, text)
-    expect(calculator.locator(".calculated output")).to_have_text(told)
+    expect(calculator.locator(".calculated output")).to_contain_text(told)
 
 
 def test_the_page_shows_what_it_read(calculator):
