@@ -293,13 +293,13 @@ ENGLISH = """# The first axis, in 3 rows { #axis }
 
 Each of the 12 columns of `W` is an input, and [none is an output](b.md) before \\(t = 1\\).
 
-Above the last row, and before or after it.
+Above the last row, and before or after it. A tiny one; yours is larger, too.
 """
 CHINESE = """# 第一个轴，共 3 行 { #axis }
 
 `W` 的 12 列，每个对应一个输入，在 \\(t = 1\\) 之前[没有哪个是输出](b.md)。
 
-最后一行的上面，在它之前或之后。
+最后一行的上面，在它之前或之后。这一个极小；你的也更大。
 """
 
 
@@ -324,6 +324,7 @@ CHINESE = """# 第一个轴，共 3 行 { #axis }
         ("12 列", "12 行"),
         ("之前", "之后"),
         ("一个输入", "一个输出"),
+        ("larger", "smaller"),
         ("or after", "or before"),
         ("或之后", "或之前"),
         ("\n\nEach", "\n\n- Each"),
