@@ -125,7 +125,7 @@ def reason_of(error):
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     first = first.partition(" For more information")[0].rstrip(".!")
     frames = [f for f in frames_of(text) if "/torch/" not in f.file]
-    line = f", {frames[-1].file}, line {frames[-1].line}: {frames[-1].code}" if frames else ""
+    line = f", {frames[-1]}" if frames else ""
     out = "Write forward so that it does the same operations whatever the numbers are"
     if axis := re.search(r"L(\S+)\.size\(\)\[(\d+)\].* constant \((\d+)\)", text):
         first = f"forward takes axis {axis[2]} of {axis[1][2:-2]} as the number {axis[3]}"

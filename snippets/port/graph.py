@@ -35,12 +35,16 @@ class Array:
 
 @dataclass(frozen=True)
 class Frame:
-    """A line of the user's source."""
+    """A line of the user's source; its code is "" where Python has no source, as in a console."""
 
     file: str
     line: int
     function: str
     code: str
+
+    def __str__(self):
+        """Return the file, the line and its code, for a message."""
+        return f"{self.file}, line {self.line}" + (f": {self.code}" if self.code else "")
 
 
 @dataclass
@@ -80,7 +84,7 @@ class Node:
         path, cls = self.stack[-1] if self.stack else ("", "")
         module = f" in {path} ({cls.rsplit('.', 1)[-1]})" if path else ""
         frame = next((f for f in reversed(self.frames) if not is_torchs(f.file)), None)
-        line = f", {frame.file}, line {frame.line}: {frame.code}" if frame else ""
+        line = f", {frame}" if frame else ""
         return f"{self.target}{module}{line}"
 
 
@@ -154,7 +158,7 @@ def refs(value):
             yield from refs(part)
 
 
-TRACE = re.compile(r'File "(.+)", line (\d+), in (.+)\n    (.*)')
+TRACE = re.compile(r'File "(.+)", line (\d+), in (.+)(?:\n    (.*))?')
 
 
 def frames_of(trace):

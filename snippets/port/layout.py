@@ -33,9 +33,9 @@ def wrapped(text, comment):
     if len(text + comment) <= WIDTH or not place:
         return [text + comment]
     start, end = place
-    inner, after = text[start + 1 : end], text[end:] + comment
+    inner, after = text[start + 1 : end], wrapped(indent + text[end:], comment)
     if len(indent + inner) + 4 <= WIDTH:
-        return [text[: start + 1], f"{indent}    {inner}", f"{indent}{after}"]
+        return [text[: start + 1], f"{indent}    {inner}", *after]
     parts, deep, begun = [], 0, 0
     for i, letter in enumerate(bare(inner)):
         deep += (letter in "([{") - (letter in ")]}")
@@ -45,21 +45,25 @@ def wrapped(text, comment):
     comma = "," if parts else ""  # (a + b,) would be a tuple
     parts += [inner[begun:].strip()] if inner[begun:].strip() else []
     cut = [line for part in parts for line in wrapped(f"{indent}    {part}{comma}", "")]
-    return [text[: start + 1], *cut, f"{indent}{after}"]
+    return [text[: start + 1], *cut, *after]
 
 
 def longest(text):
     """Return where the longest of the outermost brackets opens and closes; () without any.
 
-    Those of ``w["a"]`` and of ``f(x)`` are not worth a line.
+    Those of ``w["a"]`` and of ``f(x)`` are not worth a line, nor is one that opens beyond WIDTH
+    if another one does not. One that an earlier line opened is none.
     """
     pairs, deep, start, text = [], 0, 0, bare(text)
     for i, letter in enumerate(text):
+        if letter in ")]}" and not deep:
+            continue
         start = i if letter in "([{" and not deep else start
         deep += (letter in "([{") - (letter in ")]}")
         if letter in ")]}" and not deep and re.search(r"\W", text[start + 1 : i]):
             pairs.append((i - start, start, i))
-    return max(pairs, default=())[1:]
+    near = [pair for pair in pairs if pair[1] < WIDTH]
+    return max(near or pairs, default=())[1:]
 
 
 def bare(text):

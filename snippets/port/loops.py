@@ -3,7 +3,7 @@
 import itertools
 import re
 
-PLACE = re.compile(r'"[\w.]*"|\[\d+\]')  # where an index may stand: in a name, or alone
+PLACE = re.compile(r'"[\w.]*"|\[[\d:, ]+\]')  # where an index may stand: x[:, 0]
 
 
 def rolled(texts, said, index="k"):

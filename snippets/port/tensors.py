@@ -71,6 +71,45 @@ def sort(x, dim=-1, descending=False):
     return np.take_along_axis(x, order, dim), order
 
 
+def nll_loss(x, target, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
+    """Return how unlikely target is, x the log probabilities of classes: ``F.nll_loss``.
+
+    With ``label_smoothing``, all classes have a share of it: so ``F.cross_entropy`` has it.
+    """
+    axis = min(1, x.ndim - 1)
+    is_counted = target != ignore_index
+    target = np.where(is_counted, target, 0)
+    weight = np.ones(x.shape[axis], x.dtype) if weight is None else weight
+    found = np.take_along_axis(x, np.expand_dims(target, axis), axis).squeeze(axis)
+    losses = -weight[target] * found
+    if label_smoothing:
+        every = -np.moveaxis(x, axis, -1) @ weight / x.shape[axis]
+        losses = (1 - label_smoothing) * losses + label_smoothing * every
+    losses = np.where(is_counted, losses, 0)
+    if reduction == "none":
+        return losses
+    return np.sum(losses) / (np.sum(weight[target], where=is_counted) if reduction == "mean" else 1)
+
+
+def multilabel_margin_loss(x, target):
+    """Return how much less than 1 the classes of target lead by: those before its first -1."""
+    is_class = np.cumprod(target >= 0, axis=-1) > 0
+    target = np.where(is_class, target, 0)
+    is_named = (is_class[..., None] & (target[..., None] == np.arange(x.shape[-1]))).any(axis=-2)
+    gaps = np.maximum(0, 1 + x[..., None, :] - np.take_along_axis(x, target, axis=-1)[..., None])
+    counted = is_class[..., None] & ~is_named[..., None, :]
+    return np.sum(gaps, axis=(-2, -1), where=counted) / x.shape[-1]
+
+
+def cosine_embedding_loss(x1, x2, target, margin=0.0):
+    """Return how unlike vectors are where target is 1; where it is -1, how alike beyond margin."""
+    # Each square has an eps of its own here, otherwise than in F.cosine_similarity.
+    square1, square2 = (np.sum(x * x, axis=-1) + 1e-12 for x in (x1, x2))
+    cosine = np.sum(x1 * x2, axis=-1) / np.sqrt(square1 * square2)
+    apart = np.where(target == -1, np.maximum(0, cosine - margin), 0)
+    return np.where(target == 1, 1 - cosine, apart)
+
+
 def flat_state(result):
     """Return output, h_n, c_n of ``output, (h_n, c_n)``."""
     output, (h_n, c_n) = result

@@ -28,6 +28,12 @@ def test_long_lines_are_cut():
     sums = " + ".join(["f(a, b)"] * 20)
     for long in (f"x = ({sums}) * 2", f"x = np.mean({sums})", f"x = g({sums},)", f"x = y[{sums}]"):
         assert ast.dump(ast.parse("\n".join(wrapped(long, "")))) == ast.dump(ast.parse(long))
+    calls = " + ".join(f"f({letter * 30}, {letter * 18})" for letter in "abcd")
+    for end in ("", " + g(x, y)"):
+        cut = wrapped(f"    x = {calls}{end}", "  # (2, 3)")
+        assert max(map(len, cut)) <= 100
+        assert cut[-1].endswith(f"){end}  # (2, 3)")
+        assert ast.unparse(ast.parse("\n".join(cut).strip())) == f"x = {calls}{end}"
     plain = f'x = w["{"a" * 60}"] * w["{"b" * 60}"]'
     assert wrapped(plain, "") == [plain]
     name = wrapped(f'x = f({"a" * 60}, w["]; (, ["], {"b" * 40})', "")

@@ -18,6 +18,10 @@ def test_what_repeats_with_an_index_is_a_loop():
         (8, 'x = f(s[k], w[f"a.{k}"])'),
         (8, "y"),
     ]
+    assert loop("a.append(x[:, 0, :])", "a.append(x[:, 1, :])", "a.append(x[:, 2, :])") == [
+        (4, "for k in range(3):"),
+        (8, "a.append(x[:, k, :])"),
+    ]
 
 
 def test_the_index_is_called_otherwise_where_k_is_taken():
@@ -36,6 +40,8 @@ def test_the_index_is_called_otherwise_where_k_is_taken():
         ['f(w["a.0"])', 'f(w["a.0.1"])', 'f(w["a.2"])'],
         ['f(w["a.b"])', 'f(w["a.c"])', 'f(w["a.d"])'],
         ["f(0)", "f(1)", "f(2)"],  # numbers that are no index
+        ["f(x[:, 0])", "f(x[:, :])", "f(x[:, 2])"],
+        ["f(x[0:2])", "f(x[2:4])", "f(x[4:6])"],
         ["f(x)", "f(x)", "f(x)"],
         ['f(w["a.0"], w["b.0"])', 'f(w["a.1"], w["b.0"])', 'f(w["a.2"], w["b.2"])'],
         ['f(w["0"], w["7"])', 'f(w["1"], w["7"])', 'f(w["2"], w["8"])'],

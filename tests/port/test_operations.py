@@ -62,6 +62,20 @@ MORE = [
     "x.scatter_reduce(1, ids[:, :3], y, 'prod')",
     "x.index_add(1, i, y[:, :2], alpha=2)",
     "F.kl_div(x, y, reduction='none', log_target=True)",
+    "F.cross_entropy(u, i[0])",
+    "F.cross_entropy(sums, ids[:, :, 0], ignore_index=1, reduction='none')",
+    "F.cross_entropy(sums, ids[:, :, 0], p[0, :, 0], ignore_index=1, label_smoothing=0.1)",
+    "F.cross_entropy(a, c[:, 1:], p[0, 0], reduction='sum')",
+    "F.cross_entropy(x, t, p[0, :, 0], label_smoothing=0.1)",
+    "F.cross_entropy(u, v)",
+    "F.nll_loss(sums, ids[:, :, 0], p[0, :, 0], reduction='sum')",
+    "F.multilabel_margin_loss(u, torch.where(n[0, 0] < 2, n[0, 0].clamp(-1, 3), 3))",
+    "F.hinge_embedding_loss(x, n.sign(), margin=0.5, reduction='sum')",
+    "F.cosine_embedding_loss(x[0], y[0], n[0, :, 0].sign(), margin=0.2, reduction='none')",
+    "F.cosine_embedding_loss(u, u * 0, i[0] - 1)",
+    "F.margin_ranking_loss(x, y, n.sign(), margin=0.3)",
+    "F.triplet_margin_loss(x, y, t, margin=0.5, p=1.0, swap=True, reduction='none')",
+    "F.poisson_nll_loss(p, 3 * p - 1, log_input=False, full=True, eps=1e-3)",
     "torch.fft.fft(x, norm='ortho')",
     "torch.fft.fftn(z)",
     "torch.fft.fftn(z, s=(3, 5))",
@@ -105,14 +119,18 @@ def flat(value):
     return [value]
 
 
-@pytest.fixture(scope="module")
-def told():
-    """Return the operations of all spellings, what PyTorch gives and what NumPy gives, by row."""
-    spellings = [spelling for spelling, _ in TABLE.values()] + MORE
+def spelled_out(spellings):
+    """Return a model that runs spellings, its arguments, its graph and its inputs by name."""
     model = Spellings(list(dict.fromkeys(spellings))).eval()
     args = (examples(),)
     named = named_inputs(model, args, {})
-    graph = graph_of(captured(model, args, {}, named, None), model, named)
+    return model, args, graph_of(captured(model, args, {}, named, None), model, named), named
+
+
+@pytest.fixture(scope="module")
+def told():
+    """Return the operations of all spellings, what PyTorch gives and what NumPy gives, by row."""
+    model, args, graph, named = spelled_out([spelling for spelling, _ in TABLE.values()] + MORE)
     with torch.no_grad():
         theirs = model(*args)
     arrays = {name: tensor.numpy() for name, tensor in args[0].items()}
@@ -177,6 +195,7 @@ def test_a_part_of_an_axis_of_any_size_is_refused():
         ("aten.scatter_reduce.two", {"reduce": "mean"}),
         ("aten.scatter_reduce.two", {"reduce": "sum", "include_self": False}),
         ("aten.diag_embed.default", {"offset": 1}),
+        ("aten.rrelu.default", {"training": True}),
         ("aten.grid_sampler.default", {"input": Ref("image"), "interpolation_mode": 2}),
         ("aten.grid_sampler.default", {"input": Ref("volume")}),
     ],

@@ -10,14 +10,15 @@ import re
 import numpy as np
 import pytest
 
-from snippets.port.capture import arrays_of, captured, graph_of, named_inputs
+from snippets.port.capture import arrays_of
 from snippets.port.constants import without_zeros
 from snippets.port.lines import recipe, recipes, text_of, tree_of
 from snippets.port.operations import TABLE
 from snippets.port.run import run
 from tests import ROOT
 from tests.parity import assert_parity
-from tests.port.examples import F, examples, layers, nn, torch
+from tests.port.examples import examples, torch
+from tests.port.test_operations import flat, spelled_out
 
 LINES = ROOT / "docs/measured/operations.json"
 UPDATE = "UPDATE=1 pytest --no-cov -m thorough tests/port/test_operations_page.py"
@@ -25,19 +26,6 @@ INSIDE = re.compile(r"torch\.ops|torch\._|torch\.constant_pad_nd|torch\.empty") 
 LONG = 90  # a line that reads better on the page of its layer
 
 pytestmark = pytest.mark.thorough
-
-
-class Spelled(nn.Module):
-    """Returns what each spelling gives."""
-
-    def __init__(self, spellings):
-        super().__init__()
-        self.spellings = spellings
-        self.layers = nn.ModuleDict(layers())
-
-    def forward(self, tensors):
-        world = {"torch": torch, "F": F, **tensors, **self.layers}
-        return tuple(eval(spelling, world) for spelling in self.spellings)
 
 
 class Expanded(ast.NodeTransformer):
@@ -73,10 +61,7 @@ class Expanded(ast.NodeTransformer):
 @pytest.fixture(scope="module")
 def spelled():
     """Return {spelling: (its line of NumPy, what PyTorch gives)}, and the arrays of the layers."""
-    spellings = list(dict.fromkeys(spelling for spelling, _ in TABLE.values()))
-    model, args = Spelled(spellings).eval(), (examples(),)
-    named = named_inputs(model, args, {})
-    graph = graph_of(captured(model, args, {}, named, None), model, named)
+    model, args, graph, named = spelled_out([spelling for spelling, _ in TABLE.values()])
     ran = run(graph, arrays_of(graph, named))
     without_zeros(ran.lines)
     expanded = Expanded(graph, ran)
@@ -85,7 +70,7 @@ def spelled():
     lines = [expanded.whole(tree) for tree in tree_of(graph.output).elts]
     weights = {key.removeprefix("layers."): array for key, array in graph.arrays.items()}
     both = zip(lines, theirs, strict=True)
-    return dict(zip(spellings, both, strict=True)), weights
+    return dict(zip(model.spellings, both, strict=True)), weights
 
 
 def sections(lines):
@@ -113,13 +98,6 @@ def test_the_page_has_each_row(spelled):
     assert {key: json.loads(LINES.read_text("utf-8"))[key] for key in made} == made, UPDATE
     page = (ROOT / "docs/en/port/operations.md").read_text("utf-8")
     assert all(f"{{{{ operations.{key} | rows }}}}" in page for key in made)
-
-
-def flat(value):
-    """Return the tensors or arrays in nested tuples, in order."""
-    if isinstance(value, tuple | list):
-        return [one for part in value for one in flat(part)]
-    return [value]
 
 
 def test_each_line_gives_what_pytorch_gives(spelled):

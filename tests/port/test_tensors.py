@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from snippets.port.tensors import checked, fixed, limited, put, put_add, scatter, sort, topk
+from snippets.port.tensors import (
+    checked,
+    fixed,
+    limited,
+    nll_loss,
+    put,
+    put_add,
+    scatter,
+    sort,
+    topk,
+)
+from tests import SNIPPETS_DIR
+from tests.sabotage import sabotaged
 
 torch = pytest.importorskip("torch")
 
@@ -63,3 +75,46 @@ def test_values_are_put_where_an_index_says():
     assert scatter(x, 1, index, np.array([[7, 1], [8, 1]])).tolist() == [[0, 0, 7], [8, 0, 0]]
     assert scatter(x + 1, 0, index // 2, np.ones((2, 1)), np.add).tolist() == [[2, 1, 1], [2, 1, 1]]
     assert not x.any()
+
+
+def is_cross_entropy(loss):
+    """Return whether a loss of log probabilities is PyTorch's, with each option of it."""
+    rng = np.random.default_rng(0)
+    x, target = rng.normal(size=(7, 4, 5)), rng.integers(0, 4, (7, 5))
+    given = torch.from_numpy(x).log_softmax(1)
+    weight = np.arange(1.0, 5)
+    found = []
+    for reduction in ("none", "mean", "sum"):
+        for options in ({}, {"ignore_index": 2}, {"label_smoothing": 0.3, "ignore_index": 1}):
+            for more in ({}, {"weight": weight}):
+                theirs = torch.nn.functional.cross_entropy(
+                    given,
+                    torch.from_numpy(target),
+                    reduction=reduction,
+                    **options,
+                    **{key: torch.from_numpy(array) for key, array in more.items()},
+                )
+                ours = loss(given.numpy(), target, reduction=reduction, **options, **more)
+                found.append(np.allclose(ours, theirs, 1e-12, 1e-12))
+    return all(found)
+
+
+def test_the_loss_of_classes():
+    assert is_cross_entropy(nll_loss)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("is_counted = target != ignore_index", "is_counted = target == target"),
+        ("np.sum(weight[target], where=is_counted)", "np.sum(is_counted)"),
+        ("np.sum(weight[target], where=is_counted)", "np.sum(weight[target])"),
+        ("axis = min(1, x.ndim - 1)", "axis = x.ndim - 1"),
+        ("@ weight / x.shape[axis]", "@ weight"),
+        ("(1 - label_smoothing) * losses", "losses"),
+    ],
+)
+def test_a_broken_loss_is_noticed(old, new):
+    broken = sabotaged(SNIPPETS_DIR / "port/tensors.py", old, new).nll_loss
+    with pytest.raises((AssertionError, IndexError, ValueError)):
+        assert is_cross_entropy(broken)

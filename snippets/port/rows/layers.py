@@ -263,6 +263,14 @@ def activation(name, more="", aten=None, spelling=None):
     return {f"aten.{aten or name}.default": row}
 
 
+def rrelu(call):
+    """Return a leaky ReLU of the mean slope."""
+    if call.get("training"):
+        raise PortError("only what is not in training has a line: call model.eval()")
+    bounds = "lower=0.125, upper=0.3333333333333333"
+    return f"self, {bounds}, training=False: rrelu(self, lower=lower, upper=upper)"
+
+
 LAYERS = {
     # ---- layers ----
     "aten.linear.default": (
@@ -359,6 +367,7 @@ LAYERS = {
     **activation("threshold", "threshold=0, value=0", spelling="F.threshold(x, 0.1, 20)"),
     **activation("celu", "alpha=1.0"),
     **activation("glu", "dim=-1"),
+    "aten.rrelu.default": ("F.rrelu(x)", rrelu),
     **activation("logsigmoid", aten="log_sigmoid"),
     "aten.elu.default": (
         "F.elu(x)",
