@@ -423,6 +423,23 @@ def test_hardtanh_may_have_one_value():
     np.testing.assert_array_equal(activation.hardtanh([-1.0, 5.0], 2, 2), [2, 2])
 
 
+@pytest.mark.parametrize(("dtype", "lowest", "error"), [("f8", -37, 1e-12), ("f4", -12, 3e-7)])
+def test_the_share_is_exact_far_below(dtype, lowest, error):
+    x = np.linspace(lowest, 8, 5001).astype(dtype)
+    assert np.abs(activation.normal_share(x) / shares(x) - 1).max() < error
+
+
+def test_a_term_of_the_series_counts_far_below():
+    x = np.linspace(-37, 8, 5001)
+    few = sabotaged(PATH, "else 7)", "else 6)").normal_share(x)
+    assert np.abs(few / shares(x) - 1).max() > 1e-12
+
+
+def shares(x):
+    """Return the normal distribution's share below each x, by math.erfc."""
+    return np.array([math.erfc(-v / math.sqrt(2)) / 2 for v in x.tolist()])
+
+
 # ---- Sabotage: each is caught ----
 
 BENDS = np.random.default_rng(0).permutation(np.arange(-24, 24) / 4).reshape(2, 4, 6)
@@ -430,12 +447,13 @@ BENDS = np.random.default_rng(0).permutation(np.arange(-24, 24) / 4).reshape(2, 
 SABOTAGES = {
     "gelu: tanh for exact": ("gelu", 'if approximate == "none"', 'if approximate == "exact"'),
     "gelu: exact for tanh": ("gelu", "0.044715 * x**2", "0.0446 * x**2"),
-    "gelu: the tail for its complement": (
+    "gelu: a half for what is below 0": (
         "gelu",
-        "np.where(x > 0, 1 - tail",
-        "np.where(x < 0, 1 - tail",
+        "np.clip(v, -39, 39)",
+        "np.clip(v, 0, 39)",
     ),
-    "gelu: one term less": ("gelu", "* (c3 + d *", "* (0 + d *"),
+    "gelu: a term less": ("gelu", "else 7)", "else 2)"),
+    "gelu: another polynomial": ("gelu", "- (n - 1) * before", "- n * before"),
     "softmax: the last axis": ("softmax", "e / e.sum(axis=dim", "e / e.sum(axis=-1"),
     "log_softmax: the last axis": (
         "log_softmax",
