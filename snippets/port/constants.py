@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 
-from .lines import call, shape_text, text_of, values_in, written
+from .lines import call, is_call, shape_text, text_of, values_in, written
 from .operations import numpy_dtype
 from .run import Renamed
 
 
 def without_zeros(lines):
     """Leave out first states of zeros, which a recurrent layer has anyway."""
-    zeros = {line.outs[0] for line in lines if text_of(line.tree).startswith("np.zeros(")}
+    zeros = {line.outs[0] for line in lines if is_call(line.tree, "np.zeros")}
     for line in lines:
         for node in ast.walk(line.tree):
             if getattr(getattr(node, "func", None), "id", "") in ("lstm", "gru", "rnn"):
@@ -35,9 +35,9 @@ def fold(ran):
         names = {name for name in names if name not in simple or count[name] == 1}
         trees = {name: tree for name in names if (tree := literal(ran.constants[name]))}
         line.tree = Renamed(trees).visit(Taken(ran, line.outs[0]).visit(line.tree))
-        if text_of(line.tree).startswith("np.broadcast_to(%"):
-            name = line.tree.args[0].id
-            if ran.known[name].shape == ran.known[line.outs[0]].shape:
+        if is_call(line.tree, "np.broadcast_to"):
+            name = getattr(line.tree.args[0], "id", "")
+            if name[:1] == "%" and ran.known[name].shape == ran.known[line.outs[0]].shape:
                 same[line.outs[0]] = ast.Name(name)
     ran.alias |= same
 

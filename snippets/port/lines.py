@@ -188,6 +188,11 @@ def paths(tree, path=()):
             yield from paths(part, (*path, i))
 
 
+def is_call(tree, name):
+    """Return whether a tree calls a function of this name."""
+    return isinstance(tree, ast.Call) and text_of(tree.func) == name
+
+
 def call(name, *args):
     """Return the tree of a call."""
     return ast.Call(ast.Name(name), list(args), [])

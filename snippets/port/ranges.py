@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .lines import call, text_of, values_in
+from .lines import call, is_call, text_of, values_in
 from .operations import numpy_dtype
 from .run import Renamed, size_tree
 
@@ -60,7 +60,7 @@ def given_as_they_are(lines):
     for line in lines:
         line.tree = Renamed(same).visit(line.tree)
         trees = readers.get(line.outs[0], [])
-        is_spread = text_of(line.tree).startswith("np.broadcast_to(")
+        is_spread = is_call(line.tree, "np.broadcast_to")
         if is_spread and trees and all(mask_of(t) == line.outs[0] for t in trees):
             line.tree = line.tree.args[0]
             if isinstance(line.tree, ast.Name):

@@ -5,7 +5,7 @@ import pytest
 from snippets.port.capture import arrays_of, calls_of, captured, graph_of, named_inputs
 from snippets.port.run import run
 from snippets.port.write import write as text_and_modules
-from tests.port.models import MODELS, floats, nn, spread, torch
+from tests.port.models import MODELS, F, floats, nn, spread, torch
 from tests.shape_comments import executed
 
 
@@ -227,3 +227,16 @@ class Overwritten(nn.Module):
 def test_what_a_call_overwrites_has_the_name_of_its_result():
     said = text(Overwritten().eval(), (floats(3, 4),))
     assert "    hidden = x * 2 + 1\n    hidden = times(hidden" in said
+
+
+class Both(nn.Module):
+    """A mask that is broadcast and then combined, before attention reads it."""
+
+    def forward(self, x, mask):
+        wide = mask[:, None].expand(-1, x.shape[1], -1)
+        return F.scaled_dot_product_attention(x, x, x, wide & wide.logical_not().logical_not())
+
+
+def test_a_mask_that_is_combined_is_none_that_is_broadcast():
+    said = text(Both().eval(), (floats(2, 3, 4), floats(2, 3) > -1))
+    assert "&" in said
