@@ -68,24 +68,27 @@ def conv(n, x, weight, bias, stride, padding, dilation, groups, padding_mode):
     batch, _, *padded = x.shape
     sizes = [(m - e) // s + 1 for m, e, s in zip(padded, spans, stride, strict=True)]
     x = x.reshape(batch, groups, in_group, *padded)
-    seen = conv_windows(x, spans, sizes, stride, dilation)
     shape = groups, out_group, in_group * taps
     rows = weight.reshape(shape)  # (groups, out_channels // groups, kernel * in_channels // groups)
-    bias = 0 if bias is None else bias.reshape(groups, out_group, *[1] * n)
-    y = np.full((batch, groups, out_group, *sizes), bias, x.dtype)
-
-    # A product needs a copy of what each tap sees, in all as many times x as there are taps. So
-    # it makes some images, groups and lines of y only, where the copy fits into a cache.
-    some = 2**18 // (taps * in_group * math.prod(sizes[1:]))
+    y = np.empty((batch, groups, out_group, *sizes), x.dtype)
     with np.errstate(invalid="ignore"):  # inf - inf is NaN without a warning, as in PyTorch
-        for image in conv_blocks(batch, some // (groups * sizes[0])):
-            for group in conv_blocks(groups, some // sizes[0]):
-                for line in conv_blocks(sizes[0], some):
-                    part = y[image, group, :, line]
-                    columns = seen[(image, group, ..., line, *[slice(None)] * (n - 1))]
-                    columns = columns.reshape(*part.shape[:2], in_group * taps, -1)
-                    part += (rows[group] @ columns).reshape(part.shape)
-
+        if taps == max(stride) == 1:  # a number of y reads one place of x: nothing to copy
+            y = (rows @ x.reshape(batch, groups, in_group, -1)).reshape(y.shape)
+        else:
+            seen = conv_windows(x, spans, sizes, stride, dilation)
+            # A product needs a copy of what each tap sees, in all as many times x as there are
+            # taps. So it makes some images, groups and lines of y only, where the copy fits into
+            # a cache.
+            some = 2**18 // (taps * in_group * math.prod(sizes[1:]))
+            for image in conv_blocks(batch, some // (groups * sizes[0])):
+                for group in conv_blocks(groups, some // sizes[0]):
+                    for line in conv_blocks(sizes[0], some):
+                        part = y[image, group, :, line]
+                        columns = seen[(image, group, ..., line, *[slice(None)] * (n - 1))]
+                        columns = columns.reshape(*part.shape[:2], in_group * taps, -1)
+                        part[...] = (rows[group] @ columns).reshape(part.shape)
+        if bias is not None:
+            y += bias.reshape(groups, out_group, *[1] * n)
     y = y.reshape(batch, out_channels, *sizes).astype(dtype, copy=False)
     return y if is_batched else y[0]
 

@@ -324,12 +324,15 @@ def adaptive_max_pool_nd(x, n, output_size, return_indices):
 def adaptive_pool(x, n, output_size, reduce):
     """Reduce every window, one axis after the other: a mean of means, a maximum of maxima."""
     x = check_pool(x, n, n)
-    # The last axis last: until then, the numbers that are reduced together lie in whole rows.
-    for axis, windows in reversed(adaptive_windows(x, n, output_size)):
-        x = np.moveaxis(x, axis, 0)
-        with np.errstate(invalid="ignore"):  # inf - inf is NaN
+    found = adaptive_windows(x, n, output_size)
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN
+        if all(len(windows) == 1 for _, windows in found):  # one window of all the numbers
+            return reduce(x, tuple(axis for axis, _ in found), keepdims=True)
+        # The last axis last: until then, the numbers that are reduced together lie in whole rows.
+        for axis, windows in reversed(found):
+            x = np.moveaxis(x, axis, 0)
             x = np.concatenate([x[:0], *(reduce(x[w], 0, keepdims=True) for w in windows)])
-        x = np.moveaxis(x, 0, axis)
+            x = np.moveaxis(x, 0, axis)
     return x
 
 

@@ -119,8 +119,8 @@ SABOTAGES = {
     "padding only in front": ("(p, p) for p", "(2 * p, 0) for p"),
     "padding of another mode": ("CONV_MODES[mode])", '"constant")'),
     "reflect repeats the edge": ('"reflect": "reflect"', '"reflect": "symmetric"'),
-    "bias dropped": ("0 if bias is None else", "0 if True else"),
-    "bias overwritten": ("part += (", "part[:] = ("),
+    "bias dropped": ("if bias is not None:\n            y", "if False:\n            y"),
+    "bias overwritten": ("y += bias", "y[:] = bias"),
     "the last block dropped": ("range(0, count, ", "range(0, max(1, count - 1), "),
 }
 
