@@ -28,7 +28,8 @@ def port(model, args, kwargs=None, folder="my_model", dynamic=None, *, safetenso
     model : torch.nn.Module
         In ``eval()``, on the CPU.
     args : tuple
-        Example inputs, as the model is called with them; one tensor may stand without a tuple.
+        Example inputs, as the model is called with them, several in one tuple; one tensor may
+        stand without a tuple.
     kwargs : dict, optional
         Those that are given by name.
     folder : str or path
@@ -55,7 +56,12 @@ def port(model, args, kwargs=None, folder="my_model", dynamic=None, *, safetenso
 
     folder = free_folder(folder)
     args = tuple(args) if isinstance(args, tuple | list) else (args,)
-    kwargs = kwargs or {}
+    kwargs = {} if kwargs is None else kwargs
+    if not isinstance(kwargs, dict):
+        raise PortError(
+            f"kwargs is a {type(kwargs).__name__}, not a dict: give several inputs in one tuple, "
+            "port(model, (x, y))"
+        )
     named = named_inputs(model, args, kwargs)
     check_model(model, named)
     graph = graph_of(captured(model, args, kwargs, named, dynamic), model, named, dynamic)

@@ -13,7 +13,7 @@ import warnings
 
 import numpy as np
 
-from .graph import Array, DType, Graph, Node, PortError, Ref, frames_of
+from .graph import Array, Called, DType, Graph, Node, PortError, Ref, frames_of
 from .guards import guards_of
 from .run import print_of
 from .whole import whole
@@ -251,31 +251,43 @@ def copies(*given):
 
 
 def calls_of(model, args, kwargs):
-    """Return what each module is called with: {its place in a stack: {name: print}}.
+    """Return what each module is called with and returns: {its place in a stack: a Called}.
 
-    A value of the graph whose print is the same gets this name in the program.
+    A value of the graph whose print is the same gets this name in the program, and this place
+    among the results.
     """
     import torch
+    from torch.utils import _pytree as pytree
 
-    calls, times = {}, collections.Counter()
+    calls, times, running = {}, collections.Counter(), []
 
-    def note(path, module, args, kwargs):
-        again = f"@{times[path]}" if times[path] else ""
+    def prints(named):
+        return {
+            name: print_of(numpy_of(value))
+            for name, value in named.items()
+            if isinstance(value, torch.Tensor)
+        }
+
+    def begin(path, module, args, kwargs):
+        place = path + (f"@{times[path]}" if times[path] else "")
         times[path] += 1
+        running.append(place)
         try:
             given = inspect.signature(module.forward).bind(*args, **kwargs).arguments
         except TypeError:  # the call itself says so
             return
-        calls[path + again] = {
-            name: print_of(numpy_of(value))
-            for name, value in given.items()
-            if isinstance(value, torch.Tensor) and name.isidentifier()
-        }
+        given = {name: value for name, value in given.items() if name.isidentifier()}
+        calls[place] = Called(prints(given))
 
-    hooks = [
-        module.register_forward_pre_hook(functools.partial(note, path), with_kwargs=True)
-        for path, module in model.named_modules()
-    ]
+    def end(module, args, output):
+        leaves = dict(enumerate(pytree.tree_leaves(output)))
+        calls[running.pop()].returned = list(prints(leaves).values())
+
+    hooks = []
+    for path, module in model.named_modules():
+        begun = functools.partial(begin, path)
+        hooks.append(module.register_forward_pre_hook(begun, with_kwargs=True))
+        hooks.append(module.register_forward_hook(end))
     args, kwargs = copies(args, kwargs)  # a forward may change them
     try:
         with torch.no_grad():

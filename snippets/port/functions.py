@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 
 from .constants import fold, without_zeros
-from .graph import refs
+from .graph import Called, refs
 from .layout import WIDTH
 from .lines import call, paths, recipes, text_of, tree_of, values_in
 from .loops import stepped
@@ -115,7 +115,7 @@ class Writer:
     def __init__(self, graph, ran):
         self.graph, self.ran = graph, ran
         self.keys = {f"%{name}": key for name, key in graph.weights.items()}
-        self.functions, self.texts, self.hints = {}, {}, {}
+        self.functions, self.texts, self.hints, self.ordered = {}, {}, {}, set()
         without_zeros(ran.lines)
         simplify(ran)
         fold(ran)
@@ -211,7 +211,7 @@ class Writer:
         made = {out for line in lines for out in line.outs}
         read = dict.fromkeys(v for line in lines for v in values_in(line.tree) if v not in made)
         outs = [o for o in made if o and self.last[o] >= scope.end]
-        outs = [o for line in lines for o in line.outs if o in outs]
+        outs = self.as_returned(scope, [o for line in lines for o in line.outs if o in outs])
         size = len(self.joined(lines, depth, path, set(outs)))
         is_leaf = scope.cls.startswith("torch.nn.") and all(
             isinstance(i, Line) for i in scope.items
@@ -246,9 +246,22 @@ class Writer:
         made = call(name, *args)
         return [Line(tuple(outs), made, lines[-1].node, len(outs) > 1, depth - 1)]
 
+    def as_returned(self, scope, outs):
+        """Return the results of a scope in the order in which its module returns them, if known."""
+        returned = self.graph.calls.get(scope.path, Called()).returned
+        places = [
+            [i for i, theirs in enumerate(returned) if is_same(self.ran.prints[out], theirs)][:1]
+            for out in outs
+        ]
+        if [] in places or len({i for [i] in places}) < len(outs):
+            return outs
+        outs = [out for _, out in sorted(zip(places, outs, strict=True))]
+        self.ordered.add(tuple(outs))
+        return outs
+
     def arguments(self, scope):
         """Return a function of a value: the names that the module's own forward has for it."""
-        given = self.graph.calls.get(scope.path, {})
+        given = self.graph.calls.get(scope.path, Called()).given
 
         def said(value):
             if value[0] == "$":
@@ -321,7 +334,9 @@ class Writer:
             if getattr(getattr(line.tree, "func", None), "id", "") in self.functions:
                 used = {named.names[v] for v in live}
                 same = not line.is_several and named.reused(line, used, self.ran.known)
-                if line.is_several and len(said) != len(line.outs):
+                # The source's names are in the order in which its module returns.
+                is_said = len(said) == len(line.outs) and line.outs in self.ordered
+                if line.is_several and not is_said:
                     said = self.functions[line.tree.func.id].results
                 if same and said:
                     better.setdefault(same, said[0])

@@ -89,6 +89,20 @@ class Node:
 
 
 @dataclass
+class Called:
+    """What one call of a module was given and returned, as run.py prints arrays.
+
+    Parameters
+    ----------
+    given : dict of str to tuple
+    returned : list of tuple
+    """
+
+    given: dict = field(default_factory=dict)
+    returned: list = field(default_factory=list)
+
+
+@dataclass
 class Graph:
     """A captured model.
 
@@ -110,8 +124,8 @@ class Graph:
         Those of them that no ``state_dict()`` holds.
     guards : list of str
         What holds of the sizes, or forward does something else: "batch > 3".
-    calls : dict
-        What each module was called with, by its place in a stack: {name: print}.
+    calls : dict of str to Called
+        The calls of modules, by their places in a stack.
     limit : int or None
         How many entries a value may have: a file may ask for any number.
     """

@@ -119,5 +119,8 @@ def compiled(guard):
     )  # fmt: skip
     tree = ast.parse(guard, mode="eval")
     if not all(isinstance(node, allowed) and is_short(node) for node in ast.walk(tree)):
-        raise PortError(f"forward does something else unless {guard}, which no line of NumPy says")
+        raise PortError(
+            f"forward does something else unless {guard}, which no line of NumPy says: leave an "
+            "axis of it out of dynamic"
+        )
     return compile(tree, "guard", "eval")

@@ -20,6 +20,7 @@ def function_lines(function):
         texts[-1] = re.sub(r"^return \((.+, .+)\)$", r"return \1", texts[-1])
     said = [", ".join(map(shape_text, shapes)) for shapes in function.shapes]
     said = [a if a != b else "" for a, b in zip(said, ["", *said], strict=False)]
+    said = ["" if comment in text else comment for comment, text in zip(said, texts, strict=True)]
     lines = [f"def {function.name}({', '.join(function.params)}):"]
     for indent, text, comment in rolled(texts, said, index):
         lines += wrapped(" " * indent + text, f"  # {comment}" if comment else "")

@@ -9,7 +9,7 @@ import re
 from .graph import is_torchs
 from .lines import values_in
 
-TAKEN = {*keyword.kwlist, *dir(builtins), "w", "np", "k"}
+TAKEN = {*keyword.kwlist, *dir(builtins), "w", "np"}
 
 
 class Names:

@@ -99,6 +99,12 @@ def test_training_mode_is_refused(tmp_path):
         port(model, (X.float(),), folder=tmp_path / "refused")
 
 
+def test_several_inputs_are_one_tuple(tmp_path):
+    said = "kwargs is a Tensor, not a dict: give several inputs in one tuple"
+    with pytest.raises(PortError, match=said):
+        port(Every().eval(), X, X + 1, folder=tmp_path / "refused")
+
+
 def test_dynamic_names_inputs(tmp_path):
     said = refusal(lambda self, x, y: x, X, tmp_path=tmp_path, dynamic={"z": {0: "batch"}})
     assert "dynamic names ['z'], but the example inputs are ['x']" in said

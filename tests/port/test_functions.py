@@ -24,6 +24,7 @@ def test_equal_layers_are_one_function_in_a_loop():
     assert 'block(under(w, f"layers.{k}"), x' in said
     assert "np.arange(7)[None, :]" in said
     assert "~np.tri(7, 7, dtype=bool)" in said
+    assert "q, k, v = np.split(" in said
 
 
 def test_steps_are_a_loop():
@@ -240,3 +241,41 @@ class Both(nn.Module):
 def test_a_mask_that_is_combined_is_none_that_is_broadcast():
     said = text(Both().eval(), (floats(2, 3, 4), floats(2, 3) > -1))
     assert "&" in said
+
+
+class Pool(nn.Module):
+    """Returns what it makes in another order than it makes it."""
+
+    def __init__(self):
+        super().__init__()
+        self.score = nn.Linear(4, 1)
+
+    def forward(self, x):
+        weights = self.score(x).softmax(1)
+        weights = weights.swapaxes(1, 2)
+        context = (weights @ x).tanh()
+        context = context + weights.sum()
+        return context, weights
+
+
+class Pooled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.pool, self.fc = Pool(), nn.Linear(4, 4)
+
+    def forward(self, x):
+        context, weights = self.pool(self.fc(x))
+        return {"weights": weights, "context": context.squeeze(1), "k": weights * 2}
+
+
+def test_results_are_in_the_order_of_the_module():
+    model, args = spread(Pooled()), (floats(2, 3, 4),)
+    said = text(model, args)
+    assert "context, weights = pool(" in said
+    assert "return context, weights" in said
+    assert '"weights": weights,' in said
+    named = named_inputs(model, args, {})
+    graph = graph_of(captured(model, args, {}, named, None), model, named)
+    unknown, _ = text_and_modules(graph, run(graph, arrays_of(graph, named)))  # no calls
+    assert "weights, context = pool(" in unknown
+    assert "return weights, context" in unknown
