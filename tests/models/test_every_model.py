@@ -111,14 +111,14 @@ def test_the_figures_of_the_index_are_those_measured(page):
 
 
 @NEEDED
+@pytest.mark.filterwarnings("ignore")  # of the libraries, on models this small
 def test_a_family_has_the_norms_of_its_library():
     from tests.models.names import models
 
     for kind, _, model in models():
-        with_weight = [
-            part for part in model.modules() if getattr(part, "weight", None) is not None
-        ]
-        classes = {type(part).__name__ for part in with_weight if part.weight.ndim == 1}
+        weights = {part: getattr(part, "weight", None) for part in model.modules()}
+        norms = [part for part, weight in weights.items() if getattr(weight, "ndim", 0) == 1]
+        classes = {type(part).__name__ for part in norms}
         theirs = {"RMSNorm" if RMS.search(name) else name for name in classes}
         norm = norm_of(model.state_dict())
         assert theirs == {norm} if norm else len(theirs) > 1, kind
