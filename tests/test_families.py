@@ -8,6 +8,8 @@ import pytest
 
 from snippets.describe import describe, facts
 from snippets.families import FAMILIES, family_of, norm_of, settings_of
+from snippets.models import gemma, gpt2, llama, mamba, t5, whisper
+from snippets.models.blocks import read_config
 from snippets.which_layer import modules_of
 from tests import ROOT
 
@@ -79,6 +81,47 @@ def test_a_tied_head_takes_the_place_of_what_is_not_stored():
     assert family_of(names, untied)["absent"] == [missing]
     assert family_of([n for n in names if "embed" not in n])["absent"] == []
     assert family_of(TINY["llama"][1])["absent"] == []
+
+
+def gpt2_config(config):
+    return read_config(config, ["gpt2"], gpt2.GPT2_SIZES, gpt2.GPT2_DEFAULTS)
+
+
+def t5_config(config):
+    config = read_config(config, ["t5"], t5.T5_SIZES, t5.T5_DEFAULTS)
+    return config | {"num_decoder_layers": config["num_decoder_layers"] or config["num_layers"]}
+
+
+def whisper_config(config):
+    return read_config(config, ["whisper"], whisper.WHISPER_SIZES, whisper.WHISPER_DEFAULTS)
+
+
+SHAPES = {
+    "gpt2": (gpt2_config, gpt2.gpt2_shapes),
+    **dict.fromkeys(
+        ["llama", "mistral", "qwen2", "qwen3"], (llama.llama_config, llama.llama_shapes)
+    ),
+    "gemma3_text": (gemma.gemma_config, gemma.gemma_shapes),
+    "t5": (t5_config, t5.t5_shapes),
+    "whisper": (whisper_config, whisper.whisper_shapes),
+    "mamba": (mamba.mamba_config, mamba.mamba_shapes),
+}
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_what_is_absent_is_what_the_model_here_looks_for_in_vain(kind):
+    """The family's list is shorter, and needs no config.json, which the model's wants whole."""
+    config, names = TINY[kind]
+    whole, shapes = SHAPES[kind]
+    ends = {
+        own: [name for name in names if f".{name}".endswith(f".{own}")]
+        for own in shapes(whole(config))
+    }
+    assert {name for stored in ends.values() for name in stored} == set(names)
+    missing = [own for own, stored in ends.items() if not stored]
+    absent = family_of(names, config)["absent"]
+    assert missing == [sentence.partition(" is not stored")[0] for sentence in absent]
+    assert missing == [KINDS[kind].tied[0]] * bool(config["tie_word_embeddings"])
 
 
 def test_a_shard_lacks_layers():
