@@ -1,12 +1,15 @@
 """The house keeps its order: who imports whom, and one proof for each snippet."""
 
 import ast
+import re
 import subprocess
 import sys
 
 import pytest
 
 from tests import ROOT, SNIPPETS, SNIPPETS_DIR, proof_of
+from tests.fences import fences
+from tests.parity import FLOAT32, arrays, assert_parity
 
 TORCH = {"question/torch_rnn.py"}
 # They import torch in the functions that are given a model of it.
@@ -25,12 +28,17 @@ def imported(code):
     return found
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_snippets_import_numpy_and_the_standard_library(name):
-    packages = imported((SNIPPETS_DIR / name).read_text("utf-8")) - set(sys.stdlib_module_names)
-    assert packages <= (
-        {"torch"} if name in TORCH else {"numpy", "torch"} if name in TORCH_INSIDE else {"numpy"}
-    )
+def allowed(name):
+    """Return the packages that a snippet may import besides the standard library."""
+    if name in TORCH:
+        return {"torch"}
+    return {"numpy", "torch"} if name in TORCH_INSIDE else {"numpy"}
+
+
+def test_snippets_import_numpy_and_the_standard_library():
+    packages = {name: imported((SNIPPETS_DIR / name).read_text("utf-8")) for name in NAMES}
+    besides = {n: found - sys.stdlib_module_names - allowed(n) for n, found in packages.items()}
+    assert {name: found for name, found in besides.items() if found} == {}
 
 
 def test_an_import_anywhere_is_found():
@@ -96,9 +104,33 @@ def test_a_clash_of_names_is_found():
     assert clashes(["G = 3", "G = 4"]) == {"G"}
 
 
-@pytest.mark.parametrize("path", SNIPPETS, ids=lambda p: p.name)
-def test_every_snippet_has_its_test(path):
-    assert "def test_" in proof_of(path)
+def test_every_snippet_has_its_test():
+    assert [path.name for path in SNIPPETS if "def test_" not in proof_of(path)] == []
+
+
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_readmes_rule_is_true():
+    torch = pytest.importorskip("torch")
+    layer, x, sizes = torch.nn.Linear(3, 2), torch.randn(5, 3), {"out": 2, "in": 3}
+    ((stored, rule),) = re.findall(r"is stored `\((.+?)\)`.* In NumPy, `(.+?)`", README)
+    state = arrays(layer)
+    assert state["weight"].shape == tuple(sizes[axis] for axis in stored.split(", "))
+    names = {"x": x.numpy(), "W": state["weight"], "b": state["bias"]}
+    exec(rule, names)
+    assert_parity(names["y"], layer(x), FLOAT32)
+
+
+def test_the_readmes_commands_are_those_that_ci_runs():
+    run = (ROOT / ".ci/run").read_text("utf-8").replace("-q -c .ci/constraints.txt ", "")
+    read, prove, cpu, _ = (block.text.strip() for block in fences(README))
+    install, serve = read.split(" && ")
+    assert serve == "mkdocs serve"
+    for command in [install, *prove.split(" && ")]:
+        assert re.search(rf"(?:^| ){re.escape(command)}$", run, re.M), command
+    pinned = re.findall(r'"(torch==.+)"', (ROOT / "pyproject.toml").read_text("utf-8"))
+    assert cpu.split()[:3] == ["pip", "install", *pinned]
 
 
 def test_workflows_are_well_formed():

@@ -119,11 +119,11 @@ def test_the_function_of_torch_takes_the_same_arguments(name):
     assert_parity(getattr(activation, name)(x, *values), reference)
 
 
-@pytest.mark.parametrize("shape", [(), (1,), (0,), (3, 0), (0, 3), (1, 1, 1)], ids=str)
 @pytest.mark.parametrize("name", ELEMENTWISE)
-def test_any_shape(name, shape):
+def test_any_shape(name):
     arguments = {key: options[0] for key, options in CLASSES[name][1].items()}
-    agree(getattr(activation, name), name, np.full(shape, -0.75), arguments)
+    for shape in [(), (1,), (0,), (3, 0), (0, 3), (1, 1, 1)]:
+        agree(getattr(activation, name), name, np.full(shape, -0.75), arguments)
 
 
 # ---- Relatively, over all numbers there are ----
