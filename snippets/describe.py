@@ -176,7 +176,7 @@ def described(state, config):
         if clean[name] in whole:
             row["what"] = integers(clean[name], shapes)
         elif clean[name] in counts:
-            row["what"] = "how many models AveragedModel has averaged, as SWA and EMA do"
+            row["what"] = AVERAGED
         elif part.endswith("for"):
             row["what"] = f"{part} {escaped(weight)}"
         else:
@@ -433,6 +433,7 @@ INSIDE = re.compile(r"(^|\.)(?:(?:_orig_mod|_fsdp_wrapped_module)\.)+")
 # a model
 WRAPPERS = "_forward_module.", "module.", "base_model.", "model."
 COUNT = "n_averaged"
+AVERAGED = "how many models AveragedModel has averaged, as SWA and EMA do"
 
 
 def prefix_notes(told):
@@ -597,8 +598,8 @@ def copies(names):
     found = []
     for start in AVERAGES:
         below = {name.removeprefix(start) for name in names if name.startswith(start)}
-        below -= {"decay", "num_updates", COUNT}
-        for like in ("", "model.", "module.", "net."):
+        below -= OF_AVERAGES
+        for like in LIKE:
             rest = {name.removeprefix(like) for name in names if name.startswith(like)}
             short = {name.replace(".", "") for name in rest}  # as some keep a buffer's name
             if below and (below <= rest - {start + name for name in below} or below <= short):
@@ -607,7 +608,10 @@ def copies(names):
     return found
 
 
+# How the names of an average begin, which of them are not the model's, how the model's begin
 AVERAGES = "ema.", "model_ema.", "ema_model.", "averaged_model.", "swa_model."
+OF_AVERAGES = {"decay", "num_updates", COUNT}
+LIKE = "", "model.", "module.", "net."
 
 
 def copy_notes(told):
@@ -620,6 +624,7 @@ def copy_notes(told):
 
 
 LORA = re.compile(r"(.*)\.lora_(A|B|down|up)((?:\.\w+)?)\.weight")
+LORA_PARTS = {"A": "LoRA's A (r, in_features) for", "B": "LoRA's B (out_features, r) for"}
 
 
 def lora(shapes):
@@ -633,8 +638,7 @@ def lora(shapes):
     for (module, _), pair in pairs.items():
         if pair.keys() == {"A", "B"} and shapes[pair["A"]][0] == shapes[pair["B"]][1]:
             weight = f"{module.removesuffix('.base_layer')}.weight"
-            parts[pair["A"]] = weight, "LoRA's A (r, in_features) for"
-            parts[pair["B"]] = weight, "LoRA's B (out_features, r) for"
+            parts |= {pair[side]: (weight, part) for side, part in LORA_PARTS.items()}
             how.append({"name": weight, "kind": "LoRA", "how": MERGED})
     return parts, how
 

@@ -277,15 +277,19 @@ def reader():
     """Give a function that reads texts as the page does, in Chromium."""
     from playwright.sync_api import sync_playwright
 
+    from docs.extensions.rules import of_layers, of_names
     from docs.extensions.tables import ASSETS, data_script, registry
 
-    shown = ("tree", "stored", "print", "listing")
+    shown = ("tree", "stored", "axes", "which", "facts", "print", "listing")
     names = (*shown, "lezer-python", "syntax", "values", "python", "code", "read")
     with sync_playwright() as play:
         program = os.environ.get("CHROMIUM", "/usr/bin/chromium")
         browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = browser.new_page()
-        page.set_content(data_script("registry", registry() | {"words": {}}))
+        page.set_content(
+            data_script("registry", registry() | {"words": {}})
+            + data_script("rules", of_layers() | of_names())
+        )
         for name in names:
             page.add_script_tag(path=ASSETS / f"{name}.js")
         yield lambda texts: page.evaluate(READ, texts)

@@ -36,7 +36,7 @@ TESTS = {
         ]
     },
     "finder.js": ["finder"],
-    **{f"{name}.js": ["inspector"] for name in ("facts", "inspect", "reader", "which")},
+    **{f"{name}.js": ["inspector"] for name in ("facts", "inspect", "modules", "reader", "which")},
     "living-figure.js": ["living_figure"],
     "copy.js": ["copying"],
     "tree.js": ["accessible", "header"],

@@ -14,7 +14,7 @@ import pygments
 import pymdownx.highlight
 from mkdocs.structure.pages import Page
 
-from docs.extensions import filled
+from docs.extensions import filled, tables
 
 INCLUDED = re.compile(r'--8<-- "([\w/.-]+?\.\w+)[:"]')
 DRAWING = re.compile(r"<svg\b.*?</svg>", re.S)
@@ -71,7 +71,7 @@ def made_of(page, snippets, config, files):
     return (
         path.read_bytes(),
         [(snippets / name).read_bytes() for name in names if (snippets / name).is_file()],
-        [path.read_bytes() for path in filled.files()],
+        [path.read_bytes() for path in [*filled.files(), *tables.DOCS.glob("words.*.yml")]],
         [(file.src_uri, file.url) for file in files],
         repr((config.markdown_extensions, config.mdx_configs, config.validation)),
     )

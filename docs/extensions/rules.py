@@ -36,7 +36,7 @@ def of_layers():
     holds = which_layer.CONV1D_HOLDS.values()
     return {
         "clues": [[*clue, parsed(when)] for *clue, when in which_layer.CLUES],
-        "families": [[family.marks, family.norm] for family in families.FAMILIES],
+        "families": [family._asdict() for family in families.FAMILIES],
         "rare": sorted(which_layer.RARE),
         "seldom": sorted(which_layer.SELDOM),
         "switches": sorted(which_layer.SWITCHES),
@@ -61,6 +61,14 @@ def of_names():
         "parts": describe.PARTS,
         "how": describe.HOW,
         "most": describe.MOST,
+        "count": describe.COUNT,
+        "averaged": describe.AVERAGED,
+        "averages": describe.AVERAGES,
+        "of_averages": sorted(describe.OF_AVERAGES),
+        "like": describe.LIKE,
+        "lora": describe.LORA.pattern,
+        "lora_parts": describe.LORA_PARTS,
+        "merged": describe.MERGED,
         "integers": describe.INTEGERS,
         "matrix": describe.MATRIX,
     }

@@ -17,7 +17,8 @@ have none; the line is the column titles. Below it, another language has its wor
 the first column of the last two: ``batch norm = 批归一化``.
 
 ``stored-inspector`` is the form of docs/theme/assets/inspect.js, with the rules of ``describe`` as
-its data; its line is the column titles, and below it are the words of another language.
+its data; its line is the column titles, and below it are the words of another language. Those for
+what both forms say of tensors are in a file of their own.
 
 ``stored-calculator`` is the form of docs/theme/assets/calculator.js, with the registry as its data.
 Its lines are column titles, and an example, each layer with its line of NumPy; after an empty line
@@ -35,11 +36,12 @@ import pathlib
 import re
 import textwrap
 
+import yaml
 from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 
 from docs.extensions.cards import titles
-from docs.extensions.rules import rules
+from docs.extensions.rules import of_layers, of_names, rules
 from docs.extensions.shapes import HUE, LABELS
 from snippets.storage import (
     REGISTRY,
@@ -60,7 +62,9 @@ FENCE = re.compile(
 STACKED = {("q", "k", "v"): "qkv"}  # all others are gates
 WORDS = ("parameter", "in general", "one row is", "buffer")
 EXAMPLE = "This is an example, {model}. A model of your own needs JavaScript."
-ASSETS = pathlib.Path(__file__).parents[1] / "theme/assets"
+DOCS = pathlib.Path(__file__).parents[1]
+ASSETS = DOCS / "theme/assets"
+TENSORS = [ASSETS / f"{name}.js" for name in ("which", "facts", "modules")]
 CALCULATOR = [
     ASSETS / f"{name}.js"
     for name in ("stored", "print", "listing", "values", "python", "code", "read", "calculator")
@@ -70,7 +74,7 @@ SAID = re.compile(
     r'\b(?:say\(|new S(?:lip|aid)\([^,]+, |\btell\([^,]+, )"([^"]+)"|"([^"$\n]*\{\w+\}[^"$\n]*)"'
 )
 TOTAL = "{parameters} parameters in {tensors} tensors."
-INSPECTOR = [ASSETS / f"{name}.js" for name in ("which", "reader", "facts", "inspect")]
+INSPECTOR = [ASSETS / f"{name}.js" for name in ("reader", "inspect")]
 FORM = (
     "A checkpoint, or all files of one that comes in several:",
     "Or a folder:",
@@ -164,7 +168,7 @@ def tensors():
 
 
 def names_table(source, translated=False):
-    """Return the table of all tensors by name and shape, and the same as data for the finder."""
+    """Return the table of all tensors by name and shape, and what the finder needs as data."""
     columns, _ = words_below(source, (), translated)
     found = {}
     for name, tensor in tensors():
@@ -172,7 +176,8 @@ def names_table(source, translated=False):
     rows = [columns, "| --- | --- | --- |"]
     for (name, axes), classes in sorted(found.items(), key=lambda item: order(*item[0])):
         rows.append(f"| `{name}` | `{axes}` | {', '.join(classes)} |")
-    data = [
+    data = {key: of_layers()[key] for key in ("clues", "rare", "seldom")}
+    data["tensors"] = [
         [name, pattern(tensor), parsed(tensor.shape), parsed(tensor.when), layer_of(name).spatial]
         for name, tensor in tensors()
     ]
@@ -190,10 +195,10 @@ def order(name, axes):
     return name, axes.count(","), axes
 
 
-def words_below(source, texts, translated):
+def words_below(source, texts, translated, shared=()):
     """Return the column titles, and {text: words for it}; translated if every text needs some."""
     columns, *lines = source.strip().split("\n")
-    own = dict(line.split(" = ", 1) for line in lines)
+    own = dict(shared) | dict(line.split(" = ", 1) for line in lines)
     if unknown := own.keys() - set(texts):
         raise ValueError(f"no table below {columns} has {sorted(unknown)}")
     if translated and (missing := set(texts) - own.keys()):
@@ -291,11 +296,11 @@ def registry():
     return {"classes": classes, "labels": LABELS, "hues": HUE, "stacked": stacked}
 
 
-def calculator(source, translated=False, example=EXAMPLE):
+def calculator(source, translated=False, shared=(), example=EXAMPLE):
     """Return the form, its example as a table, and the registry as data."""
     model, _, below = source.strip().partition("\n\n")
     columns, *lines = model.split("\n")
-    _, words = words_below(f"{columns}\n{below}".strip(), said(), translated)
+    _, words = words_below(f"{columns}\n{below}".strip(), said(), translated, shared)
 
     def say(text, **values):
         return words.get(text, text).format(**values)
@@ -340,15 +345,45 @@ def calculator(source, translated=False, example=EXAMPLE):
         f'<table role="table" style="{on_a_phone}"><thead><tr>{heads}</tr></thead>'
         f"{''.join(bodies)}</table></div>\n"
         f"{data_script('registry', data)}"
+        f"{data_script('rules', of_layers() | of_names())}"
     )
 
 
 def said():
     """Return every text that the calculator shows, in English."""
-    rows = (t.row for name in REGISTRY for t in entries(name) if isinstance(t, Tensor))
-    script = "\n".join(path.read_text("utf-8") for path in CALCULATOR)
+    return list(dict.fromkeys([LABEL, *of_tensors(), *texts_in(CALCULATOR)]))
+
+
+def of_tensors():
+    """Return every text that is said of tensors: of their rows, and by their names and shapes."""
+    known = of_layers() | of_names()
+    parts = [
+        f"{kind.partition(',')[0]}'s {said} for"
+        for kind, (_, others, _) in known["parts"].items()
+        for said in others.values()
+    ]
+    whole = [kind.partition(",")[0] for kind in known["parts"]]
+    return [
+        *(t.row for name in REGISTRY for t in entries(name) if isinstance(t, Tensor)),
+        *(holds["row"] for holds in known["conv1d"]["holds"]),
+        "family",
+        *(clue for _, clue, *_ in known["clues"]),
+        *parts,
+        *(f"{kind}'s directions" if kind == "weight_norm" else kind for kind in whole),
+        *known["how"].values(),
+        *(known[key] for key in ("integers", "matrix", "averaged", "merged")),
+        *known["lora_parts"].values(),
+        *(part for family in known["families"] for part in family["rows"].split("; ")),
+        *NAMED,
+        *texts_in(TENSORS),
+    ]
+
+
+def texts_in(scripts):
+    """Return every text that scripts say, but those that are a value alone."""
+    script = "\n".join(path.read_text("utf-8") for path in scripts)
     told = (a or b for a, b in SAID.findall(script))
-    return list(dict.fromkeys([LABEL, *rows, *told]))
+    return [text for text in told if not re.fullmatch(r"\{\w+\}", text)]
 
 
 def calculated(source, translated=False):
@@ -356,9 +391,9 @@ def calculated(source, translated=False):
     return ", ".join(link(name) for name, layer in REGISTRY.items() if layer.use) + "\n"
 
 
-def inspector(source, translated=False):
+def inspector(source, translated=False, shared=()):
     """Return the form that takes a checkpoint, an empty table, and the rules as data."""
-    columns, words = words_below(source, shown(), translated)
+    columns, words = words_below(source, shown(), translated, shared)
 
     def say(text):
         return html.escape(words.get(text, text))
@@ -392,32 +427,7 @@ def inspector(source, translated=False):
 
 def shown():
     """Return every text that the inspector shows, in English."""
-    known = rules()
-    parts = [
-        f"{kind.partition(',')[0]}'s {said} for"
-        for kind, (_, others, _) in known["parts"].items()
-        for said in others.values()
-    ]
-    whole = [kind.partition(",")[0] for kind in known["parts"]]
-    script = "\n".join(path.read_text("utf-8") for path in INSPECTOR)
-    told = [a or b for a, b in SAID.findall(script)]
-    rows = [t.row for name in REGISTRY for t in entries(name) if isinstance(t, Tensor)]
-    texts = [
-        *FORM,
-        *ORDERS.values(),
-        *rows,
-        *(holds["row"] for holds in known["conv1d"]["holds"]),
-        "family",
-        *(clue for _, clue, *_ in known["clues"]),
-        *parts,
-        *(f"{kind}'s directions" if kind == "weight_norm" else kind for kind in whole),
-        *known["how"].values(),
-        known["integers"],
-        known["matrix"],
-        *NAMED,
-        *(text for text in told if not re.fullmatch(r"\{\w+\}", text)),
-    ]
-    return list(dict.fromkeys(texts))
+    return list(dict.fromkeys([*FORM, *ORDERS.values(), *of_tensors(), *texts_in(INSPECTOR)]))
 
 
 LISTS = {
@@ -449,11 +459,11 @@ class Expand(Preprocessor):
 
     def made(self, kind, source):
         """Return the table, the list or the form of one kind of fence."""
-        words, translated, example = self.options.values()
+        words, translated, example, shared = self.options.values()
         if kind == "stored":
             return table(source, words, translated)
-        own = [example] if kind == "stored-calculator" else []
-        return LISTS[kind](source, translated, *own)
+        own = {"stored-calculator": [shared, example], "stored-inspector": [shared]}
+        return LISTS[kind](source, translated, *own.get(kind, []))
 
 
 class Tables(Extension):
@@ -464,12 +474,19 @@ class Tables(Extension):
             "words": [WORDS, "..."],
             "translated": [False, "..."],
             "example": [EXAMPLE, "What the calculator says without JavaScript."],
+            "said": ["", "A file of docs/ with words for what the forms say of tensors."],
         }
         super().__init__(**kwargs)
 
     def extendMarkdown(self, md):  # noqa: N802, the name Markdown calls
         """Register behind the includes and before the fences."""
-        md.preprocessors.register(Expand(md, self.getConfigs()), "stored", 28)
+        md.preprocessors.register(Expand(md, self.options()), "stored", 28)
+
+    def options(self):
+        """Return the configuration, with the words that its file has."""
+        told = self.getConfigs()
+        words = yaml.safe_load((DOCS / told["said"]).read_text("utf-8")) if told["said"] else {}
+        return told | {"said": words}
 
 
 def makeExtension(**kwargs):  # noqa: N802, the name Markdown calls

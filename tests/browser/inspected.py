@@ -110,6 +110,9 @@ def sound(torch, folder):
         "h.0.attn.c_attn.bias": np.ones(12, "f4"),
         "h.0.attn.c_proj.weight": np.ones((4, 4), "f4"),
         "h.0.attn.c_proj.bias": np.ones(4, "f4"),
+        "h.0.mlp.c_fc.weight": np.ones((4, 16), "f4"),
+        "h.0.mlp.c_fc.bias": np.ones(16, "f4"),
+        "wpe.weight": np.ones((7, 4), "f4"),
         "h.0.ln_1.gamma": np.ones(4, "f4"),
         "h.0.ln_1.beta": np.ones(4, "f4"),
     }
@@ -121,6 +124,18 @@ def sound(torch, folder):
     odd |= {"layers.0": np.ones((3, 4)), "layers.1": np.ones((4, 2)), "b": np.ones(4, "S5")}
     save_npz(folder / "odd.npz", odd)
     np.savez_compressed(folder / "packed.npz", **gpt)
+    adapted = {
+        "q.base_layer.weight": np.ones((5, 4), "f4"),
+        "q.lora_A.default.weight": np.ones((2, 4), "f4"),
+        "q.lora_B.default.weight": np.ones((5, 2), "f4"),
+        "v.weight": np.ones((5, 4), "f4"),
+        "v.lora_down.weight": np.ones((2, 4), "f4"),
+        "v.lora_up.weight": np.ones((5, 3), "f4"),
+    }
+    save_safetensors(folder / "lora.safetensors", adapted)
+    fc = nn.Linear(3, 4).state_dict()
+    averaged = fc | {f"ema.{name}": values for name, values in fc.items()}
+    save("averaged.pt", averaged | {"ema.decay": torch.ones(()), "n_averaged": torch.tensor(3)})
     chain = {f"layers.{i}.weight": np.ones((3 + i, 4 + i), "f4") for i in range(3)}
     save_safetensors(folder / "chain.safetensors", chain, bfloat16=["layers.1.weight"])
     with open(folder / "arrays.pkl", "wb") as file:

@@ -2,6 +2,7 @@
 
 import collections
 import importlib
+import json
 import re
 from urllib.parse import quote, unquote
 
@@ -10,6 +11,7 @@ import yaml
 from playwright.sync_api import expect
 
 from docs.extensions.tables import labelled
+from snippets.describe import facts
 from snippets.state_dict import under
 from snippets.storage import (
     LEVELS,
@@ -98,6 +100,13 @@ def test_what_people_paste(pasted, case):
     assert told["sum"].startswith(case.get("sum", ""))
     lines = " ".join(group["line"] for group in told["found"])
     assert not any(text in lines for text in case.get("never", []))
+    layers = {group["prefix"]: layers_of(group) for group in told["found"]}
+    assert layers == case.get("layers", layers)
+
+
+def layers_of(group):
+    """Return the layers that a group's names and shapes may be."""
+    return group["module"]["layers"] if group.get("module") else group.get("layers", [])
 
 
 def code_of(name, arguments):
@@ -421,6 +430,72 @@ def test_whole_models_are_read_as_they_print_themselves(torch, calculator):
     models = whole_models(torch)
     for model, told in zip(models, read(calculator, [str(m) for m in models]), strict=True):
         assert rows_of(told) == stored_by_torch(model), model
+
+
+# ---- Names with shapes: what describe says ----
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+def test_names_with_shapes_are_told_as_describe_tells_them(torch, calculator):
+    states = [
+        {name: values for name, values in model.state_dict().items() if " " not in name}
+        for model in whole_models(torch)
+    ]
+    texts = [
+        "\n".join(f"{name} {values.dtype} {tuple(values.shape)}" for name, values in state.items())
+        for state in states
+    ]
+    for state, told in zip(states, read(calculator, texts), strict=True):
+        (expected,) = facts(state)["states"]
+        rows = {row["name"]: row for group in told["found"] for row in group["rows"]}
+        for row in expected["tensors"]:
+            ours = rows[row["name"]] | {key: row[key] for key in ("dtype", "bytes")}
+            assert ours == json.loads(json.dumps(row))
+        modules = {module["name"]: module for module in reversed(expected["modules"])}
+        for group in told["found"]:
+            if group.get("module"):
+                assert group["module"] == json.loads(json.dumps(modules[group["module"]["name"]]))
+
+
+def test_what_is_listed_twice_is_two_models(calculator):
+    (told,) = read(calculator, ["fc.weight (3, 2)\nfc.weight (4, 2)\nfc.bias (4,)"])
+    assert [layers_of(group) for group in told["found"]] == [["Linear without bias"], ["Linear"]]
+
+
+LISTED = """fc.weight (9, 100)
+fc.bias (9,)
+lstm.weight_ih_l0 (400, 12)
+lstm.weight_hh_l0 (400, 100)
+lstm.bias_ih_l0 (400,)
+lstm.bias_hh_l0 (400,)
+ids int64 (1, 50)"""
+
+
+def test_names_with_shapes_are_drawn_with_their_layers(page, base_url):
+    page.goto(base_url + ADDRESS)
+    page.locator(".calculator textarea").fill(LISTED)
+    table = page.locator(".calculated table")
+    heading = table.locator(".module", has=page.get_by_role("link", name="nn.LSTM"))
+    expect(heading).to_contain_text('output, (h_n, c_n) = lstm(x, under(state, "lstm"))')
+    expect(heading).to_contain_text("rows from the top: i, f, g, o")
+    row = table.locator("tr", has=page.get_by_text("fc.weight", exact=True)).last
+    expect(row.locator("td").first).to_have_text("(9 out, 100 in)")
+    expect(row.locator("td").last).to_contain_text("Linear (out_features, in_features)")
+    expect(row.locator("td").last).to_contain_text("one row is: one output: a weight for every")
+    expect(table.locator("tr").last).to_contain_text("? integers, which no weight of torch.nn is")
+
+
+def test_an_error_is_drawn_with_its_layers(page, base_url):
+    page.goto(base_url + ADDRESS)
+    said = "size mismatch for up.weight: copying a param with shape torch.Size([8, 4, 3]) from "
+    said += "checkpoint, the shape in current model is torch.Size([8, 5, 3])."
+    page.locator(".calculator textarea").fill(said)
+    headings = page.locator(".calculated .module")
+    expect(headings).to_have_count(2)
+    for heading in headings.all():
+        expect(heading.get_by_role("link")).to_have_text("nn.ConvTranspose1d")
+        expect(heading).to_contain_text("ConvTranspose1d, by its name")
+        expect(heading).not_to_contain_text("without bias")
 
 
 # ---- Lines: what they give ----

@@ -1,6 +1,7 @@
 """The page that inspects a file has the facts of ``describe --json``, and the sentences of load."""
 
 import ast
+import gzip
 import json
 import re
 import struct
@@ -13,10 +14,9 @@ from playwright.sync_api import expect
 from snippets.checkpoints import load
 from snippets.describe import escaped, facts
 from snippets.families import norm_of
-from tests import ROOT
 from tests.browser import until
 from tests.browser.inspected import TENSOR, hostile, safetensors, sound
-from tests.built import article
+from tests.built import article, parsed
 
 pytestmark = pytest.mark.firefox
 
@@ -61,13 +61,12 @@ def folder_in_firefox(page, path):
     return path.is_dir() and page.context.browser.browser_type.name == "firefox"
 
 
-# What needs the numbers, and what the page does not tell of a whole model
-LEFT_OUT = "equal", "copies", "family", "settings"
+LEFT_OUT = "equal", "settings"  # it reads neither the numbers nor config.json
 
 
 def told_by_python(path):
-    """Return what ``--json`` prints, but what is LEFT_OUT."""
-    told = json.loads(json.dumps(facts(load(path))))
+    """Return what ``--json`` prints without a config.json, but what is LEFT_OUT."""
+    told = json.loads(json.dumps(facts(load(path), {})))
     for state in told["states"]:
         for key in LEFT_OUT:
             state.pop(key, None)
@@ -77,10 +76,11 @@ def told_by_python(path):
 # ---- It says what describe says ----
 
 NAMES = [
-    "arrays.joblib", "arrays.pkl", "blocks.gguf", "chain.safetensors", "compiled.pt",
-    "dtypes.pt", "encoder.pt", "gpt.npz", "legacy.pth", "llama.gguf", "mixed.pt", "odd.npz",
-    "packed.npz", "parts.pt", "protocol.pt", "qwen3.npz", "sharded", "tied.pth",
-    "training.ckpt", "transformer.pt", "w.pdparams", "whole.pth",
+    "arrays.joblib", "arrays.pkl", "averaged.pt", "blocks.gguf", "chain.safetensors",
+    "compiled.pt", "dtypes.pt", "encoder.pt", "gpt.npz", "legacy.pth", "llama.gguf",
+    "lora.safetensors", "mixed.pt", "odd.npz", "packed.npz", "parts.pt", "protocol.pt",
+    "qwen3.npz", "sharded", "tied.pth", "training.ckpt", "transformer.pt", "w.pdparams",
+    "whole.pth",
 ]  # fmt: skip
 
 
@@ -149,7 +149,26 @@ def test_what_no_file_tells_is_named(inspector, whole):
     choose(inspector, whole["mixed.pt"])
     heading = inspector.locator(".module", has=inspector.get_by_text("attn", exact=True))
     expect(heading).to_contain_text("num_heads=num_heads")
-    expect(heading).to_contain_text("not in the file: num_heads")
+    expect(heading).to_contain_text("no tensor tells num_heads")
+
+
+NOTES = {
+    "gpt.npz": [
+        "GPT-2, by its names: all matrices are (in, out), x @ weight; the columns of c_attn are",
+        "lm_head.weight is not stored: wte.weight takes its place",
+    ],
+    "lora.safetensors": ["q.weight: LoRA, the weight is merged(weight, A, B, scale) of lora.py"],
+    "averaged.pt": ['below "ema." are the names of the model again', "are one array: tied"],
+    "tied.pth": ['every name begins with "module."', "are one array: tied"],
+}
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_what_concerns_several_tensors_is_said(inspector, whole, name):
+    choose(inspector, whole[name])
+    said = inspector.locator(".inspected > ul li").all_inner_texts()
+    for text in NOTES[name]:
+        assert any(text in one for one in said), said
 
 
 # ---- Files that are refused ----
@@ -327,12 +346,12 @@ def test_a_file_can_be_dropped(inspector):
 
 def test_the_chinese_page_says_it_in_chinese(page, base_url, whole):
     page.goto(f"{base_url}zh/{ADDRESS}")
-    for name in "parts.pt", "mixed.pt", "compiled.pt", "gpt.npz":
+    for name in "parts.pt", "mixed.pt", "compiled.pt", "averaged.pt", "lora.safetensors", "gpt.npz":
         page.set_input_files("#checkpoint", whole[name])
         expect(page.locator(".inspected output")).to_contain_text(f"{name}: ")
         expect(page.locator(".inspected output")).to_contain_text("个张量")
         text = page.locator(".inspected").inner_text()
-        for word in "one row", "by its", " or ", "less likely", "not in the file", "begins", "tied":
+        for word in "one row", "by its", " or ", "less likely", "tells", "begins", "tied", "again":
             assert word not in text, name
     expect(page.locator(".inspected")).to_contain_text("根据名字")
 
@@ -369,10 +388,16 @@ def test_the_keyboard_reaches_all(inspector, whole):
     assert reached == ["folder", "filter", "sort", "json", "csv", "md"]
 
 
-def test_the_scripts_are_this_long():
-    """What the page has beside the calculator's scripts."""
-    import gzip
-
-    names = "facts", "inspect", "reader", "which"
-    source = b"".join((ROOT / f"docs/theme/assets/{name}.js").read_bytes() for name in names)
-    assert len(gzip.compress(source)) < 25_500
+def test_the_scripts_are_this_long(site):
+    """What the page has beside the calculator's scripts, as the site serves it."""
+    inspector, calculator = (
+        [
+            script["src"].split("assets/")[1]
+            for script in parsed(site / address / "index.html").find_all("script", src=True)
+        ]
+        for address in (ADDRESS, "layers/calculator")
+    )
+    own = [name for name in inspector if name not in calculator]
+    assert own == ["reader.js", "inspect.js"]
+    source = b"".join((site / "assets" / name).read_bytes() for name in own)
+    assert len(gzip.compress(source)) < 17_000

@@ -16,6 +16,8 @@ from docs.extensions.tables import CALCULATOR as SCRIPTS
 from docs.extensions.tables import (
     FENCE,
     LISTS,
+    Expand,
+    Tables,
     calculator,
     classes_table,
     names_table,
@@ -91,9 +93,12 @@ def test_the_tables_of_a_page_are_torchs(path):
     """And every list of the registry can be made."""
     text = path.read_text("utf-8")
     check(filled(text))
+    chinese = "/zh/" in path.as_posix()
+    made = Tables(translated=chinese, said="words.zh.yml" if chinese else "")
+    expand = Expand(None, made.options())
     for m in FENCE.finditer(text):
         if m["kind"] in LISTS:
-            assert LISTS[m["kind"]](m["source"], "/zh/" in path.as_posix())
+            assert expand.made(m["kind"], m["source"])
 
 
 def test_the_layers_of_the_calculators_example_fit():

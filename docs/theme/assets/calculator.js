@@ -1,10 +1,6 @@
 // The page of the calculator: its box, and what stands below it.
 const form = document.querySelector(".calculator");
 const box = form.querySelector("textarea");
-const result = document.querySelector(".calculated");
-const table = result.querySelector("table");
-const pages = new Map([...document.querySelectorAll("article p a")].map((a) => [a.textContent, a.href]));
-const DRAWN = 300; // rows, unless asked for all
 const SHARED = 2000; // characters: a longer address is cut on its way
 
 // What reads code is loaded when there is code.
@@ -24,25 +20,25 @@ const rowOf = (row) => {
   const { name, shape, kind, stacked: blocks = [] } = row;
   const head = make("th", "", make("code", "", ...breakable(name)), ...(kind === "buffer" ? [` (${say("buffer")})`] : []));
   head.scope = "row";
+  const size = make("td", "", grouped(count(shape)));
+  if (telling.has(row)) return make("tr", "", head, make("td", "", shapeOf(row)), size, make("td", "", ...meaningOf(row)));
   const cell = make("td", "", shaped(labelled(row)));
   const axes = axesOf(row);
   if (axes.length) cell.append(make("br"), `${say("in general")} `, shaped(axes.map((axis) => [written(axis), namesIn(axis)[0], ""])));
   const said = make("td", "", say(row.row));
   if (blocks.length) said.append(make("br"), say("from the top: {blocks}", { blocks: blocks.join(",\u00a0") }));
-  return make("tr", "", head, cell, make("td", "", grouped(count(shape))), said);
+  return make("tr", "", head, cell, size, said);
 };
 
-const linked = (name) => {
-  const title = make("code", "", name);
-  return pages.has(name) ? Object.assign(make("a", "", title), { href: pages.get(name) }) : title;
-};
-const heading = (className, ...inside) => make("tr", className, Object.assign(make("th", "", make("div", "", ...inside)), { colSpan: 4, scope: "rowgroup" }));
-const bodyOf = ({ type, as, prefix, line: used, untold, rows }) => {
+const bodyOf = ({ type, as, prefix, line: used, untold, rows, module, layers = [], by }) => {
+  if (module) return make("tbody", "", headingOf(module), ...rows.map(rowOf));
   const told = as ? [`${say("{name} prints like", { name: as })} `] : [];
   if (type) told.push(linked(`nn.${type}`), " ");
+  if (layers.length) told.push(...alternatives(layers.map(layerOf)), " ");
   if (prefix || !type) told.push(make("code", "", prefix || "state_dict()"));
   if (used) told.push(make("br"), make("code", "", used));
-  if (untold.length) told.push(make("br"), make("small", "", say("print() leaves out {names}", { names: untold.join(", ") })));
+  if (untold.length) told.push(...small(say("print() leaves out {names}", { names: untold.join(", ") })));
+  if (by) told.push(...small(say("{layers}, by its {clue}", { layers: layers.join(", "), clue: say(by) })));
   return make("tbody", "", heading("module", ...told), ...rows.map(rowOf));
 };
 
@@ -58,10 +54,10 @@ const folded = (all, depth = 0) => {
     return j;
   };
   const plain = (i, at) => {
-    const { type, as, line: used, untold, rows, prefix } = all[i];
+    const { type, as, line: used, untold, rows, prefix, module } = all[i];
     const here = paths[i].slice(0, at + 1).join(".");
     const rest = prefix.slice(here.length);
-    return JSON.stringify([type, as, used.replaceAll(`"${here}`, "\""), untold, rest, rows.map(({ name, shape }) => [name.slice(here.length), shape])]);
+    return JSON.stringify([type, as, used.replaceAll(`"${here}`, "\""), untold, rest, { ...module, name: "" }, rows.map(({ name, shape }) => [name.slice(here.length), shape])]);
   };
   const items = [];
   for (let i = 0; i < all.length; ) {

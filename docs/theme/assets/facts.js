@@ -1,52 +1,29 @@
-// What a checkpoint holds: facts() of snippets/describe.py, on the same rules. What is left to Python stands on the page.
-const plainly = (text, values = {}) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
-const telling = new WeakMap(); // the words of a row, in the language that say speaks
-
-const isNested = (value) => value instanceof Map || Array.isArray(value);
-const isWhole = ({ dtype, shape }) => /^(u?int|bool)/.test(dtype) && shape.length > 0;
-
-const summary = (value) => {
-  const kind = typeName(value);
-  if (value instanceof Tensor) return `array ${tupled(value.shape)}`;
-  if (value instanceof Map) return value.has("param_groups") ? "an optimizer's state" : `dict of ${value.size}`;
-  if (Array.isArray(value)) return `${kind} of ${value.length}`;
-  if (kind === "str") return `str ${repr([...value].slice(0, 40).join(""))}`;
-  if (kind === "StandIn") return repr(value);
-  return kind === "bool" || kind === "float" || (kind === "int" && value < 1e18 && value > -1e18) ? `${kind} ${repr(value)}` : kind;
-};
-
-const isStateDict = (mapping) => {
-  const values = [...mapping.values()];
-  const names = [...mapping].filter(([, value]) => value instanceof Tensor).map(([name]) => name);
-  const beside = values.some((value) => value instanceof Map && [...value.values()].some((inner) => inner instanceof Tensor));
-  return names.length > 0 && [...mapping.keys()].every((key) => typeof key === "string") && (!beside || names.some((name) => name.includes(".")));
-};
-
-const stateDicts = (state) => {
-  const [found, others, seen, todo] = [[], [], new Set(), [["state", state]]];
-  while (todo.length) {
-    const [path, value] = todo.pop();
-    let inner = value instanceof Map ? [...value] : [];
-    if (Array.isArray(value)) inner = [...value.entries()].filter(([, one]) => isNested(one));
-    if (seen.has(value) || !inner.length || (value instanceof Map && value.has("param_groups"))) others.push([path, value]);
-    else {
-      if (value instanceof Map && isStateDict(value)) {
-        found.push([path, value]);
-        inner = inner.filter(([, one]) => one instanceof Map);
-      }
-      for (const [key, one] of inner.reverse()) todo.push([`${path}[${repr(key)}]`, one]);
-    }
-    if (isNested(value)) seen.add(value);
+// What a state_dict holds, by its names and shapes: described() of snippets/describe.py, on the same rules.
+class Stored {
+  constructor(shape, dtype, bytes = count(shape) * sizeOf(dtype), place = "") {
+    Object.assign(this, { shape: [...shape], dtype, bytes, place });
   }
-  return [found, others];
+}
+const sizeOf = (dtype) => (dtype === "bool" ? 1 : Number(dtype.match(/(\d+)[^\d]*/)[1]) / 8);
+
+const unseen = (c) => {
+  const code = c.codePointAt(0);
+  const short = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[c];
+  const [letter, digits] = code < 256 ? ["x", 2] : code < 65536 ? ["u", 4] : ["U", 8];
+  return short ?? `\\${letter}${code.toString(16).padStart(digits, "0")}`;
 };
+const escaped = (text) => text.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, unseen);
+const plainly = (text, values = {}) => text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
+const telling = new WeakMap();
+
+const isWhole = ({ dtype, shape }) => /^(u?int|bool)/.test(dtype) && shape.length > 0;
 
 // ---- Names ----
 
 const unwrapped = (names) => {
   const inside = new RegExp(rules.inside, "g");
   const clean = new Map(names.map((name) => [name, name.replace(inside, "$1")]));
-  let counted = [...clean].filter(([name]) => name !== "n_averaged");
+  let counted = [...clean].filter(([name]) => name !== rules.count);
   for (const prefix of rules.wrappers) {
     if (counted.length && counted.every(([, short]) => short.startsWith(prefix))) counted = counted.map(([name, short]) => [name, short.slice(prefix.length)]);
   }
@@ -58,7 +35,7 @@ const prefixes = (clean) => {
   const wrapped = [...clean].filter(([name, short]) => name !== short);
   if (!wrapped.length) return [];
   const [prefix, ...others] = new Set(wrapped.map(([name, short]) => (name.endsWith(short) ? name.slice(0, name.length - short.length) : name)));
-  if (!others.length && wrapped.length >= clean.size - clean.has("n_averaged")) {
+  if (!others.length && wrapped.length >= clean.size - clean.has(rules.count)) {
     const names = wrapped.length === clean.size ? "every name" : "every other name";
     return [{ names, hold: prefix, of: "", cure: `under(state, "${prefix.slice(0, -1)}")` }];
   }
@@ -103,6 +80,48 @@ const withoutParts = (shapes) => {
   return [new Map(kept), new Map([...shapes.keys()].filter((name) => parts.has(name)).map((name) => [name, parts.get(name)]))];
 };
 
+// LoRA's pairs: [parts as withoutParts() has them, what to compute].
+const lora = (shapes) => {
+  const pairs = new Map();
+  for (const [name, shape] of shapes) {
+    const [, module, side, adapter] = (shape.length === 2 && name.match(`^(?:${rules.lora})$`)) || [];
+    const key = JSON.stringify([module, adapter]);
+    if (side) pairs.set(key, { ...pairs.get(key), module, [{ down: "A", up: "B" }[side] ?? side]: name });
+  }
+  const whole = [...pairs.values()].filter(({ A, B }) => A && B && shapes.get(A)[0] === shapes.get(B)[1]);
+  const weightOf = ({ module }) => `${module.replace(/\.base_layer$/, "")}.weight`;
+  const parts = whole.flatMap((pair) => Object.entries(rules.lora_parts).map(([side, part]) => [pair[side], [weightOf(pair), part, ""]]));
+  return [new Map(parts), whole.map((pair) => ({ name: weightOf(pair), kind: "LoRA", how: rules.merged }))];
+};
+
+// ---- The whole model ----
+
+// Where an average of the weights is kept beside them.
+const copies = (names) =>
+  rules.averages.flatMap((start) => {
+    const isBelow = (name) => name.startsWith(start) && !rules.of_averages.includes(name.slice(start.length));
+    const below = names.filter(isBelow).map((name) => name.slice(start.length));
+    const isLike = (like) => {
+      const rest = names.filter((name) => name.startsWith(like)).map((name) => name.slice(like.length));
+      const [others, short] = [new Set(rest.filter((name) => !isBelow(name))), new Set(rest.map((name) => name.replaceAll(".", "")))];
+      return below.every((name) => others.has(name)) || below.every((name) => short.has(name));
+    };
+    const like = below.length ? rules.like.find(isLike) : undefined;
+    return like === undefined ? [] : [{ start, like }];
+  });
+
+// Which published architecture it is, as family_of() of snippets/families.py says without a config.json.
+const familyOf = (names) => {
+  const found = familyIn(names);
+  if (!found) return null;
+  const { name, page, rows, tied: [head, other] } = found;
+  const place = head && !names.some((one) => one.endsWith(head)) && names.find((one) => one.endsWith(other));
+  const absent = (say) => (place ? [say("{head} is not stored: {place} takes its place", { head, place })] : []);
+  const told = { name, page, rows, absent: absent(plainly), doubt: "" };
+  telling.set(told, absent);
+  return told;
+};
+
 const chains = (found) => {
   const rows = new Map();
   for (const [prefix, own, fits] of found) {
@@ -121,7 +140,7 @@ const likely = (fits) => [fits.filter(({ clue }) => clue), fits.filter(isUsual),
 const WITHOUT = " without bias";
 const label = ({ layer, values }) => layer + (values.bias === false ? WITHOUT : "");
 
-const joined = (labels) => {
+const together = (labels) => {
   const families = new Map();
   for (const text of labels) {
     const end = text.endsWith(WITHOUT) ? WITHOUT : "";
@@ -143,11 +162,11 @@ const candidates = (name, shape) =>
 const tellLayers = ({ layers, by, shape }, own) => (say) => {
   if (!layers.length) {
     const alone = [...new Set(candidates(own, shape))];
-    return alone.length && alone.length <= rules.most ? say("? by its own name and shape {layers}", { layers: joined(alone) }) : "?";
+    return alone.length && alone.length <= rules.most ? say("? by its own name and shape {layers}", { layers: together(alone) }) : "?";
   }
   const axes = new Map();
   for (const one of layers) axes.set(one.axes, [...(axes.get(one.axes) ?? []), one.layer]);
-  const some = [...axes].map(([text, labels]) => `${joined(labels)} ${text.startsWith("(") ? text : say("(as given)")}`).join(` ${say("or")} `);
+  const some = [...axes].map(([text, labels]) => `${together(labels)} ${text.startsWith("(") ? text : say("(as given)")}`).join(` ${say("or")} `);
   return by ? say("{layers}, by its {clue}", { layers: some, clue: say(by) }) : some;
 };
 
@@ -174,26 +193,32 @@ const moduleFacts = ([prefix, own, fits]) => {
   };
 };
 
-// The facts of one state_dict. Beside them, for the page: each module as modulesOf() has it.
-const described = (state) => {
-  const arrays = [...state].filter(([, value]) => value instanceof Tensor);
+// The facts of one state_dict; summary says what is in it that is no tensor. For the page, telling has
+// the words of a tensor, and each module as modulesOf() has it, with all tensors.
+const described = (state, summary) => {
+  const arrays = [...state].filter(([, value]) => value instanceof Stored);
   const clean = unwrapped(arrays.map(([name]) => name));
   const whole = new Set(arrays.filter(([, value]) => isWhole(value)).map(([name]) => clean.get(name)));
-  const [kept, parts] = withoutParts(new Map(arrays.map(([name, { shape }]) => [clean.get(name), shape]).filter(([name]) => !whole.has(name))));
+  const shapes = new Map(arrays.map(([name, { shape }]) => [clean.get(name), shape]).filter(([name]) => !whole.has(name)));
+  const counts = shapes.get(rules.count)?.length === 0 && shapes.delete(rules.count);
+  const [pairs, adapted] = lora(shapes);
+  const [kept, others] = withoutParts(new Map([...shapes].filter(([name]) => !pairs.has(name))));
+  const parts = new Map([...others, ...pairs]);
   const [weights, short] = plainNames(kept);
-  const found = modulesOf(weights);
+  const found = weights.size ? modulesOf(weights) : [];
   const owner = new Map(found.flatMap((module) => [...module[1].keys()].map((name) => [module[0] + name, [module, name]])));
   const chained = new Set(chains(found));
   const places = new Map();
   const tensors = [...state].map(([name, value]) => {
-    if (!(value instanceof Tensor)) return { name, what: summary(value) };
+    if (!(value instanceof Stored)) return { name, what: summary(value) };
     const { shape, dtype, bytes, place } = value;
     const row = { name, shape, dtype, bytes };
     if (place && count(shape) > 1) places.set(place, [...(places.get(place) ?? []), name]);
     const [weight, part, kind] = parts.get(clean.get(name)) ?? [clean.get(name), "", null];
     if (part) Object.assign(row, { part, of: weight });
     let tell = (say) => say(rules.integers);
-    if (kind === "") tell = (say) => `${say(part)} ${escaped(weight)}`;
+    if (counts && clean.get(name) === rules.count) tell = (say) => say(rules.averaged);
+    else if (kind === "") tell = (say) => `${say(part)} ${escaped(weight)}`;
     else if (!whole.has(clean.get(name))) {
       const [[prefix, , fits], own] = owner.get(short.get(weight));
       const some = likely(fits);
@@ -212,9 +237,9 @@ const described = (state) => {
   const again = new Set(tied.flatMap((names) => names.slice(1)));
   const once = tensors.filter(({ name, shape }) => shape && !again.has(name));
   const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
-  const computed = [...parts.values()].filter(([, , kind]) => kind).map(([name, , kind]) => ({ name, kind, how: rules.how[kind] }));
+  const computed = [...[...parts.values()].filter(([, , kind]) => kind).map(([name, , kind]) => ({ name, kind, how: rules.how[kind] })), ...adapted];
   const modules = found.map(moduleFacts);
-  found.forEach((module, i) => telling.set(modules[i], module));
+  found.forEach((module, i) => telling.set(modules[i], [module, tensors]));
   return {
     numbers: sum(once.map(({ shape }) => count(shape))),
     bytes: sum(once.map(({ bytes }) => bytes)),
@@ -223,10 +248,23 @@ const described = (state) => {
     prefixes: prefixes(clean),
     computed,
     tied,
+    copies: copies([...weights.keys()]),
+    family: familyOf([...weights.keys()]),
   };
 };
 
-const facts = (state) => {
-  const [found, others] = stateDicts(state);
-  return { states: found.map(([path, inner]) => ({ path, ...described(inner) })), besides: others.map(([path, value]) => ({ path, what: summary(value) })) };
-};
+// The module of a name: of what else is in a module stands nothing but the name.
+const byName = (modules) => new Map(modules.toReversed().map((module) => [module.name, module]));
+
+// ---- In words ----
+
+const CURES = { "": "{names} begins with {hold}: {cure} takes it off", of: "{names} hold {hold}, of {of}: {cure} takes it out" };
+const notesOf = ({ family, prefixes: found, computed, tied, copies: averages }) => [
+  ...(family ? [say("{name}, by its names: {rows}", { name: family.name, rows: family.rows.split("; ").map((part) => say(part)).join("; ") }), ...telling.get(family)(say)] : []),
+  ...found.map((one) => say(CURES[one.of && "of"], { ...one, names: say(one.names), hold: JSON.stringify(one.hold) })),
+  ...[...new Set(computed.map(({ kind }) => kind))].map((kind) => say("{names}: {kind}, the weight is {how}", { kind, how: say(computed.find((one) => one.kind === kind).how), names: firsts(computed.filter((one) => one.kind === kind).map(({ name }) => name)) })),
+  ...averages.map(({ start }) => say("below {start} are the names of the model again, an average over the training: {cure} has it alone", { start: JSON.stringify(start), cure: `under(state, "${start.slice(0, -1)}")` })),
+  ...tied.slice(0, 9).map((names) => say("{names} are one array: tied", { names: firsts(names) })),
+  ...(tied.length > 9 ? [say("and {more} more", { more: tied.length - 9 })] : []),
+];
+const firsts = (names) => names.slice(0, 3).map(escaped).join(", ") + (names.length > 3 ? ` ${say("and {more} more", { more: names.length - 3 })}` : "");

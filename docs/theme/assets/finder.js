@@ -1,6 +1,6 @@
 // What may a tensor of this name and shape be? Solves the axes as candidates() in snippets/storage.py.
 const form = document.querySelector(".finder");
-const tensors = JSON.parse(document.querySelector("#stored").textContent);
+const { tensors, clues, rare, seldom } = JSON.parse(document.querySelector("#stored").textContent);
 // Below it stands the table of all names: from it come the links, and the shapes in their colours.
 const pages = new Map([...document.querySelectorAll("article td a")].map((a) => [a.textContent, a.href]));
 const shapes = new Map([...document.querySelectorAll("article td code")].map((code) => [code.textContent, code]));
@@ -19,27 +19,16 @@ const read = (line) => {
   return [key, shape ? (shape[1].match(/\d+/g) ?? []).map(Number) : null];
 };
 
-// The words of the last two names decide first; then what is common.
-const WORDS = {
-  LSTM: /lstm/,
-  GRU: /gru/,
-  RNN: /rnn/,
-  Embedding: /emb|wte|wpe|vocab|token_type/,
-  ConvTranspose: /deconv|trans|upconv|(^|[._])up\d*([._]|$)/,
-  GroupNorm: /gn\d*([._]|$)|group/,
-  BatchNorm: /bn\d*([._]|$)|batch/,
-  RMSNorm: /rms/,
-  InstanceNorm: /instance|(^|[._])in\d*([._]|$)/,
-  LayerNorm: /(^|[._])ln|layer_?norm/,
-  PReLU: /prelu|(^|[._])act/,
-  MultiheadAttention: /attn|attention/,
-};
-const COMMON = ["Linear", "Conv", "BatchNorm", "LayerNorm", "LSTM", "GRU", "Embedding", "RMSNorm", "GroupNorm", "ConvTranspose", "RNN"];
+// First the class that a word decides for, by the clues of modules in which_layer.py, or whose name the word
+// has; then what is frequent.
 const stem = (name) => name.replace(/(Cell|\dd)$/, "");
-const rank = (name, key) => {
-  const path = key.toLowerCase().split(".").slice(-3, -1).join(".");
-  const common = COMMON.indexOf(stem(name));
-  return (WORDS[stem(name)]?.test(path) ? 0 : 100) + (common < 0 ? COMMON.length : common);
+const ranked = (key, found) => {
+  const word = key.toLowerCase().split(".").slice(0, -1).filter((one) => !/^\d+$/.test(one)).at(-1) ?? "";
+  const stems = new Set(found.map(({ name }) => stem(name)));
+  const decides = ([names, clue, pattern]) => clue === "name" && new RegExp(pattern).test(word) && names.split(" ").some((one) => stems.has(one));
+  const decided = clues.find(decides)?.[0].split(" ") ?? [...stems].filter((one) => word.includes(one.toLowerCase()));
+  const rank = ({ name }) => 4 * !decided.includes(stem(name)) + 2 * rare.includes(name) + seldom.includes(name);
+  return found.toSorted((a, b) => rank(a) - rank(b));
 };
 // Hugging Face's Linear, by the names that it has in GPT-2; transposed, as no class of torch.nn.
 const isConv1D = (key, shape) => /(^|\.)(c_attn|c_fc|c_proj|q_attn)\.weight$/.test(key) && shape.length === 2;
@@ -56,7 +45,7 @@ const show = () => {
   const [key, shape] = read(form.elements.tensor.value);
   const list = form.querySelector("ul");
   list.replaceChildren();
-  const found = key && shape ? candidates(key, shape).toSorted((a, b) => rank(a.name, key) - rank(b.name, key)) : [];
+  const found = key && shape ? ranked(key, candidates(key, shape)) : [];
   const { none, half, conv1d } = form.dataset;
   const turned = key && shape && isConv1D(key, shape);
   form.querySelector("output").textContent = found.length ? [turned ? conv1d : "", question(key, shape, found)].join(" ").trim() : key && shape ? none : half;

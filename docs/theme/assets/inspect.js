@@ -1,86 +1,66 @@
 // The page that inspects a checkpoint: what is chosen or dropped, and the table of what it holds.
 const area = document.querySelector(".inspector");
-const result = document.querySelector(".inspected");
 const output = result.querySelector("output");
-const table = result.querySelector("table");
 const controls = result.querySelector("form");
-const pages = new Map([...document.querySelectorAll("article p a")].map((a) => [a.textContent, a.href]));
-const DRAWN = 300; // rows, unless asked for all
 
 const sized = (bytes) => {
   const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), 4);
   return `${power ? (bytes / 1000 ** power).toFixed(1) : bytes}\u00a0${["B", "kB", "MB", "GB", "TB"][power]}`;
 };
 
-// ---- One module: its layer, its line of NumPy, what the file does not tell ----
+// ---- The state_dicts in it: facts() of snippets/describe.py ----
 
-// The lines for a module's likely layers, and the arguments that they need from elsewhere.
-const linesOf = ([prefix, own, fits], rows) => {
-  const stored = rows.find(({ name, module }) => module === prefix.slice(0, -1) && own.has(name.split(".").at(-1)))?.name;
-  const start = stored?.slice(0, stored.lastIndexOf(".") + 1) ?? prefix;
-  const untold = new Set();
-  const lines = likely(fits).map(({ layer, values }) => {
-    const type = classes.get(layer);
-    if (!type?.use || ![...own.keys()].every((name) => rows.some((row) => row.name === start + name) || name === "num_batches_tracked")) return "";
-    const inner = Object.values(values).filter((value) => value?.type).map((value) => classes.get(value.type));
-    for (const key of [type, ...inner].flatMap(({ other = [] }) => other)) if (Object.hasOwn(type.options, key)) untold.add(key);
-    return line({ ...moduleOf(layer, 0, { values }), printed: true }, start, rows);
-  });
-  return [[...new Set(lines)].filter(Boolean).slice(0, 2), [...untold]];
+const isNested = (value) => value instanceof Map || Array.isArray(value);
+const summary = (value) => {
+  const kind = typeName(value);
+  if (value instanceof Stored) return `array ${tupled(value.shape)}`;
+  if (value instanceof Map) return value.has("param_groups") ? "an optimizer's state" : `dict of ${value.size}`;
+  if (Array.isArray(value)) return `${kind} of ${value.length}`;
+  if (kind === "str") return `str ${repr([...value].slice(0, 40).join(""))}`;
+  if (kind === "StandIn") return repr(value);
+  return kind === "bool" || kind === "float" || (kind === "int" && value < 1e18 && value > -1e18) ? `${kind} ${repr(value)}` : kind;
 };
 
-const linked = (text) => {
-  const layer = text.replace(WITHOUT, "");
-  const title = make("code", "", `nn.${layer}`);
-  const inside = pages.has(`nn.${layer}`) ? Object.assign(make("a", "", title), { href: pages.get(`nn.${layer}`) }) : layer === CONV1D ? layer : title;
-  return text === layer ? [inside] : [inside, ` ${say("without bias")}`];
+const isStateDict = (mapping) => {
+  const values = [...mapping.values()];
+  const names = [...mapping].filter(([, value]) => value instanceof Stored).map(([name]) => name);
+  const beside = values.some((value) => value instanceof Map && [...value.values()].some((inner) => inner instanceof Stored));
+  return names.length > 0 && [...mapping.keys()].every((key) => typeof key === "string") && (!beside || names.some((name) => name.includes(".")));
 };
 
-const told = (module) => {
-  const { name, layers, less_likely: rare, sizes, blocks, fused } = module;
-  const [lines, untold] = linesOf(telling.get(module), rowsOf.get(module));
-  const parts = layers.flatMap((layer, i) => [...(i ? [` ${say("or")} `] : []), ...linked(layer)]);
-  const found = [...(parts.length ? parts : [say("no layer of torch.nn")]), ...(name ? [" ", make("code", "", ...breakable(name))] : [])];
-  const small = [];
-  if (Object.keys(sizes).length) small.push(Object.entries(sizes).map(([key, value]) => (value === true ? key : `${key} ${value}`)).join(", "));
-  for (const some of blocks) small.push(say("rows from the top: {blocks}", { blocks: some.join(", ") }));
-  if (fused) small.push(say(fused.axis ? "3 * {each} columns are q, k and v, in blocks or head by head" : "3 * {each} rows are q, k and v, in blocks or head by head", fused));
-  if (rare.length) small.push(say("less likely {layers}", { layers: joined(rare) }));
-  if (untold.length && lines.length) small.push(say("not in the file: {names}", { names: untold.join(", ") }));
-  for (const text of lines) found.push(make("br"), make("code", "", text));
-  for (const text of small) found.push(make("br"), make("small", "", text));
-  return found;
+const stateDicts = (state) => {
+  const [found, others, seen, todo] = [[], [], new Set(), [["state", state]]];
+  while (todo.length) {
+    const [path, value] = todo.pop();
+    let inner = value instanceof Map ? [...value] : [];
+    if (Array.isArray(value)) inner = [...value.entries()].filter(([, one]) => isNested(one));
+    if (seen.has(value) || !inner.length || (value instanceof Map && value.has("param_groups"))) others.push([path, value]);
+    else {
+      if (value instanceof Map && isStateDict(value)) {
+        found.push([path, value]);
+        inner = inner.filter(([, one]) => one instanceof Map);
+      }
+      for (const [key, one] of inner.reverse()) todo.push([`${path}[${repr(key)}]`, one]);
+    }
+    if (isNested(value)) seen.add(value);
+  }
+  return [found, others];
+};
+
+const facts = (state) => {
+  const [found, others] = stateDicts(state);
+  return { states: found.map(([path, inner]) => ({ path, ...described(inner, summary) })), besides: others.map(([path, value]) => ({ path, what: summary(value) })) };
 };
 
 // ---- The table ----
 
-// A text with the axes in it in their colours.
-const coloured = (text, layers) => {
-  const trees = new Map(layers.map((tree) => [written(tree), tree]));
-  const parts = [];
-  let rest = text;
-  for (const [axes, tree] of trees) {
-    const at = rest.indexOf(axes);
-    if (at < 0 || tree[0] !== "tuple") continue;
-    parts.push(rest.slice(0, at), shaped(tree.slice(1).map((axis) => [written(axis), namesIn(axis)[0], ""])));
-    rest = rest.slice(at + axes.length);
-  }
-  return [...parts, rest];
-};
-
-const rowsOf = new WeakMap();
 const rowOf = (row) => {
-  const { tell, axes, trees = [] } = telling.get(row) ?? {};
   const head = make("th", "", make("code", "", ...breakable(escaped(row.name))));
   head.scope = "row";
   if (!row.shape) return make("tr", "", head, make("td"), make("td", "", row.what));
-  const shape = axes ? shaped(labelled({ ...axes, shape: row.shape })) : make("code", "shape", tupled(row.shape));
-  const said = make("td", "", ...coloured(tell(say), trees));
-  if (row.row) said.append(make("br"), make("small", "", say("one row is: {row}", { row: say(row.row) })));
   const stored = `${grouped(count(row.shape))}\u00a0×\u00a0${row.dtype}, ${sized(row.bytes)}`;
-  return make("tr", "", head, make("td", "", shape, make("br"), make("small", "", stored)), said);
+  return make("tr", "", head, make("td", "", shapeOf(row), ...small(stored)), make("td", "", ...meaningOf(row)));
 };
-const heading = (className, inside) => make("tr", className, Object.assign(make("th", "", make("div", "", ...inside)), { colSpan: 3, scope: "rowgroup" }));
 
 const SORTS = { bytes: (a, b) => (b.bytes ?? -1) - (a.bytes ?? -1), name: (a, b) => (a.name < b.name ? -1 : 1) };
 let shown = { states: [], besides: [] };
@@ -91,10 +71,10 @@ const draw = () => {
   const bodies = [];
   let [drawn, matching] = [0, 0];
   for (const state of shown.states) {
-    const modules = new Map(state.modules.map((module) => [module.name, module]));
+    const modules = byName(state.modules);
     const rows = state.tensors.filter(({ name, what, dtype = "" }) => [name, what, dtype].some((text) => text.toLowerCase().includes(wanted)));
     matching += rows.length;
-    if (shown.states.length > 1 || state.path !== "state") bodies.push(make("tbody", "", heading("root", [make("code", "", `state = ${state.path}`)])));
+    if (shown.states.length > 1 || state.path !== "state") bodies.push(make("tbody", "", heading("root", make("code", "", `state = ${state.path}`))));
     let [body, last] = [null, null];
     for (const row of sort ? rows.sort(sort) : rows) {
       if (!all && drawn === DRAWN) break;
@@ -102,7 +82,7 @@ const draw = () => {
       if (!body || (!sort && row.module !== undefined && row.module !== last)) {
         last = row.module ?? last;
         body = make("tbody");
-        if (!sort && modules.has(row.module)) body.append(heading("module", told(modules.get(row.module))));
+        if (!sort && modules.has(row.module)) body.append(headingOf(modules.get(row.module)));
         bodies.push(body);
       }
       body.append(rowOf(row));
@@ -117,20 +97,10 @@ const draw = () => {
   more.textContent = say("Show all {rows} rows", { rows: grouped(matching) });
 };
 
-const CURES = { "": "{names} begins with {hold}: {cure} takes it off", of: "{names} hold {hold}, of {of}: {cure} takes it out" };
-const notesOf = ({ prefixes: found, computed, tied }) => [
-  ...found.map((one) => say(CURES[one.of && "of"], { ...one, names: say(one.names), hold: JSON.stringify(one.hold) })),
-  ...[...new Set(computed.map(({ kind }) => kind))].map((kind) => say("{names}: {kind}, the weight is {how}", { kind, how: say(rules.how[kind]), names: firsts(computed.filter((one) => one.kind === kind).map(({ name }) => name)) })),
-  ...tied.slice(0, 9).map((names) => say("{names} are one array: tied", { names: firsts(names) })),
-  ...(tied.length > 9 ? [say("and {more} more", { more: tied.length - 9 })] : []),
-];
-const firsts = (names) => names.slice(0, 3).map(escaped).join(", ") + (names.length > 3 ? ` ${say("and {more} more", { more: names.length - 3 })}` : "");
-
 const show = (name, found) => {
   shown = found;
   all = false;
   const { states, besides } = found;
-  for (const state of states) for (const module of state.modules) rowsOf.set(module, state.tensors);
   const tensors = states.flatMap((state) => state.tensors.filter(({ shape }) => shape));
   const sum = (key) => states.reduce((total, state) => total + state[key], 0);
   const total = say("{numbers} numbers in {tensors} tensors, {bytes}.", { numbers: grouped(sum("numbers")), tensors: grouped(tensors.length), bytes: sized(sum("bytes")) });

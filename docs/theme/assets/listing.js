@@ -7,33 +7,46 @@ const LISTED = new RegExp(String.raw`(?:^|[[({,|])[ \t\d:#*│|-]*(?:(?:name|[Pp
 const PYTHON = /^\s*(?:class|def|import|from|return|for|if|with|@)\b|^\s*[\w.]+\s*=[^=]/m;
 
 const sizesOf = (text) => (text.match(/\d+/g) ?? []).map(Number);
-const entriesOf = (line) => [...line.matchAll(LISTED)].map(([, name, sizes]) => [name, sizesOf(sizes)]);
+const listedIn = (line) => [...line.matchAll(LISTED)].map(([told, name, sizes]) => [name, sizesOf(sizes), told.match(/\b(?:u?int\d+|bool)\b/)?.[0] ?? ""]);
 
-const telling = (text) => text.split("\n").filter((part) => /\w/.test(part) && !/^\s*[^[({]*:\s*$/.test(part)); // no titles
+const worth = (text) => text.split("\n").filter((part) => /\w/.test(part) && !/^\s*[^[({]*:\s*$/.test(part)); // no titles
 const isListing = (text) => {
-  const lines = PYTHON.test(text) ? [] : telling(text);
-  return lines.length > 0 && 2 * lines.filter((part) => entriesOf(part).length).length >= lines.length;
+  const lines = PYTHON.test(text) ? [] : worth(text);
+  return lines.length > 0 && 2 * lines.filter((part) => listedIn(part).length).length >= lines.length;
 };
 
-// The tensors of a state_dict(), each module's together; a list tells no more of them than a shape.
-const modulesOf = (entries, root = "") => {
+// Tensors, each module's together.
+const inGroups = (rows, root, modules = new Map()) => {
   const all = new Map();
-  for (const [name, shape] of entries) {
-    const prefix = name.split(".").slice(0, -1).join(".");
-    if (!all.has(prefix)) all.set(prefix, { type: "", as: "", prefix, line: "", untold: [], rows: [], root });
-    all.get(prefix).rows.push({ name, shape, axes: null, row: "" });
+  for (const row of rows) {
+    const prefix = row.name.split(".").slice(0, -1).join(".");
+    const key = row.module ?? prefix;
+    if (!all.has(key)) all.set(key, { type: "", as: "", prefix, line: "", untold: [], rows: [], root, module: modules.get(key) });
+    all.get(key).rows.push(row);
   }
   return [...all.values()];
 };
+
+// One state_dict() after the other: a name that comes again begins the next.
+const listedStates = (entries) => {
+  const states = [new Map()];
+  for (const [name, shape, dtype] of entries) {
+    if (states.at(-1).has(name)) states.push(new Map());
+    states.at(-1).set(name, new Stored(shape, dtype, 0));
+  }
+  return states.map((state) => described(state));
+};
 const readListing = (text, slips) => {
-  const lost = telling(text).filter((part) => !entriesOf(part).length);
+  const lost = worth(text).filter((part) => !listedIn(part).length);
   if (lost.length) {
     const at = lost.map((part) => text.split("\n").indexOf(part) + 1);
     slips.push(say(at.length > 1 ? "Lines {line}: {said}" : "Line {line}: {said}", { line: listed(at), said: say("not understood: {text}", { text: lost[0].trim().slice(0, 60) }) }));
   }
-  const entries = entriesOf(text);
+  const entries = listedIn(text);
   const numbers = entries.reduce((sum, [, shape]) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  return { found: modulesOf(entries), sum: say("{numbers} numbers in {tensors} tensors.", { numbers: numbers.toLocaleString("en"), tensors: entries.length }) };
+  const states = listedStates(entries);
+  const found = states.flatMap(({ tensors, modules }) => inGroups(tensors, "", byName(modules)));
+  return { found, notes: states.flatMap(notesOf), sum: say("{numbers} numbers in {tensors} tensors.", { numbers: numbers.toLocaleString("en"), tensors: entries.length }) };
 };
 
 // What load_state_dict() says, of PyTorch 0.3 to 2.x and of transformers: a name, the file's shape and the model's.
@@ -58,6 +71,16 @@ const before = (longer, shorter) => {
   const prefix = found && longer[0].slice(0, -found.length);
   return prefix && has(prefix) ? prefix : "";
 };
+// The tensors that differ are not all that a module has: they do not tell whether there is a bias.
+const differing = (entries, root) => {
+  const groups = inGroups(entries.map(([name, shape]) => ({ name, shape, axes: null, row: "" })), root);
+  for (const group of groups) {
+    const own = new Map(group.rows.map(({ name, shape }) => [name.split(".").at(-1), shape]));
+    const [[, , fits]] = decided([[group.prefix, own, fitting(own)]], "");
+    Object.assign(group, { layers: [...new Set(likely(fits).map(({ layer }) => layer))], by: fits[0]?.clue });
+  }
+  return groups;
+};
 const readError = (text) => {
   const differ = MISMATCHES.flatMap(([pattern, order]) => [...text.matchAll(pattern)].map(([, name, ...sizes]) => [name, ...order.map((i) => sizesOf(sizes[i - 1]))]));
   const [missing, unexpected] = Object.values(KEYS).map((pattern) => [...text.matchAll(pattern)].flatMap(([, ...said]) => [...said.join("").matchAll(/["']([^"',\s]+)["']/g)].map(([, name]) => name)));
@@ -71,7 +94,7 @@ const readError = (text) => {
   const [more, less] = [before(unexpected, missing), before(missing, unexpected)];
   if (more) notes.push(say("The names are the same without {prefix} at the front of the file's", { prefix: more }));
   else if (less) notes.push(say("The names are the same without {prefix} at the front of the model's", { prefix: less }));
-  const found = [say("the file"), say("the model")].flatMap((root, i) => modulesOf(differ.map(([name, ...both]) => [name, both[i]]), root));
+  const found = [say("the file"), say("the model")].flatMap((root, i) => differing(differ.map(([name, ...both]) => [name, both[i]]), root));
   return { found, notes, sum: differ.length ? say("Tensors that have another shape in the file than in the model: {count}.", { count: differ.length }) : say("Only names differ here.") };
 };
 

@@ -8,11 +8,6 @@ class Kind {
   }
 }
 class Dtype extends Kind {} // text is its name
-class Tensor {
-  constructor(shape, dtype, bytes = count(shape) * sizeOf(dtype), place = "") {
-    Object.assign(this, { shape: [...shape], dtype, bytes, place });
-  }
-}
 class StandIn {
   constructor(name, args) {
     Object.assign(this, { name, args });
@@ -26,23 +21,15 @@ class Storage {
 
 // ---- As Python has it ----
 
-const sizeOf = (dtype) => (dtype === "bool" ? 1 : Number(dtype.match(/(\d+)[^\d]*/)[1]) / 8);
 const typeName = (value) => {
   if (value === null) return "NoneType";
   if (value instanceof Kind) return value.kind;
   if (value instanceof Map) return "LazyDict";
   if (Array.isArray(value)) return value instanceof Tuple ? "tuple" : "list";
   if (value instanceof Uint8Array) return "bytes";
-  if (value instanceof Tensor) return rules.later.includes(value.dtype) ? "Stored" : "ndarray";
+  if (value instanceof Stored) return rules.later.includes(value.dtype) ? "Stored" : "ndarray";
   return { boolean: "bool", number: "int", bigint: "int", string: "str" }[typeof value] ?? value.constructor.name;
 };
-const unseen = (c) => {
-  const code = c.codePointAt(0);
-  const short = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[c];
-  const [letter, digits] = code < 256 ? ["x", 2] : code < 65536 ? ["u", 4] : ["U", 8];
-  return short ?? `\\${letter}${code.toString(16).padStart(digits, "0")}`;
-};
-const escaped = (text) => text.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, unseen);
 const tupled = (items) => `(${items.join(", ")}${items.length === 1 ? "," : ""})`;
 const repr = (value) => {
   if (typeof value === "string") {
@@ -152,7 +139,7 @@ const numpyArray = (raw, dtype, shape) => {
   if (!["bytes", "bytearray", "str"].includes(typeName(raw)) || !(dtype instanceof Dtype)) return null;
   const size = raw.length ?? raw.size;
   if (!(shape instanceof Tuple) || count(shape) * dtype.size !== size || !dtype.size) throw new Fault(`an array of ${dtype.text} does not fit its ${size} bytes`);
-  return new Tensor(shape, dtype.text, size);
+  return new Stored(shape, dtype.text, size);
 };
 const numpyScalar = (dtype, raw) => {
   const array = numpyArray(raw, dtype, new Tuple());
@@ -170,15 +157,15 @@ const named = (name) => Object.assign(new Dtype(rules.later.includes(name) ? "Vo
 
 const written_ = (dtype) => (rules.later.includes(dtype.text) ? `[('${dtype.text}', '${dtype.size > 1 ? "<u2" : "u1"}')]` : dtype.text);
 const rebuilt = (storage, offset, shape, stride, dtype = storage.dtype) => {
-  if (storage.told) return new Tensor(shape, dtype.text, undefined, [storage.key, offset, shape, stride, dtype.text].join()); // a first look
+  if (storage.told) return new Stored(shape, dtype.text, undefined, [storage.key, offset, shape, stride, dtype.text].join()); // a first look
   const numbers = (storage.numbers * storage.dtype.size) / dtype.size;
   if (!Number.isInteger(numbers)) throw new Fault(`${storage.numbers * storage.dtype.size} bytes are no whole number of ${written_(dtype)}`);
   if (!(shape instanceof Tuple && stride instanceof Tuple) || shape.length !== stride.length || shape.length > 64) throw new Fault("a tensor's shape and stride are not two tuples of one length");
   if ([offset, ...shape, ...stride].some((n) => typeName(n) !== "int" || n < 0)) throw new Fault("a tensor's offset, shape and stride are not all counts");
   const last = Number(shape.reduce((sum, n, i) => sum + BigInt(n - 1) * BigInt(stride[i]), BigInt(offset)));
-  if (shape.includes(0)) return new Tensor(shape, dtype.text);
+  if (shape.includes(0)) return new Stored(shape, dtype.text);
   if (last >= numbers) throw new Fault(`a tensor reads number ${last} of a storage of ${numbers}`);
-  return new Tensor(shape, dtype.text, undefined, [storage.key, offset, shape, stride, dtype.text].join());
+  return new Stored(shape, dtype.text, undefined, [storage.key, offset, shape, stride, dtype.text].join());
 };
 const tensorOf = (storage, offset, shape, stride, grad, hooks, flags) => {
   checkIs(storage, "Storage");
@@ -257,7 +244,7 @@ const call = (made, args) => {
 };
 
 const build = (target, state) => {
-  if (target instanceof Map || target instanceof Tensor) return target;
+  if (target instanceof Map || target instanceof Stored) return target;
   checkIs(target, "StandIn");
   target.state = state;
   if (target.name === "numpy.dtype" && typeof target.args?.[0] === "string" && state?.[2] === null) {
@@ -276,7 +263,7 @@ const joblibArray = async (stream, target) => {
   if (target.state.get("numpy_array_alignment_bytes")) stream.skip(await stream.number(1));
   const size = count(shape) * dtype.size;
   stream.skip(size);
-  target.built = new Tensor(shape, dtype.text, size);
+  target.built = new Stored(shape, dtype.text, size);
   return target.built;
 };
 
@@ -537,7 +524,7 @@ const readLegacy = async (blob) => {
     if (isModule(id)) return id[1];
     const [dtype, key, numbers] = storageId(id);
     told.set(key, [dtype, numbers]);
-    return new Tensor([0], "float64");
+    return new Stored([0], "float64");
   });
   const keys = await next(new Map());
   let position = stream.position;
@@ -637,7 +624,7 @@ const laidOut = (header, size) => {
     const bytes = stop - begin;
     const wanted = plain && shape.reduce((product, n) => product * BigInt(n), BigInt(sizeOf(plain)));
     if (plain && BigInt(bytes) !== wanted) throw new Fault(`${repr(name)}, ${dtype} of shape ${repr(shape)}, needs ${wanted} bytes, not ${bytes}`);
-    found.set(name, new Tensor(shape, plain ?? dtype, bytes));
+    found.set(name, new Stored(shape, plain ?? dtype, bytes));
     end = stop;
   }
   if (end !== size) throw new Fault(`it describes ${end} bytes of data, but the file has ${size}`);
@@ -689,7 +676,7 @@ const arrayOf = (name, bytes, size) => {
   const [, kind, width] = descr.match(/^[<>|=]?(\w)(\d+)$/) ?? [];
   const dtype = kind ? numpyName(descr) : code;
   if (kind && count(shape) * width * (kind === "U" ? 4 : 1) !== left) throw new Fault(`${repr(name)}, ${dtype} of shape ${tupled(shape)}, does not fit its ${left} bytes`);
-  return new Tensor(shape, dtype, left);
+  return new Stored(shape, dtype, left);
 };
 
 const GGUF = ["getUint1", "getInt1", "getUint2", "getInt2", "getUint4", "getInt4", "getFloat4", "getUint1", "text", "list", "getBigUint8", "getBigInt8", "getFloat8"];
@@ -741,7 +728,7 @@ const readGguf = async (blob) => {
     if (!plain && (!shape.length || shape.at(-1) % per)) throw new Fault(`${repr(name)} of shape ${tupled(shape)} has no whole blocks of ${per} ${label}`);
     const bytes = (count(shape) / per) * size;
     if (begin + offset + bytes > blob.size) throw cutOff(begin + offset + bytes, blob.size);
-    found.set(name, known ? new Tensor(shape, label, bytes) : Object.assign(new StandIn(label, []), { said: `${label} blocks of shape ${tupled(shape)}, not converted` }));
+    found.set(name, known ? new Stored(shape, label, bytes) : Object.assign(new StandIn(label, []), { said: `${label} blocks of shape ${tupled(shape)}, not converted` }));
   }
   return found;
 };
@@ -797,7 +784,7 @@ const readFile = async (blob, folder) => {
 // paddle.save writes a pickle with an entry of its own; uint16 stands for bfloat16.
 const ofPaddle = (found) => {
   if (!(found instanceof Map) || !found.delete(rules.paddle)) return found;
-  for (const value of found.values()) if (value instanceof Tensor && value.dtype === "uint16") value.dtype = "bfloat16";
+  for (const value of found.values()) if (value instanceof Stored && value.dtype === "uint16") value.dtype = "bfloat16";
   return found;
 };
 

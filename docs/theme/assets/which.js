@@ -190,10 +190,10 @@ const knownOfModule = (own, beside, i) => {
   };
 };
 
-// norm_of(): the class of the norms of the family that the names tell.
-const normOf = (names) => {
+// The published architecture that the names tell: the first of which all marks are found.
+const familyIn = (names) => {
   const lines = [...names].join("\n");
-  return rules.families.find(([marks]) => marks.every((mark) => new RegExp(mark, "m").test(lines)))?.[1] ?? "";
+  return rules.families.find(({ marks }) => marks.every((mark) => new RegExp(mark, "m").test(lines)));
 };
 
 const putFirst = (fits, layers, clue) => {
@@ -220,7 +220,7 @@ const decided = (found, norm) => {
 
 // [[prefix, {own name: shape}, fits]] of all modules.
 const modulesOf = (shapes) => {
-  const found = decided(modules(shapes), normOf(shapes.keys()));
+  const found = decided(modules(shapes), familyIn(shapes.keys())?.norm ?? "");
   if (!found.some(([, , fits]) => fits.some(({ layer }) => layer === CONV1D))) return found;
   return found.map(([prefix, own, fits]) => [prefix, own, fits[0]?.layer !== CONV1D && isTransposed(own) ? [...fits, conv1d()] : fits]);
 };
