@@ -2,13 +2,14 @@
 
 Whichever builder made the pages, this reads the sources: it writes the downloads, each page as
 Markdown, llms.txt, robots.txt and the sitemap, and gives each page its languages, what a screen
-reader is told and its policy.
+reader is told and its policy. Scripts are served without margins and lines of comment.
 
     python -m docs.extensions.beside site    with SITE_URL in the environment, as for mkdocs
 """
 
 import os
 import pathlib
+import re
 import sys
 
 from docs.extensions import downloads, sources
@@ -18,9 +19,14 @@ from docs.extensions.plain import address, listing, plain
 from docs.extensions.policy import with_policy
 from docs.extensions.spoken import spoken
 
+MARGIN = re.compile(r"\n\s*(?://.*\n\s*)*")  # the first line, which may be a licence, has none
+
 
 def write(site, url="", policy=True):
-    """Write it all into the folder of a site, which may have one language or both."""
+    """Write it all into the folder of a site, which may have one language or both.
+
+    What ``mkdocs serve`` shows has no policy, and its scripts as they are written.
+    """
     pages = {}  # {address: address of the Markdown}
     for language, prefix in (("en", ""), ("zh", "zh/")):
         if (site / prefix / "index.html").is_file():
@@ -43,6 +49,9 @@ def write(site, url="", policy=True):
             made = with_policy(made)
         if made != text:
             put(path, made)
+    if policy:
+        for path in [*site.glob("assets/*.js"), *site.glob("zh/assets/*.js")]:
+            put(path, MARGIN.sub("\n", path.read_text("utf-8")))
 
 
 def write_language(site, language, url, prefix):

@@ -7,22 +7,16 @@ import numpy as np
 
 from snippets import checkpoints, describe, families, which_layer
 from snippets.checkpoints import (
+    exported_file,
     gguf_blocks,
     gguf_file,
     npz,
     paddle_file,
     safetensors_file,
     torch_file,
+    torchscript_file,
 )
 from snippets.storage import parsed
-
-# Zips that hold a program, by a name in them: their weights are read by load alone.
-PROGRAMS = {
-    "extern_modules": "a torch.package",
-    "constants.pkl": "a TorchScript archive",
-    "archive_format": "a .pt2 of torch.export",
-    "serialized_exported_program.json": "a .pt2 of torch.export",
-}
 
 
 @functools.cache
@@ -95,7 +89,12 @@ def of_files():
         "paddle": paddle_file.NAMES,
         "pickles": [text(start) for start in torch_file.PICKLES],
         "legacy": [text(magic) for magic in torch_file.LEGACY],
-        "programs": list(PROGRAMS.items()),
+        "script_class": torchscript_file.CLASS.pattern,
+        "script_packed": torchscript_file.PACKED,
+        "exported_before": sorted(exported_file.BEFORE),
+        "exported_config": exported_file.CONFIG,
+        "exported_dtypes": exported_file.DTYPES,
+        "exported_weights": exported_file.WEIGHTS,
         "opcodes": {op.code: op.name for op in pickletools.opcodes},
         "max_steps": torch_file.MAX_STEPS,
         "max_inflation": torch_file.MAX_INFLATION,

@@ -136,6 +136,12 @@ def sound(torch, folder):
     fc = nn.Linear(3, 4).state_dict()
     averaged = fc | {f"ema.{name}": values for name, values in fc.items()}
     save("averaged.pt", averaged | {"ema.decay": torch.ones(()), "n_averaged": torch.tensor(3)})
+    two = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).eval()
+    with warnings.catch_warnings(action="ignore"):
+        traced = torch.jit.trace(two, torch.ones(1, 3), check_trace=False)
+        torch.jit.save(traced, folder / "script.pt")
+        torch.jit.save(torch.jit.freeze(traced), folder / "frozen.pt")
+    torch.export.save(torch.export.export(two, (torch.ones(2, 3),)), folder / "program.pt2")
     chain = {f"layers.{i}.weight": np.ones((3 + i, 4 + i), "f4") for i in range(3)}
     save_safetensors(folder / "chain.safetensors", chain, bfloat16=["layers.1.weight"])
     with open(folder / "arrays.pkl", "wb") as file:
@@ -170,6 +176,17 @@ def zipped(**members):
     return found.getvalue()
 
 
+# What a .pt2 tells of a tensor, with a dtype that is none
+ODD = {
+    "path_name": "weight_0",
+    "use_pickle": False,
+    "tensor_meta": {
+        "dtype": 99,
+        "sizes": [{"as_int": 2}],
+        "strides": [{"as_int": 1}],
+        "storage_offset": {"as_int": 0},
+    },
+}
 TENSOR = (
     b"\x80\2ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\n"
     b"X\1\0\0\0%sX\3\0\0\0cpuK%stQK%sK%s\x85K%s\x85\x89}tR."
@@ -208,6 +225,15 @@ def hostile(folder, whole):
         "name.pt": torch_zip(b"\x80\2c" + b"a" * 600 + b"\nb\n."),
         "array.pkl": b"\x80\4\x95\0\0\0\0\0\0\0\0}." + bytes(4),
         "inner.pt": zipped(a__b__c=b"1"),
+        "script.pt": torch_zip(b"\x80\2}.", **{"a/constants.pkl": b"\x80\2)."}),
+        "lost-script.pt": zipped(**{"a/constants.pkl": b"\x80\2)."}),
+        "dtype.pt2": zipped(
+            **{
+                "a/archive_format": b"pt2",
+                "a/byteorder": b"little",
+                "a/data/weights/m_weights_config.json": json.dumps({"config": {"w": ODD}}),
+            }
+        ),
         "objects.npz": npz(np.array([{}], object)),
         "short.npz": npz(np.ones(3), cut=8),
         "named.npz": zipped(a=b"1", **{"b.npy": b"2"}),

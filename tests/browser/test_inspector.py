@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from snippets.checkpoints import load
 from snippets.describe import escaped, facts
 from snippets.families import norm_of
+from tests import ROOT
 from tests.browser import until
 from tests.browser.inspected import TENSOR, hostile, safetensors, sound
 from tests.built import article, parsed
@@ -77,10 +78,10 @@ def told_by_python(path):
 
 NAMES = [
     "arrays.joblib", "arrays.pkl", "averaged.pt", "blocks.gguf", "chain.safetensors",
-    "compiled.pt", "dtypes.pt", "encoder.pt", "gpt.npz", "legacy.pth", "llama.gguf",
-    "lora.safetensors", "mixed.pt", "odd.npz", "packed.npz", "parts.pt", "protocol.pt",
-    "qwen3.npz", "sharded", "tied.pth", "training.ckpt", "transformer.pt", "w.pdparams",
-    "whole.pth",
+    "compiled.pt", "dtypes.pt", "encoder.pt", "frozen.pt", "gpt.npz", "legacy.pth", "llama.gguf",
+    "lora.safetensors", "mixed.pt", "odd.npz", "packed.npz", "parts.pt", "program.pt2",
+    "protocol.pt", "qwen3.npz", "script.pt", "sharded", "tied.pth", "training.ckpt",
+    "transformer.pt", "w.pdparams", "whole.pth",
 ]  # fmt: skip
 
 
@@ -177,7 +178,7 @@ def test_what_concerns_several_tensors_is_said(inspector, whole, name):
 @pytest.mark.thorough
 def test_a_file_that_is_refused_gets_the_sentence_of_load(inspector, whole, tmp_path):
     paths = hostile(tmp_path, whole)
-    assert len(paths) == 74
+    assert len(paths) == 77
     for name, path in paths.items():
         with pytest.raises(ValueError, match=r".") as refused:
             load(path)

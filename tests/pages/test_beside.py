@@ -39,6 +39,8 @@ def bare(site, tmp_path):
         (bare / name).unlink()
     for path in [*bare.glob("*/**/*.md"), *bare.glob("zh/notebooks/*.npz")]:
         path.unlink()
+    for path in (ROOT / "docs/theme/assets").glob("*.js"):
+        shutil.copy(path, bare / "assets")
     for path in bare.rglob("*.html"):
         text = TITLE.sub(r"\1\2", HEAD.sub("", path.read_text("utf-8")))
         if path.name != "404.html":  # it has no twin

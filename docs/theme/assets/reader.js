@@ -67,6 +67,7 @@ const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.len
 const long = (view, at) => Number(view.getBigUint64(at, true));
 const latin = (bytes) => bytes.reduce((text, byte) => text + String.fromCharCode(byte), "");
 const utf8 = (bytes) => new TextDecoder().decode(bytes);
+const textOf = async (blob) => utf8(await bytesOf(blob, 0, blob.size));
 const cutOff = (needs, has) => new Fault(`cut off: it needs ${needs} bytes and has ${has}`);
 
 // Bytes from the front, read some at a time; what is long is passed over.
@@ -480,24 +481,88 @@ const contentOf = async (blob, member) => {
   return found;
 };
 
-const readTorchZip = async (blob, zip) => {
+// The one folder of a zip with this file in it: the bytes of its members, their sizes, the object of a pickle.
+const folderWith = async (blob, zip, file, isNone) => {
   const members = await placed(blob, zip);
-  const folders = [...new Set([...members.keys()].filter((name) => name.split("/").length === 2).map((name) => name.split("/")[0]))].filter((folder) => members.has(`${folder}/data.pkl`));
-  if (folders.length !== 1) throw new Fault(`a zip without one data.pkl, so not of torch.save; it has ${repr([...members.keys()].sort().slice(0, 5))}`);
+  const folders = [...members.keys()].map((name) => name.split("/")).filter(([, ...rest]) => rest.join("/") === file);
+  if (folders.length !== 1) throw new Fault(`${isNone} it has ${repr([...members.keys()].sort().slice(0, 5))}`);
+  const [folder] = folders[0];
   const member = (name) => {
-    const found = members.get(`${folders[0]}/${name}`);
+    const found = members.get(`${folder}/${name}`);
     if (!found) throw new Fault(`its pickle needs ${repr(name)}, and there is no such member`);
     return found;
   };
-  const order = members.has(`${folders[0]}/byteorder`) ? utf8(await bytesOf(await contentOf(blob, member("byteorder")), 0, 9)) : "little";
-  const sized = (key) => {
-    const found = member(`data/${key}`);
-    checkMember(found);
-    return found.size;
+  const content = (name) => contentOf(blob, member(name));
+  const whole = (name) => {
+    if (member(name).size > Math.max(blob.size, rules.small)) throw new Fault("its pickle, unpacked, is longer than the file: a zip bomb");
+    return content(name);
   };
-  const storage = storageOf(sized, order);
-  if (member("data.pkl").size > Math.max(blob.size, rules.small)) throw new Fault("its pickle, unpacked, is longer than the file: a zip bomb");
-  return unpickle(new Stream(await contentOf(blob, member("data.pkl"))), BUILDERS, storage);
+  const sized = (name) => {
+    checkMember(member(name));
+    return member(name).size;
+  };
+  const order = members.has(`${folder}/byteorder`) ? await textOf(await content("byteorder")) : "little";
+  const unpickled = async (name, storages) => unpickle(new Stream(await whole(name)), BUILDERS, storageOf((key) => sized(storages + key), order));
+  const names = [...members.keys()].filter((name) => name.startsWith(`${folder}/`)).map((name) => name.slice(folder.length + 1));
+  return { names, content, whole, sized, unpickled };
+};
+const readTorchZip = async (blob, zip) => (await folderWith(blob, zip, "data.pkl", "a zip without one data.pkl, so not of torch.save;")).unpickled("data.pkl", "data/");
+
+// ---- Programs: their weights ----
+
+const isModule = (value) => value instanceof StandIn && value.state instanceof Map;
+const readScript = async (blob, zip) => {
+  const { content, unpickled } = await folderWith(blob, zip, "constants.pkl", "no TorchScript archive:");
+  const files = new Map();
+  // What of a class is a parameter or a buffer, as its source tells; null where there is no telling.
+  const kept = async (name) => {
+    const [, module, own] = name.match(/^(?:(.*)\.)?(.*)$/s);
+    const path = `code/${(module ?? "").replaceAll(".", "/")}.py`;
+    if (!files.has(path)) {
+      const told = (await textOf(await content(path))).matchAll(new RegExp(rules.script_class, "gm"));
+      files.set(path, new Map([...told].map(([, of, parameters, buffers]) => [of, buffers ? [...(parameters + buffers).matchAll(/"([^"]*)"/g)].map(([, one]) => one) : null])));
+    }
+    return files.get(path).has(own) ? files.get(path).get(own) : [];
+  };
+  const model = await unpickled("data.pkl", "data/");
+  if (!isModule(model)) throw new Fault("its pickle holds no module");
+  const [state, todo] = [new Map(), [["", model]]];
+  for (let left = rules.max_steps; todo.length; ) {
+    const [prefix, module] = todo.pop();
+    const [names, inner] = [await kept(module.name), []];
+    for (const [name, value] of module.state) {
+      if ((left -= prefix.length + name.length + 1) < 0) throw new Fault("its modules contain one another without end");
+      if (isModule(value)) inner.push([`${prefix}${name}.`, value]);
+      else if (value instanceof StandIn && value.name.startsWith(rules.script_packed)) state.set(prefix + name, value.state);
+      else if (value instanceof Stored && (names?.includes(name) ?? true)) state.set(prefix + name, value);
+    }
+    todo.push(...inner.reverse());
+  }
+  if (state.size) return state;
+  const made = await unpickled("constants.pkl", "constants/");
+  return new Map([...made].map((value, i) => [`CONSTANTS.c${i}`, value]));
+};
+
+const readExported = async (blob, zip) => {
+  const before = zip.members.find(({ name }) => rules.exported_before.includes(name));
+  if (before) return readZip(await contentOf(blob, (await placed(blob, zip)).get(before.name)));
+  const { names, content, whole, sized } = await folderWith(blob, zip, "archive_format", "no file of torch.export:");
+  const states = new Map();
+  const folder = rules.exported_weights;
+  for (const name of names.filter((one) => one.startsWith(folder) && one.endsWith(rules.exported_config))) {
+    const state = new Map();
+    for (const [of, told] of parseJson(await textOf(await whole(name)), () => new Error()).get("config")) {
+      const [key, meta] = [folder + told.get("path_name"), told.get("tensor_meta")];
+      const [shape, stride] = ["sizes", "strides"].map((which) => Tuple.from(meta.get(which).map((one) => one.get("as_int"))));
+      const dtype = rules.exported_dtypes[meta.get("dtype")];
+      if (told.get("use_pickle")) state.set(of, await readZip(await content(key)));
+      else if (!dtype) throw new Fault(`${repr(of)} has the dtype ${meta.get("dtype")}, which is not known`);
+      else state.set(of, rebuilt(new Storage(key, named(dtype), sized(key) / sizeOf(dtype)), meta.get("storage_offset").get("as_int"), shape, stride));
+    }
+    states.set(name.slice(folder.length, -rules.exported_config.length), state);
+  }
+  for (const name of names.filter((one) => one.startsWith(folder) && one.endsWith(".pt"))) states.set(name.slice(folder.length, -3), await readZip(await content(name)));
+  return states.size === 1 ? [...states.values()][0] : states;
 };
 
 // ---- The other kinds ----
@@ -518,10 +583,10 @@ const readLegacy = async (blob) => {
   if (version !== 1001) throw new Fault("a legacy file, but not of version 1001");
   const told = new Map();
   const begin = stream.position;
-  const isModule = (id) => id instanceof Tuple && id[0] === "module" && id[1] instanceof StandIn;
+  const isClass = (id) => id instanceof Tuple && id[0] === "module" && id[1] instanceof StandIn;
   const noting = new Map([...BUILDERS].map(([name, made]) => [name, name.startsWith("torch._utils._rebuild_tensor") ? (one) => one : made]));
   await next(noting, (id) => {
-    if (isModule(id)) return id[1];
+    if (isClass(id)) return id[1];
     const [dtype, key, numbers] = storageId(id);
     told.set(key, [dtype, numbers]);
     return new Stored([0], "float64");
@@ -543,7 +608,7 @@ const readLegacy = async (blob) => {
     if (!sizes.has(key)) throw new Fault(`storage ${repr(key)} is not there`);
     return sizes.get(key);
   }, "little");
-  return unpickle(new Stream(blob, begin), BUILDERS, (id) => (isModule(id) ? id[1] : plain(id)));
+  return unpickle(new Stream(blob, begin), BUILDERS, (id) => (isClass(id) ? id[1] : plain(id)));
 };
 
 // JSON as json.loads reads it: a name that comes twice is told.
@@ -758,7 +823,9 @@ const readZip = async (blob) => {
   });
   const names = zip.members.map(({ name }) => name);
   const ends = new Set(names.map((name) => name.split("/").at(-1)));
-  for (const [mark, what] of rules.programs) if (ends.has(mark)) throw elsewhere(what);
+  if (ends.has("extern_modules")) throw elsewhere("a torch.package");
+  if (ends.has("constants.pkl")) return readScript(blob, zip);
+  if (ends.has("archive_format") || ends.has("serialized_exported_program.json")) return readExported(blob, zip);
   if (names.some((name) => name.endsWith("/data.pkl"))) return readTorchZip(blob, zip);
   if (names.every((name) => name.endsWith(".npy"))) return readNpz(blob, zip);
   const what = names.some((name) => name.endsWith(".weights.h5")) ? `a Keras model: unpack it, and read model.weights.h5 with h5py, ${rules.section}` : "a zip archive of something else: unpack it";
@@ -789,7 +856,7 @@ const ofPaddle = (found) => {
 };
 
 const readSharded = async (index, folder) => {
-  const told = parseJson(utf8(await bytesOf(index, 0, index.size)), () => new Fault("its JSON has a name twice"));
+  const told = parseJson(await textOf(index), () => new Fault("its JSON has a name twice"));
   const places = told.get?.("weight_map");
   if (!(places instanceof Map) || [...places.values()].some((name) => typeof name !== "string")) throw new Fault("JSON without a weight_map, which says in which file each weight is");
   const shards = [...new Set(places.values())];

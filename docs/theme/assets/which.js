@@ -195,6 +195,7 @@ const familyIn = (names) => {
   const lines = [...names].join("\n");
   return rules.families.find(({ marks }) => marks.every((mark) => new RegExp(mark, "m").test(lines)));
 };
+const normOf = (names) => familyIn(names)?.norm ?? "";
 
 const putFirst = (fits, layers, clue) => {
   const isOne = ({ layer }) => layers.includes(layer) || layers.includes(unnumbered(layer));
@@ -220,7 +221,7 @@ const decided = (found, norm) => {
 
 // [[prefix, {own name: shape}, fits]] of all modules.
 const modulesOf = (shapes) => {
-  const found = decided(modules(shapes), familyIn(shapes.keys())?.norm ?? "");
+  const found = decided(modules(shapes), normOf(shapes.keys()));
   if (!found.some(([, , fits]) => fits.some(({ layer }) => layer === CONV1D))) return found;
   return found.map(([prefix, own, fits]) => [prefix, own, fits[0]?.layer !== CONV1D && isTransposed(own) ? [...fits, conv1d()] : fits]);
 };
