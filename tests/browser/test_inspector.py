@@ -262,6 +262,12 @@ def test_no_request_is_made(inspector, whole):
     assert asked == []
 
 
+def test_the_page_may_connect_to_nothing(inspector):
+    assert inspector.evaluate("fetch(location.href).then(() => 'sent', () => 'refused')") == (
+        "refused"
+    )
+
+
 @pytest.mark.thorough
 @pytest.mark.only_browser("chromium")  # Firefox, driven so, chooses no folder
 def test_a_folder_of_ten_thousand_files_does_not_freeze_the_page(inspector, tmp_path):

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.inspected import safetensors
 from tests.conftest import built_once
 
 pytestmark = pytest.mark.thorough  # a second build of the site
@@ -70,6 +71,40 @@ def test_search_works_from_a_folder(reader, folder, start, query, found):
     page.locator(".md-search-result__link").first.click()
     expect(page).to_have_url(re.compile(re.escape((folder / found).as_uri())))
     expect(page.locator("article h1")).to_be_visible()
+    assert [text for kind, text in said if kind == "error"] == []
+
+
+def test_a_checkpoint_is_read_from_a_folder(reader, folder, tmp_path):
+    page, said = reader
+    said.clear()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(safetensors('{"fc.bias":ONE}'))
+    page.goto((folder / "layers/inspect.html").as_uri())
+    page.set_input_files("#checkpoint", path)
+    expect(page.locator(".inspected output")).to_have_text(
+        "model.safetensors: 2 numbers in 1 tensors, 8\xa0B."
+    )
+    expect(page.locator(".inspected tbody th[scope=row]")).to_have_text("fc.bias")
+    assert [text for kind, text in said if kind == "error"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "layer"),
+    [
+        ("class A(nn.Module):\n    def __init__(self):\n        self.a = nn.GRU(2, 3)", "nn.GRU"),
+        ("Net(\n  (a): Linear(in_features=2, out_features=3, bias=True)\n)", "nn.Linear"),
+        ("a.weight_ih (3, 4)\na.weight_hh (3, 3)", "nn.RNNCell"),
+    ],
+    ids=["code", "a print", "names with shapes"],
+)
+def test_the_calculator_reads_from_a_folder(reader, folder, text, layer):
+    page, said = reader
+    said.clear()
+    page.goto((folder / "layers/calculator.html").as_uri())
+    page.locator(".calculator textarea").fill(text)
+    link = page.locator(".calculated .module").get_by_role("link")
+    expect(link).to_have_text(layer)
+    assert link.get_attribute("href").startswith("file:")
     assert [text for kind, text in said if kind == "error"] == []
 
 

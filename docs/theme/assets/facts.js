@@ -154,7 +154,7 @@ const together = (labels) => {
 const candidates = (name, shape) =>
   [...classes].flatMap(([type, { recipe, spatial }]) =>
     (recipe ? entriesOf(type) : []).flatMap((entry) => {
-      const sizes = entry.shape && new RegExp(`(^|\\.)${patternOf(entry)}$`).test(name) ? solve(entry.shape, shape, spatial) : null;
+      const sizes = entry.shape && endOfName(entry).test(name) ? solve(entry.shape, shape, spatial) : null;
       return sizes && exists(entry.when ?? true, sizes) ? [[type, -entry.name.length]] : [];
     }),
   ).sort((a, b) => a[1] - b[1]).map(([type]) => type);

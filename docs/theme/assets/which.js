@@ -18,6 +18,8 @@ const patternOf = ({ name, when }) => {
   const index = JSON.stringify(when ?? 0).includes('[">","k",0]') ? "[1-9]\\d*" : "\\d+";
   return name.replaceAll(".", "\\.").replace("{suffix}", "(_reverse)?").replace(/\{\w+\}/g, index);
 };
+const wholeName = memo((entry) => new RegExp(`^${patternOf(entry)}$`));
+const endOfName = memo((entry) => new RegExp(`(^|\\.)${patternOf(entry)}$`));
 const namesOf = memo((type) => {
   const one = (entry) => (entry.shape ? patternOf(entry) : `${entry.name.replaceAll(".", "\\.").replace(/\{\w+\}/g, "\\d+")}\\..+`);
   return new RegExp(`^(?:${entriesOf(type).map(one).join("|") || "(?!)"})$`);
@@ -25,6 +27,7 @@ const namesOf = memo((type) => {
 
 const below = (shapes, prefix) => new Map([...shapes].filter(([name]) => name.startsWith(`${prefix}.`)).map(([name, shape]) => [name.slice(prefix.length + 1), shape]));
 
+const COUNTED = Object.entries(rules.counted).map(([key, pattern]) => [key, new RegExp(`^(?:${pattern})`)]);
 // What names and shapes tell of a constructor's arguments: {argument: [values]}.
 const measured = (type, shapes) => {
   const { spatial } = classes.get(type);
@@ -32,9 +35,8 @@ const measured = (type, shapes) => {
   const put = (key, values) => found.has(key) || found.set(key, values);
   for (const entry of entriesOf(type)) {
     if (entry.shape) {
-      const pattern = new RegExp(`^${patternOf(entry)}$`);
       for (const [name, shape] of shapes) {
-        if (pattern.test(name)) for (const [size, value] of Object.entries(solve(entry.shape, shape, spatial) ?? {})) put(size, [value]);
+        if (wholeName(entry).test(name)) for (const [size, value] of Object.entries(solve(entry.shape, shape, spatial) ?? {})) put(size, [value]);
       }
       continue;
     }
@@ -47,9 +49,8 @@ const measured = (type, shapes) => {
       for (const [key, outer] of Object.entries(entry.arguments ?? {})) if (sizes.has(key) && !Array.isArray(sizes.get(key)[0])) put(outer, sizes.get(key));
     }
   }
-  for (const [key, expression] of Object.entries(rules.counted)) {
-    const pattern = new RegExp(`^(?:${expression})`);
-    found.set(key, [new Set([...shapes.keys()].flatMap((name) => name.match(pattern)?.[1] ?? [])).size]);
+  for (const [key, pattern] of COUNTED) {
+    if (decidingOf(type).includes(key)) found.set(key, [new Set([...shapes.keys()].flatMap((name) => name.match(pattern)?.[1] ?? [])).size]);
   }
   for (const [key, value] of Object.entries(notSolved(type, shapes))) found.set(key, [value]);
   return new Map([...found].filter(([key]) => decidingOf(type).includes(key)));
@@ -117,13 +118,14 @@ const isTransposed = (shapes) => {
 };
 const conv1d = () => ({ layer: CONV1D, values: {}, clue: "", tensors: new Map(rules.conv1d.holds.map((tensor) => [tensor.name, { ...tensor, axes: tensor.shape }])) });
 
+const withRecipe = [...classes].filter(([, { recipe }]) => recipe).map(([type]) => type);
 const fitted = new Map();
 const fitting = (given) => {
   const key = given.size < 32 ? JSON.stringify([...given]) : "";
   if (fitted.has(key)) return fitted.get(key);
   const shapes = new Map(given);
   if (shapes.has("running_mean") && !shapes.has("num_batches_tracked")) shapes.set("num_batches_tracked", []);
-  const fits = [...classes].flatMap(([type, { recipe }]) => (recipe ? fitOf(type, shapes) : []));
+  const fits = withRecipe.flatMap((type) => fitOf(type, shapes));
   if (!fits.length && isTransposed(shapes)) fits.push(conv1d());
   const rank = (fit) => 4 * !isUsual(fit) + 2 * rules.seldom.includes(fit.layer) + (fit.values.bias === false);
   fits.sort((a, b) => rank(a) - rank(b));
@@ -202,6 +204,7 @@ const putFirst = (fits, layers, clue) => {
   return [...fits.filter(isOne).map((fit) => ({ ...fit, clue })), ...fits.filter((fit) => !isOne(fit))];
 };
 
+const CLUES = rules.clues.map(([names, clue, pattern, when]) => [names.split(" "), clue, new RegExp(pattern), when]);
 const decided = (found, norm) => {
   const beside = found.map(([, own]) => [own.get("weight") ?? [], own.size]);
   return found.map(([prefix, own, fits], i) => {
@@ -211,9 +214,8 @@ const decided = (found, norm) => {
     if (layers.size < 2) return [prefix, own, fits];
     const word = prefix.toLowerCase().split(".").filter((one) => one && !/^\d+$/.test(one)).at(-1) ?? "";
     const known = knownOfModule(own, beside, i);
-    for (const [names, clue, pattern, when] of rules.clues) {
-      const some = names.split(" ");
-      if (new RegExp(pattern).test(word) && some.some((name) => layers.has(name)) && evaluate(when, known)) return [prefix, own, putFirst(fits, some, clue)];
+    for (const [some, clue, pattern, when] of CLUES) {
+      if (pattern.test(word) && some.some((name) => layers.has(name)) && evaluate(when, known)) return [prefix, own, putFirst(fits, some, clue)];
     }
     return [prefix, own, fits];
   });
