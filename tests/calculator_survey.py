@@ -268,7 +268,7 @@ READ = """async texts => texts.map(text => {
     return JSON.stringify([type, bare, rows.map(({name, shape}) => [own(name), shape])]);
   });
   const said = slips.length + notes.length + unsure.length;
-  return {rows, said, others, notes, unsure, lines, time: performance.now() - start};
+  return {rows, said, slips, others, notes, unsure, lines, time: performance.now() - start};
 })"""
 
 
@@ -379,9 +379,62 @@ def runs(told):
     return True
 
 
+# Whose functions and classes the page knows
+KNOWN = {"collections", "copy", "functools", "itertools", "math", "numpy", "torch", "typing"}
+
+
+def from_elsewhere(tree):
+    """Return the names in a file whose values are made by code of other files."""
+    names = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        and (node.level or node.module.split(".")[0] not in KNOWN)
+        for alias in node.names
+    }
+    made = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign)]
+    for node in sorted(made, key=lambda one: one.lineno):
+        if node.value and names & {one.id for one in ast.walk(node.value) if is_name(one)}:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {one.id for to in targets for one in ast.walk(to) if is_name(one)}
+    return names
+
+
+def is_name(node):
+    """Return whether a node of a tree is a name."""
+    return isinstance(node, ast.Name)
+
+
+def lines_of(tree, cls):
+    """Return the lines of a class, and of those in the same file that it is made of."""
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == cls:
+            found |= {*range(node.lineno, node.end_lineno + 1)}
+            for base in filter(is_name, node.bases):
+                found |= lines_of(tree, base.id)
+    return found
+
+
+def needs_others(source, slips):
+    """Return whether the page says of a class's lines that they need the code of another file."""
+    tree = ast.parse(source["file"])
+    lines, names = lines_of(tree, source["call"].partition("(")[0]), from_elsewhere(tree)
+    for where, _, said in (slip.partition(": ") for slip in slips):
+        if lines & set(map(int, re.findall(r"\d+", where))) and names & set(
+            re.findall(r"\w+", said)
+        ):
+            return True
+    return False
+
+
 def of_sources(sources, told):
-    """Return the figures of a library's sources."""
+    """Return the figures of a library's sources.
+
+    ``elsewhere`` counts the direct tensors that are missing from classes that need others.
+    """
     found = {"classes": len(sources), "right": 0, "wrong": 0, "silent": 0, "direct": [0, 0]}
+    found["elsewhere"] = 0
     for source, one in zip(sources, told, strict=True):
         cls, direct = source["call"].partition("(")[0], source["direct"]
         ours = {name: shape for name, shape, root in one["rows"] if root == cls}
@@ -389,6 +442,7 @@ def of_sources(sources, told):
         wrong = any(source["all"].get(name) != shape for name, shape in ours.items())
         found["direct"][0] += right
         found["direct"][1] += len(direct)
+        found["elsewhere"] += (len(direct) - right) * needs_others(source, one["slips"])
         found["right"] += right == len(direct) and not wrong
         found["wrong"] += wrong
         found["silent"] += right < len(direct) and not wrong and not one["said"]

@@ -257,7 +257,7 @@ const FUNCTIONS = {
   _single: paired(1),
 };
 FUNCTIONS.torch_concat = FUNCTIONS.torch_cat;
-for (const name of ["transpose", "permute", "reshape", "unsqueeze"]) {
+for (const name of ["transpose", "permute", "reshape", "unsqueeze", "abs", "exp", "log", "neg", "sigmoid", "sqrt", "tanh"]) {
   FUNCTIONS[`torch_${name}`] = ([of, ...given], named, open, node) => (of instanceof Tensor ? methodOf(of, name, given) : null) ?? unknown(node);
 }
 
