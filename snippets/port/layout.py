@@ -43,7 +43,7 @@ def wrapped(text, comment):
         if letter == "," and not deep:
             parts.append(inner[begun:i].strip())
             begun = i + 1
-    comma = "," if parts else ""  # (a + b,) would be a tuple
+    comma = "," if parts else ""  # with one, (a + b) would be a tuple
     parts += [inner[begun:].strip()] if inner[begun:].strip() else []
     cut = [line for part in parts for line in wrapped(f"{indent}    {part}{comma}", "")]
     return [text[: start + 1], *cut, *after]
