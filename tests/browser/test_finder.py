@@ -95,6 +95,7 @@ FIRST = [
     ("model.layers.0.self_attn.q_proj.weight (768, 768)", "Linear", "a bias of 768"),
     ("embeddings.word_embeddings.weight (30522, 768)", "Embedding", "looked up by ids"),
     ("lm_head.weight (30522, 768)", "Linear", "looked up by ids"),
+    ("emb.encoder.fc.weight (12, 768)", "Linear", "looked up by ids"),  # emb is too far away
     ("conv1.weight [64, 3, 7, 7]", "Conv2d", "a BatchNorm of 64 means Conv"),
     ("conv1.weight 64x3x7x7", "Conv2d", "a BatchNorm of 64 means Conv"),
     ("decoder.up1.weight (64, 32, 2, 2)", "ConvTranspose2d", "With one of 32"),
@@ -129,6 +130,6 @@ def test_the_box_leads_where_the_table_leads(page, base_url, language):
 def test_the_box_says_what_no_layer_stores(finder):
     assert found(finder, "fc.wieght (100, 12)") == []
     expect(finder.locator(".finder output")).to_contain_text("No layer")
-    for half in ["fc.weight", "(100, 12)", "100x12", ""]:
+    for half in ["fc.weight", "layers.0", "(100, 12)", "100x12", ""]:
         assert found(finder, half) == []
         expect(finder.locator(".finder output")).to_contain_text("a name and a shape")

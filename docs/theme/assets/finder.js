@@ -13,8 +13,8 @@ const candidates = (key, shape) =>
 
 // A line as people have it: a name, and a shape in brackets, "64x3x7x7" or "64, 3, 7, 7".
 const read = (line) => {
-  const key = line.match(/(?<![\w.])(?:\d+\.)*[A-Za-z_][\w.]*/)?.[0];
-  const rest = line.slice(line.indexOf(key ?? "") + (key?.length ?? 0));
+  const [key = ""] = line.match(/(?<![\w.])(?:\d+\.)*[A-Za-z_][\w.]*/) ?? [];
+  const rest = line.slice(line.indexOf(key) + key.length);
   const shape = [...rest.matchAll(/[([]([\d,\s]*)[)\]]/g)].at(-1) ?? rest.match(/(?<!\w)(\d+(?:\s*[x×,]\s*\d+)*)\s*$/);
   return [key, shape ? (shape[1].match(/\d+/g) ?? []).map(Number) : null];
 };
