@@ -616,6 +616,20 @@ def view(numbers, offset, shape, stride):
 
 # The pickle
 
+# The instructions that put their argument, or something new, on the stack
+PUSHED = {"BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "LONG4", "BINFLOAT", "FLOAT"}
+PUSHED |= {"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "UNICODE"}
+PUSHED |= {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
+NEW = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": LazyDict,
+    "EMPTY_SET": set,
+}
+
 
 def unpickle(stream, allowed, storage, size):
     """Return the object of one pickle, which may make no more than a file of size bytes can.
@@ -640,34 +654,18 @@ def unpickle(stream, allowed, storage, size):
         if step >= MAX_STEPS:
             raise CheckpointError(f"its pickle has more than {MAX_STEPS} instructions")
         match opcode.name:
+            case name if name in PUSHED:
+                stack.append(arg)
+            case name if name in NEW:
+                stack.append(NEW[name]())
             case "BINPUT" | "LONG_BINPUT" | "PUT":
                 memo[arg] = stack[-1]
             case "MEMOIZE":
                 memo[len(memo)] = stack[-1]
             case "BINGET" | "LONG_BINGET" | "GET":
                 stack.append(finished(memo[arg]))
-            case "BININT" | "BININT1" | "BININT2" | "INT" | "LONG" | "LONG1" | "LONG4":
-                stack.append(arg)
-            case (
-                "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "UNICODE" | "BINFLOAT" | "FLOAT"
-            ):
-                stack.append(arg)
-            case "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8" | "BYTEARRAY8":
-                stack.append(arg)
             case "STRING" | "BINSTRING" | "SHORT_BINSTRING":  # from Python 2
                 stack.append(python_2(arg.encode("latin-1")))
-            case "NONE":
-                stack.append(None)
-            case "NEWTRUE" | "NEWFALSE":
-                stack.append(opcode.name == "NEWTRUE")
-            case "EMPTY_TUPLE":
-                stack.append(())
-            case "EMPTY_LIST":
-                stack.append([])
-            case "EMPTY_DICT":
-                stack.append(LazyDict())
-            case "EMPTY_SET":
-                stack.append(set())
             case "MARK":
                 marks.append(len(stack))
             case "POP" if marks and marks[-1] == len(stack):
