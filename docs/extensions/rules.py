@@ -1,4 +1,4 @@
-"""The rules of ``describe`` and of ``load`` as data for the page that inspects a file."""
+"""The rules of ``describe`` and of ``load`` as data for the inspector, calculator and finder."""
 
 import functools
 import pickletools

@@ -16,7 +16,7 @@ from snippets.describe import escaped, facts
 from snippets.families import norm_of
 from tests import ROOT
 from tests.browser import until
-from tests.browser.inspected import TENSOR, hostile, safetensors, sound
+from tests.browser.inspected import DATA, TENSOR, hostile, safetensors, sound, torch_zip, zipped
 from tests.built import article, parsed
 
 pytestmark = pytest.mark.firefox
@@ -192,6 +192,26 @@ def test_a_refusal_is_said_at_once(inspector, tmp_path):
     path = tmp_path / "model.pth"
     path.write_bytes(b"<!doctype html>")
     assert choose(inspector, path).startswith("this is a web page, saved in the place of the file")
+
+
+ELSEWHERE = {
+    "__0_0.distcp": (
+        "a part of a folder of torch.distributed.checkpoint",
+        b"PK\3\4" + torch_zip(b""),
+    ),
+    "package.pt": ("a torch.package", zipped(**{"a/.data/extern_modules": b""})),
+    "model.onnx": ("an ONNX model", (DATA / "types.onnx").read_bytes()),
+    "flax.msgpack": ("a msgpack of Flax", (DATA / "tree.msgpack").read_bytes()),
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_what_only_describe_reads_says_so(inspector, tmp_path, name):
+    what, raw = ELSEWHERE[name]
+    (tmp_path / name).write_bytes(raw)
+    assert choose(inspector, tmp_path / name) == (
+        f"This is {what}. This page does not read it: python -m snippets.describe does."
+    )
 
 
 def test_several_files_need_an_index(inspector, whole):

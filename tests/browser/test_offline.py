@@ -82,7 +82,7 @@ def test_a_checkpoint_is_read_from_a_folder(reader, folder, tmp_path):
     page.goto((folder / "layers/inspect.html").as_uri())
     page.set_input_files("#checkpoint", path)
     expect(page.locator(".inspected output")).to_have_text(
-        "model.safetensors: 2 numbers in 1 tensors, 8\xa0B."
+        "model.safetensors: 2 numbers in 1 tensor, 8\xa0B."
     )
     expect(page.locator(".inspected tbody th[scope=row]")).to_have_text("fc.bias")
     assert [text for kind, text in said if kind == "error"] == []

@@ -823,6 +823,7 @@ const readZip = async (blob) => {
   });
   const names = zip.members.map(({ name }) => name);
   const ends = new Set(names.map((name) => name.split("/").at(-1)));
+  if (blob.name?.endsWith(".distcp") && zip.members.every(({ offset }) => offset)) throw elsewhere("a part of a folder of torch.distributed.checkpoint");
   if (ends.has("extern_modules")) throw elsewhere("a torch.package");
   if (ends.has("constants.pkl")) return readScript(blob, zip);
   if (ends.has("archive_format") || ends.has("serialized_exported_program.json")) return readExported(blob, zip);
