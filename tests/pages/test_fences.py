@@ -250,6 +250,7 @@ BAD = {
 def test_doctests_run_at_any_depth_and_a_false_or_escaping_one_fails(pytester, monkeypatch):
     """docs/conftest.py collects and runs them, with their hidden set-up."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeconftest((ROOT / "docs/conftest.py").read_text("utf-8"))
     pytester.makefile(".md", good=GOOD, **BAD)
     run = pytester.runpytest_subprocess(
