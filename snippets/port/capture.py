@@ -130,6 +130,9 @@ def reason_of(error):
     if axis := re.search(r"L(\S+)\.size\(\)\[(\d+)\].* constant \((\d+)\)", text):
         first = f"forward takes axis {axis[2]} of {axis[1][2:-2]} as the number {axis[3]}"
         out = "Leave this axis out of dynamic, or write forward without its size as a number"
+    elif "Cache" in first and "not a known type" in first:
+        first = "it returns a cache"
+        out = "Call it with use_cache=False: kwargs={'use_cache': False}"
     elif "data-dependent" in text:
         first = "what it does depends on the numbers in a tensor"
         out += ": torch.where chooses by them, or take such a number as an argument"

@@ -170,7 +170,11 @@ class Writer:
         """Return the statement that checks the shapes of what is given."""
         targets = [ast.Name(name) for _, name, _ in leaves]
         target = targets[0] if len(targets) == 1 else ast.Tuple(targets)
-        return ast.Assign([target], call("checked", ast.Name("SHAPES"), *(p for _, _, p in leaves)))
+        made = call("checked", ast.Name("SHAPES"), *(place for _, _, place in leaves))
+        kinds = "".join(kind_of(self.ran.known[value].dtype) for value, _, _ in leaves)
+        if set(kinds) != {"f"}:
+            made.keywords = [ast.keyword("kinds", ast.Constant(kinds))]
+        return ast.Assign([target], made)
 
     def limited(self, guard, leaves):
         """Return the statement that checks a condition on the sizes of what is given."""
@@ -319,7 +323,12 @@ class Writer:
                 shapes.append([])
                 continue
             is_unbound = line.is_several and line.node.target == "aten.unbind.int"
-            if is_unbound and not set(line.outs) & kept:
+            said = next(
+                filter(None, (wanted(line, d) for d in range(line.depth, depth - 1, -1))), []
+            )
+            if is_unbound and len(said) == len(line.outs):  # q, k, v = x
+                tree = tree.args[0]
+            elif is_unbound and not set(line.outs) & kept:
                 whole = named.of(Line(("%" + line.outs[0],), tree, None), ["steps"], live)[0]
                 parts |= {
                     out: ast.Subscript(ast.Name(whole), ast.Constant(j))
@@ -328,9 +337,6 @@ class Writer:
                 body.append(ast.Assign([ast.Name(whole)], tree.args[0]))
                 shapes.append([])
                 continue
-            said = next(
-                filter(None, (wanted(line, d) for d in range(line.depth, depth - 1, -1))), []
-            )
             if getattr(getattr(line.tree, "func", None), "id", "") in self.functions:
                 used = {named.names[v] for v in live}
                 same = not line.is_several and named.reused(line, used, self.ran.known)
@@ -405,6 +411,13 @@ class Writer:
                     found.append(ast.Assign([ast.Name(name)], size))
         named.names |= {word: word[1:] for word in words}
         return found
+
+
+def kind_of(dtype):
+    """Return the letter of a dtype's kind, as checked takes it."""
+    if dtype == "bool":
+        return "b"
+    return "i" if dtype.startswith(("int", "uint")) else "f"
 
 
 def anonymous(function, known):

@@ -8,6 +8,7 @@ import re
 from .graph import Array, PortError
 
 SIZE = re.compile(r"L(?P<place>(?:\[[^\]]+\])+)\.size\(\)\[(?P<axis>\d+)\]")
+CALLED = {"max": max, "min": min}  # what torch.export calls in a condition
 MANY = 300_000  # sizes of all axes together: they are tried in a few seconds
 TRIED = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 31, 100, 4099)
 
@@ -90,13 +91,13 @@ def words_of(known):
 
 def names_in(guard):
     """Return the names in a condition."""
-    return set(compiled(guard).co_names)
+    return set(compiled(guard).co_names) - {*CALLED}
 
 
 def holds(guard, sizes):
     """Return whether a condition holds of sizes; one that divides by 0 does not."""
     try:
-        return bool(eval(compiled(guard), {"__builtins__": {}}, dict(sizes)))
+        return bool(eval(compiled(guard), {"__builtins__": CALLED}, dict(sizes)))
     except ZeroDivisionError:
         return False
 
@@ -107,6 +108,8 @@ def is_short(node):
         return isinstance(node.value, int | float)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow | ast.LShift):
         return isinstance(node.left, ast.Name) and getattr(node.right, "value", None) in range(9)
+    if isinstance(node, ast.Call):
+        return getattr(node.func, "id", None) in CALLED and not node.keywords
     return True
 
 
@@ -116,6 +119,7 @@ def compiled(guard):
     allowed = (
         ast.Expression | ast.Compare | ast.BinOp | ast.BoolOp | ast.UnaryOp | ast.Name
         | ast.Constant | ast.operator | ast.cmpop | ast.boolop | ast.unaryop | ast.expr_context
+        | ast.Call
     )  # fmt: skip
     tree = ast.parse(guard, mode="eval")
     if not all(isinstance(node, allowed) and is_short(node) for node in ast.walk(tree)):

@@ -116,11 +116,21 @@ def flat_state(result):
     return output, h_n, c_n
 
 
-def checked(shapes, *given):
-    """Return inputs as arrays, or say which one has another shape than the program takes."""
+def checked(shapes, *given, kinds=None):
+    """Return inputs as arrays, or say which one has another shape than the program takes.
+
+    ``kinds`` has a letter for each: b for bool, i for integers, f for numbers of any kind.
+    """
     sizes, arrays = {}, []
-    for (name, shape), array in zip(shapes.items(), given, strict=True):
+    kinds = kinds or "f" * len(given)
+    for (name, shape), array, kind in zip(shapes.items(), given, kinds, strict=True):
         array = np.asarray(array)
+        if kind in "bi" and array.dtype.kind not in kind + "u" * (kind == "i"):
+            word = {"b": "bool", "i": "int"}[kind]
+            raise ValueError(
+                f"{name} is {array.dtype}, but this program takes {word}: give "
+                f"{name}.astype({word}), if that is what it means"
+            )
         words = ", ".join(map(str, shape)) + "," * (len(shape) == 1)
         fits = array.ndim == len(shape) and all(
             n == (sizes.setdefault(word, n) if isinstance(word, str) else word)

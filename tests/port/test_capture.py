@@ -6,7 +6,7 @@ import re
 import pytest
 
 from snippets.port import PortError, port
-from snippets.port.capture import calls_of
+from snippets.port.capture import calls_of, reason_of
 from tests import ROOT
 from tests.port.models import F, floats, nn, torch  # noqa: F401, a refused code is evaluated
 from tests.port.programs import imported
@@ -120,6 +120,11 @@ class Counted(nn.Module):
 def test_a_size_that_is_taken_as_a_number_is_named(tmp_path):
     with pytest.raises(PortError, match=r"takes axis 0 of x as the number 3.*out of dynamic"):
         port(Counted().eval(), (X,), folder=tmp_path / "refused", dynamic={"x": {0: "batch"}})
+
+
+def test_a_cache_is_left_out():
+    said = "Found <class 'transformers.DynamicCache'> in output, which is not a known type. If"
+    assert "it returns a cache. Call it with use_cache=False" in reason_of(ValueError(said))
 
 
 class Branch(nn.Module):

@@ -279,3 +279,17 @@ def test_results_are_in_the_order_of_the_module():
     unknown, _ = text_and_modules(graph, run(graph, arrays_of(graph, named)))  # no calls
     assert "weights, context = pool(" in unknown
     assert "return weights, context" in unknown
+
+
+class Packed(nn.Module):
+    """Takes apart what it reads, and gives each part a name."""
+
+    def forward(self, x, mask):
+        q, k, v = x.unbind(0)
+        return (q @ k.T).masked_fill(~mask, 0.0) @ v
+
+
+def test_what_is_taken_apart_has_its_names():
+    said = text(Packed().eval(), (floats(3, 4, 5), floats(4, 4) > 0))
+    assert "    q, k, v = x  # (4, 5)" in said
+    assert 'x, mask = checked(SHAPES, x, mask, kinds="fb")' in said

@@ -41,6 +41,8 @@ def test_of_more_axes_than_can_be_tried_all_conditions_are_kept():
 def test_what_can_not_be_said_is_refused():
     with pytest.raises(PortError, match=r"'z' is none of its arguments: give each by its name"):
         guards_of(["L['z'].size()[0] > 3"], {}, INPUTS, KNOWN)
+    assert holds("max(1, batch // 2) != 1", {"batch": 4})
+    assert not holds("max(1, batch // 2) != 1", {"batch": 3})
     with pytest.raises(PortError, match=r"unless Max\(batch, 3\) > 4, which no line of NumPy"):
         guards_of([f"Max({X}, 3) > 4"], {}, INPUTS, KNOWN)
     for long in (f"9**9**9 > {X}", f"({X} + 9)**9 > 3", f"1 << {X} > 3", f"'a'*{X} != 'b'"):

@@ -48,6 +48,11 @@ def test_inputs_are_checked():
     x, mask = checked(shapes, [[1, 2, 3]], [True])
     assert (x.shape, mask.shape) == ((1, 3), (1,))
     assert checked({"x": ()}, 2.0).shape == ()
+    with pytest.raises(ValueError, match=r"mask is int64, .* takes bool: give mask.astype\(bool\)"):
+        checked(shapes, [[1, 2, 3]], [1], kinds="fb")
+    with pytest.raises(ValueError, match=r"x is float64, .* takes int: give x.astype\(int\)"):
+        checked(shapes, [[0.5, 2, 3]], [True], kinds="ib")
+    assert checked(shapes, np.ones((1, 3), np.uint8), [True], kinds="ib")[0].dtype == np.uint8
     with pytest.raises(ValueError, match=r"x has shape \(1, 2\), .*\(batch, 3\)"):
         checked(shapes, [[1, 2]], [True])
     with pytest.raises(ValueError, match=r"mask has shape \(2,\), .*\(batch,\), batch is 1;"):
