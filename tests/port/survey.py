@@ -4,7 +4,8 @@
 
 Needs torchvision, timm and transformers. Each model runs in a process of its own, and what is
 found is written to docs/measured/survey.json after each; a model that is there is not run again
-unless it is named. Times are those of one core, so that they hold on a busy machine, too.
+unless it is named. Their order is drawn by a seed, so that a survey that is stopped is a sample.
+Times are those of one core, so that they hold on a busy machine, too.
 
 With ``--short`` it runs a few of each library again and fails if one is not what the file says.
 """
@@ -15,27 +16,30 @@ import json
 import multiprocessing
 import os
 import pathlib
+import random
 import re
 import resource
 import statistics
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from datetime import date
 
 import numpy as np
 import torch
 
 from snippets.parity import leaves
-from snippets.port import PortError, port
+from snippets.port import PortError, capture, port
 from tests import ROOT
-from tests.port.libraries import MODELS
+from tests.port.libraries import LARGEST, MODELS, TOO_LARGE
 from tests.port.programs import imported
 
 PATH = ROOT / "docs/measured/survey.json"
 COMMAND = "OPENBLAS_NUM_THREADS=1 python -m tests.port.survey"
-SECONDS, MINUTES, BYTES = 150, 20, 7 * 2**30  # of one core, by the clock, of memory, for one model
+SECONDS, MINUTES, BYTES = 60, 20, 7 * 2**30  # of one core, by the clock, of memory, for one model
 SHORT, QUICK = 8, 10  # so many of each library, of those that take less than so many seconds
+BOUNDS = {"double": 1e-11, "mixed": 1e-6, "single": 1e-5}  # of the largest number
 GAINS = 1.0, 0.4  # how far weights are spread; an error grows with each layer, too
 STATES = ["wrong", "fails", "differs", "refused", "not captured", "not run"]
 
@@ -65,6 +69,8 @@ def called(make):
     error = None
     for model, args, kwargs in make():
         model.eval()
+        if sum(p.numel() for p in model.parameters()) > LARGEST:
+            raise ValueError(TOO_LARGE)
         for kind in (torch.float64, torch.float32):
 
             def cast(x, kind=kind):
@@ -116,6 +122,24 @@ def cpu():
     return sum(u.ru_utime + u.ru_stime for u in map(resource.getrusage, kinds))
 
 
+@contextmanager
+def exports():
+    """Give a list of the seconds of a core that torch.export takes meanwhile."""
+    captured, spent = capture.captured, []
+
+    def timed(*args):
+        begun = cpu()
+        program = captured(*args)
+        spent.append(cpu() - begun)
+        return program
+
+    capture.captured = timed
+    try:
+        yield spent
+    finally:
+        capture.captured = captured
+
+
 def surveyed(make):
     """Return what becomes of one model, of smaller weights where numbers get too large."""
     found = surveyed_with(make, GAINS[0])
@@ -131,7 +155,7 @@ def surveyed_with(make, gain):
     except Exception as error:
         return {"not run": told(error)}
     begun = cpu()
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, exports() as spent:
         try:
             folder = port(model, args, kwargs, folder=pathlib.Path(temporary) / "ported")
         except PortError as error:
@@ -140,6 +164,7 @@ def surveyed_with(make, gain):
         found = {
             "lines": len((folder / "model.py").read_text("utf-8").splitlines()),
             "seconds": round(cpu() - begun, 1),
+            "export": round(sum(spent), 1),
         }
         # The same program must hold for other weights.
         spread(model, args, kwargs, 1, gain)
@@ -148,7 +173,7 @@ def surveyed_with(make, gain):
             state = {k: v.detach().numpy() for k, v in model.state_dict().items()}
             error = distance(package, package.load() | state, model, args, kwargs)
     is_double = any(t.dtype == torch.float64 for t in [*model.state_dict().values(), *args])
-    bound = 1e-5 if not is_double else 1e-6 if single else 1e-11
+    bound = BOUNDS["single" if not is_double else "mixed" if single else "double"]
     return found | {"error": float(f"{error:.1e}")} | ({} if error <= bound else {"wrong": error})
 
 
@@ -193,8 +218,8 @@ def alone(make):
 
 
 def turns(lists):
-    """Yield an entry of each list in turn, so that a survey that is stopped has some of all."""
-    lists = [list(one) for one in lists]
+    """Yield an entry of each list in turn, drawn by a seed: one that is stopped has some of all."""
+    lists = [random.Random(0).sample(one, len(one)) for one in lists]
     share = [(i / len(one), k, x) for k, one in enumerate(lists) for i, x in enumerate(one)]
     yield from (x for *_, x in sorted(share, key=lambda entry: entry[:2]))
 
@@ -214,6 +239,7 @@ def summary(models):
     for library, found in [*models.items(), ("all", every)]:
         count = collections.Counter(state(v) for v in found.values())
         done = [v for v in found.values() if "seconds" in v]
+        shares = [v["export"] / v["seconds"] for v in done if "export" in v]
         captured = len(found) - count["not run"] - count["not captured"]
         rows[library] = {
             "models": len(found),
@@ -226,34 +252,50 @@ def summary(models):
             "wrong": count["wrong"],
             "lines": round(statistics.median(v["lines"] for v in done)) if done else 0,
             "seconds": round(statistics.median(v["seconds"] for v in done), 1) if done else 0.0,
+            "export": round(100 * statistics.median(shares)) if shares else 0,
         }
     return rows
 
 
-def rows_of(figures):
-    """Return the rows of the table on the page."""
+def refusals(models):
+    """Return the rows of the table of what is refused: the library, the model, the operation."""
+    return [
+        [library, name, found["refused"].split()[0].rstrip(":")]
+        for library, each in models.items()
+        for name, found in sorted(each.items())
+        if "refused" in found
+    ]
+
+
+def rows_of(figures, there):
+    """Return the rows of the table on the page; ``there`` is how many models a library has."""
     return [
         [
             library if library != "all" else "**all**",
+            there.get(library, sum(there.values())),
             found["models"] - found["not run"],
             found["captured"],
             f"{found['equal']} ({found['share']} %)",
             found["lines"],
             found["seconds"],
+            f"{found['export']} %",
         ]
         for library, found in figures.items()
     ]
 
 
-def save(models):
-    """Write what was found, a model a line."""
+def save(models, there):
+    """Write what was found, a model a line; ``there`` is how many models a library has."""
     names = ("torch", "torchvision", "timm", "transformers", "numpy")
     head = {
         "date": date.today().strftime("%B %Y"),
         "command": COMMAND,
         "versions": {name: importlib.metadata.version(name) for name in names},
+        "there": there,
+        "bounds": BOUNDS,
         "summary": summary(models),
-        "rows": rows_of(summary(models)),
+        "rows": rows_of(summary(models), there),
+        "refusals": refusals(models),
     }
     text = json.dumps(head, indent=1)[:-2] + ',\n "models": {\n'
     parts = []
@@ -275,14 +317,15 @@ def main(names):
     torch.set_num_threads(1)
     warm()
     models = read()
-    lists = [[(library, *pair) for pair in pairs()] for library, pairs in MODELS.items()]
-    for library, name, make in turns(lists):
+    lists = {library: [(library, *one) for one in every()] for library, every in MODELS.items()}
+    there = {library: len(every) for library, every in lists.items()}
+    for library, name, make in turns(lists.values()):
         if library in names or name in names or (not names and name not in models.get(library, {})):
             found = alone(make)
             print(time.strftime("%H:%M"), library, name, found, flush=True)
             models = read()
             models.setdefault(library, {})[name] = found
-            save(models)
+            save(models, there)
 
 
 def short():
