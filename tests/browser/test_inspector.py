@@ -419,8 +419,8 @@ def test_the_scripts_are_this_long(site):
     """What the page has beside the calculator's scripts, as the site serves it."""
     inspector, calculator = (
         [
-            script["src"].split("assets/")[1]
-            for script in parsed(site / address / "index.html").find_all("script", src=True)
+            script.get("src").split("assets/")[1]
+            for script in parsed(site / address / "index.html").iterfind(".//script[@src]")
         ]
         for address in (ADDRESS, "layers/calculator")
     )
