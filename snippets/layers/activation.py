@@ -435,13 +435,28 @@ def gelu(x, approximate="none"):
     """
     (x,), dtype = as_floats(x)
     check_gelu(approximate)
+    form = exact_gelu if approximate == "none" else tanh_gelu
+    numbers, y = x.ravel(), np.empty(x.size, x.dtype)
     with np.errstate(over="ignore", invalid="ignore"):  # x / inf is the right 0, NaN at -inf
-        if approximate == "none":
-            y = x * normal_share(x)
-        else:  # 0.5 * (1 + tanh(v)) is sigmoid(2 * v)
-            v = math.sqrt(2 / math.pi) * x * (1 + 0.044715 * x**2)
-            y = x / (1 + np.exp(-2 * v))
-    return y.astype(dtype, copy=False)
+        for start in range(0, x.size, 2**15):  # what is made on the way stays in the cache
+            some = slice(start, start + 2**15)
+            y[some] = form(numbers[some])
+    return y.reshape(x.shape).astype(dtype, copy=False)
+
+
+def exact_gelu(x):
+    """Return max(x, 0) less |x| times the tail beyond it, which keeps all its digits."""
+    y = x * 0.5
+    y += np.abs(y)
+    v = np.abs(np.clip(x, -50, 50))  # beyond, the tail is 0
+    y -= v * normal_tail(v)
+    return y
+
+
+def tanh_gelu(x):
+    """Return 0.5 * x * (1 + tanh(v)), which is x * sigmoid(2 * v)."""
+    v = math.sqrt(2 / math.pi) * x * (1 + 0.044715 * x**2)
+    return x / (1 + np.exp(-2 * v))
 
 
 def normal_share(x):
@@ -449,30 +464,35 @@ def normal_share(x):
 
     NumPy has no ``erf``, and ``math.erf`` takes one number at a time.
     """
-    # What share_near makes on its way is many times x, so it gets x in parts.
-    parts = np.array_split(np.ravel(x), np.size(x) // 2**14 + 1)
-    return np.concatenate([*map(share_near, parts)]).reshape(np.shape(x))
+    tail = normal_tail(np.minimum(np.abs(x), 50))
+    return np.where(x > 0, 1 - tail, tail)
 
 
-# The share below -39, -39 + 1 / 256, ..., 39, and the density there.
-GRID = np.arange(-39 * 256, 39 * 256 + 1) / 256
-SHARE = np.array([math.erfc(-v / math.sqrt(2)) / 2 for v in GRID])
-DENSITY = np.exp(-(GRID**2) / 2) / math.sqrt(2 * math.pi)
+def normal_tail(v):
+    """Return the normal distribution's share above each v, 0 or more."""
+    near = 1 / (v + 4.5)
+    s = 1.25 - 10.125 * near  # -1 for v = 0, 1 for v = 36
+    tail = np.zeros_like(s)
+    for c in STRAIGHT[s.dtype.char]:
+        tail *= s
+        tail += c
+    tail *= near * np.exp(v * v * -0.5)
+    return tail
 
 
-def share_near(v):
-    """Go from the nearest number of ``GRID`` to v, 1 / 512 away at most, by Taylor's series."""
-    v = np.clip(v, -39, 39)  # beyond, it is 0 or 1
-    x = np.rint(256 * v) / 256
-    i = (256 * np.fmin(x, 39)).astype(int) + 39 * 256  # fmin, because NaN has no nearest number
-    share, density = (table.astype(v.dtype, copy=False)[i] for table in (SHARE, DENSITY))
-    d = v - x
-    before, polynomial, power, total = 0, 1, d, d  # Hermite's, of the density's derivatives
-    for n in range(1, 3 if v.dtype == np.float32 else 7):  # the next one changes no digit
-        before, polynomial = polynomial, x * polynomial - (n - 1) * before
-        power = power * d / -(n + 1)
-        total = total + power * polynomial
-    return share + density * total
+def straight_tail(s):
+    """Return the share beyond v, times what makes it nearly a straight line of s."""
+    v = 10.125 / (1.25 - s) - 4.5
+    tail = np.array([math.erfc(one / math.sqrt(2)) / 2 for one in v])
+    return tail * np.exp(v**2 / 2) * (v + 4.5)
+
+
+# Its polynomial, the highest power first. float32 has all its digits with half of the terms.
+SERIES = np.polynomial.chebyshev.chebinterpolate(straight_tail, 18)
+STRAIGHT = {
+    char: np.polynomial.chebyshev.cheb2poly(SERIES[:terms])[::-1].tolist()
+    for char, terms in (("f", 10), ("d", 19))
+}
 
 
 def elu(x, alpha=1.0):

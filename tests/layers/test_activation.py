@@ -238,6 +238,12 @@ def test_every_elementwise_function_is_measured():
     assert {split(name)[0] for name in EXACT} == {*ELEMENTWISE} - {"identity", "rrelu", "threshold"}
 
 
+@pytest.mark.parametrize("approximate", CLASSES["gelu"][1]["approximate"])
+def test_gelu_of_more_numbers_than_it_takes_at_once(approximate):
+    x = np.linspace(-5, 5, 3 * 2**15 + 6).reshape(3, -1).T
+    agree(activation.gelu, "gelu", x, {"approximate": approximate})
+
+
 def test_gelu_needs_a_few_times_the_memory_of_x():
     x = np.ones((8, 2**16), np.float32)
     tracemalloc.start()
@@ -423,7 +429,10 @@ def test_hardtanh_may_have_one_value():
     np.testing.assert_array_equal(activation.hardtanh([-1.0, 5.0], 2, 2), [2, 2])
 
 
-@pytest.mark.parametrize(("dtype", "lowest", "error"), [("f8", -37, 1e-12), ("f4", -12, 3e-7)])
+@pytest.mark.parametrize(
+    ("dtype", "lowest", "error"),
+    [("f8", -37, 1e-12), ("f4", -3, 5e-7), ("f4", -12, 5e-6)],  # v**2 / 2 is rounded, and grows
+)
 def test_the_share_is_exact_far_below(dtype, lowest, error):
     x = np.linspace(lowest, 8, 5001).astype(dtype)
     assert np.abs(activation.normal_share(x) / shares(x) - 1).max() < error
@@ -431,7 +440,7 @@ def test_the_share_is_exact_far_below(dtype, lowest, error):
 
 def test_a_term_of_the_series_counts_far_below():
     x = np.linspace(-37, 8, 5001)
-    few = sabotaged(PATH, "else 7)", "else 6)").normal_share(x)
+    few = sabotaged(PATH, "straight_tail, 18", "straight_tail, 14").normal_share(x)
     assert np.abs(few / shares(x) - 1).max() > 1e-12
 
 
@@ -447,13 +456,12 @@ BENDS = np.random.default_rng(0).permutation(np.arange(-24, 24) / 4).reshape(2, 
 SABOTAGES = {
     "gelu: tanh for exact": ("gelu", 'if approximate == "none"', 'if approximate == "exact"'),
     "gelu: exact for tanh": ("gelu", "0.044715 * x**2", "0.0446 * x**2"),
-    "gelu: a half for what is below 0": (
+    "gelu: the tail for its complement": (
         "gelu",
-        "np.clip(v, -39, 39)",
-        "np.clip(v, 0, 39)",
+        "y -= v * normal_tail(v)",
+        "y -= v * (1 - normal_tail(v))",
     ),
-    "gelu: a term less": ("gelu", "else 7)", "else 2)"),
-    "gelu: another polynomial": ("gelu", "- (n - 1) * before", "- n * before"),
+    "gelu: too few terms": ("gelu", "SERIES[:terms]", "SERIES[: terms - 9]"),
     "softmax: the last axis": ("softmax", "e / e.sum(axis=dim", "e / e.sum(axis=-1"),
     "log_softmax: the last axis": (
         "log_softmax",
