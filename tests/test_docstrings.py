@@ -59,7 +59,7 @@ PROGRAMS = {
 }
 # What they call with names out of the registry, would raise for others.
 RAISE_NOTHING = {"candidates", "describe", "facts"}
-FACE = re.compile(r"``nn\.\w+``: see ``(\w+)``\.")
+FACE = re.compile(r"(?:``nn\.\w+``|Return [^.]+): see ``(\w+)``\.")
 CHECKS = "# What refuses wrong input"
 
 

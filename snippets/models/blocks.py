@@ -87,7 +87,36 @@ def last_tokens(x, mask):
 
 
 def generate_tokens(forward, ids, weights, config, steps, attention_mask, temperature, rng):
-    """Return the next ids, each chosen from the logits of all before: (batch, steps)."""
+    """Return the ids that a model goes on with, each chosen from the logits of all before.
+
+    Parameters
+    ----------
+    forward : function
+        The model's own, which the models' ``generate`` gives.
+    ids, weights, config
+        As for ``forward``.
+    steps : int
+        How many tokens. It does not stop at ``config["eos_token_id"]``: cut there.
+    attention_mask : array, optional
+        As for ``forward``.
+    temperature : float
+        0 takes the likeliest token each time. 1 draws as the model says, less draws bolder.
+    rng : numpy.random.Generator, optional
+        What draws.
+
+    Returns
+    -------
+    integers (batch, steps)
+
+    Raises
+    ------
+    ValueError
+        As for ``forward``, or steps or temperature are negative.
+
+    See Also
+    --------
+    transformers.GenerationMixin.generate
+    """
     ids, mask = read_tokens(ids, attention_mask)
     check_sampling(steps, temperature)
     rng = np.random.default_rng() if rng is None else rng
@@ -100,11 +129,6 @@ def generate_tokens(forward, ids, weights, config, steps, attention_mask, temper
         mask = np.pad(mask, [(0, 0), (0, 1)], constant_values=True)
         chosen = np.concatenate([chosen, ids], axis=1)
     return chosen  # (batch, steps)
-
-
-def tied_head(config):
-    """Return the name that a file may lack: the rows of the embedding are the head's, too."""
-    return ["lm_head.weight"] if config["tie_word_embeddings"] else []
 
 
 def parts_of(weights, shapes, start="", optional=(), computed="$.", called=str):
@@ -204,6 +228,14 @@ def read_tokens(ids, attention_mask=None, cache=None, vocab_size=None):
             "padding: is it one to be added to the scores?"
         )
     return ids, mask.astype(bool)
+
+
+def read_decoder(ids, weights, config, attention_mask, cache, shapes, start, computed="$."):
+    """Return config, ids, the mask of all tokens and the parts, or say what is wrong and why."""
+    # Where the head is tied, its rows are those of the embedding.
+    optional = ["lm_head.weight"] if config["tie_word_embeddings"] else []
+    part = parts_of(weights, shapes, start, optional, computed)
+    return config, *read_tokens(ids, attention_mask, cache), part
 
 
 def read_images(images, channels, size=None):

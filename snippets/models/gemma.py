@@ -15,12 +15,10 @@ from .blocks import (
     join_heads,
     keys_seen,
     last_tokens,
-    parts_of,
     project,
     read_config,
-    read_tokens,
+    read_decoder,
     remember,
-    tied_head,
     token_positions,
 )
 from .rotary import read_rope, rotary, turn_halves
@@ -100,34 +98,7 @@ def forward(ids, weights, config, *, attention_mask=None, cache=None, last=False
 
 
 def generate(ids, weights, config, steps, *, attention_mask=None, temperature=0, rng=None):
-    """Return the ids that the model goes on with.
-
-    Parameters
-    ----------
-    ids, weights, config
-        As for ``forward``.
-    steps : int
-        How many tokens. It does not stop at ``config["eos_token_id"]``: cut there.
-    attention_mask : array (batch, time), optional
-        As for ``forward``.
-    temperature : float
-        0 takes the likeliest token each time. 1 draws as the model says, less draws bolder.
-    rng : numpy.random.Generator, optional
-        What draws.
-
-    Returns
-    -------
-    integers (batch, steps)
-
-    Raises
-    ------
-    ValueError
-        As for ``forward``, or steps or temperature are negative.
-
-    See Also
-    --------
-    transformers.GenerationMixin.generate
-    """
+    """Return the ids that the model goes on with: see ``generate_tokens``."""
     given = attention_mask, temperature, rng
     return generate_tokens(forward, ids, weights, config, steps, *given)
 
@@ -200,10 +171,5 @@ def gemma_config(config):
 def read_gemma(ids, weights, config, attention_mask, cache):
     """Return config, ids, the mask of all tokens and the parts, or say what is wrong and why."""
     config = gemma_config(config)
-    part = parts_of(
-        weights,
-        gemma_shapes(config),
-        start="model.",
-        optional=tied_head(config),
-    )
-    return config, *read_tokens(ids, attention_mask, cache), part
+    shapes = gemma_shapes(config)
+    return read_decoder(ids, weights, config, attention_mask, cache, shapes, start="model.")

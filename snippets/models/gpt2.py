@@ -13,12 +13,10 @@ from .blocks import (
     join_heads,
     keys_seen,
     last_tokens,
-    parts_of,
     project,
     read_config,
-    read_tokens,
+    read_decoder,
     remember,
-    tied_head,
     token_positions,
 )
 
@@ -90,34 +88,7 @@ def forward(ids, weights, config, *, attention_mask=None, cache=None, last=False
 
 
 def generate(ids, weights, config, steps, *, attention_mask=None, temperature=0, rng=None):
-    """Return the ids that the model goes on with.
-
-    Parameters
-    ----------
-    ids, weights, config
-        As for ``forward``.
-    steps : int
-        How many tokens. It does not stop at ``config["eos_token_id"]``: cut there.
-    attention_mask : array (batch, time), optional
-        As for ``forward``.
-    temperature : float
-        0 takes the likeliest token each time. 1 draws as the model says, less draws bolder.
-    rng : numpy.random.Generator, optional
-        What draws.
-
-    Returns
-    -------
-    integers (batch, steps)
-
-    Raises
-    ------
-    ValueError
-        As for ``forward``, or steps or temperature are negative.
-
-    See Also
-    --------
-    transformers.GenerationMixin.generate
-    """
+    """Return the ids that the model goes on with: see ``generate_tokens``."""
     given = attention_mask, temperature, rng
     return generate_tokens(forward, ids, weights, config, steps, *given)
 
@@ -168,14 +139,16 @@ def read_gpt2(ids, weights, config, attention_mask, cache):
     """Return config, ids, the mask of all tokens and the parts, or say what is wrong and why."""
     config = read_config(config, ["gpt2"], GPT2_SIZES, GPT2_DEFAULTS)
     check_divides(config, "n_head", "n_embd")
-    part = parts_of(
+    config, ids, mask, part = read_decoder(
+        ids,
         weights,
-        gpt2_shapes(config),
+        config,
+        attention_mask,
+        cache,
+        shapes=gpt2_shapes(config),
         start="transformer.",
-        optional=tied_head(config),
         computed=r"\.attn\.(masked_)?bias$",  # the causal mask, in files from before 2023
     )
-    ids, mask = read_tokens(ids, attention_mask, cache)
     if (most := mask.sum(axis=1).max(initial=0)) > config["n_positions"]:
         raise ValueError(f"{most} tokens, but wpe has {config['n_positions']} positions")
     return config, ids, mask, part

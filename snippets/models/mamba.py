@@ -11,11 +11,9 @@ from ..layers.rms_norm import rms_norm
 from .blocks import (
     activation_of,
     generate_tokens,
-    parts_of,
     project,
     read_config,
-    read_tokens,
-    tied_head,
+    read_decoder,
 )
 
 MAMBA_SIZES = ["vocab_size", "hidden_size", "num_hidden_layers"]
@@ -65,8 +63,7 @@ def forward(ids, weights, config, *, attention_mask=None, cache=None, last=False
     --------
     transformers.MambaForCausalLM
     """
-    config, part = read_mamba(weights, config)
-    ids, mask = read_tokens(ids, attention_mask, cache)
+    config, ids, mask, part = read_mamba(ids, weights, config, attention_mask, cache)
     cache = mamba_states(cache, mask, config, part("embeddings")["weight"].dtype)
     real = mask[:, mask.shape[1] - ids.shape[1] :]  # (batch, time)
     order = np.argsort(real, axis=1, kind="stable")  # padding first
@@ -84,34 +81,7 @@ def forward(ids, weights, config, *, attention_mask=None, cache=None, last=False
 
 
 def generate(ids, weights, config, steps, *, attention_mask=None, temperature=0, rng=None):
-    """Return the ids that the model goes on with.
-
-    Parameters
-    ----------
-    ids, weights, config
-        As for ``forward``.
-    steps : int
-        How many tokens. It does not stop at ``config["eos_token_id"]``: cut there.
-    attention_mask : array (batch, time), optional
-        As for ``forward``.
-    temperature : float
-        0 takes the likeliest token each time. 1 draws as the model says, less draws bolder.
-    rng : numpy.random.Generator, optional
-        What draws.
-
-    Returns
-    -------
-    integers (batch, steps)
-
-    Raises
-    ------
-    ValueError
-        As for ``forward``, or steps or temperature are negative.
-
-    See Also
-    --------
-    transformers.GenerationMixin.generate
-    """
+    """Return the ids that the model goes on with: see ``generate_tokens``."""
     given = attention_mask, temperature, rng
     return generate_tokens(forward, ids, weights, config, steps, *given)
 
@@ -198,8 +168,8 @@ def mamba_config(config):
     return config
 
 
-def read_mamba(weights, config):
-    """Return config and the parts, or say what is wrong and why."""
+def read_mamba(ids, weights, config, attention_mask, cache):
+    """Return config, ids, the mask of all tokens and the parts, or say what is wrong and why."""
     config = mamba_config(config)
     shapes = mamba_shapes(config)
-    return config, parts_of(weights, shapes, start="backbone.", optional=tied_head(config))
+    return read_decoder(ids, weights, config, attention_mask, cache, shapes, start="backbone.")

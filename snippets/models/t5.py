@@ -98,34 +98,7 @@ def forward(ids, decoder_ids, weights, config, *, attention_mask=None, cache=Non
 
 
 def generate(ids, weights, config, steps, *, attention_mask=None, temperature=0, rng=None):
-    """Return the ids that the decoder writes.
-
-    Parameters
-    ----------
-    ids, weights, config
-        As for ``forward``.
-    steps : int
-        How many tokens. It does not stop at ``config["eos_token_id"]``: cut there.
-    attention_mask : array (batch, source), optional
-        As for ``forward``.
-    temperature : float
-        0 takes the likeliest token each time. 1 draws as the model says, less draws bolder.
-    rng : numpy.random.Generator, optional
-        What draws.
-
-    Returns
-    -------
-    integers (batch, steps)
-
-    Raises
-    ------
-    ValueError
-        As for ``forward``, or steps or temperature are negative.
-
-    See Also
-    --------
-    transformers.GenerationMixin.generate
-    """
+    """Return the ids that the decoder writes: see ``generate_tokens``."""
     start = np.full((len(ids), 1), read_t5(weights, config)[0]["pad_token_id"])
     source = attention_mask
 
