@@ -5,14 +5,18 @@ import importlib
 import json
 import operator
 import re
+import shutil
+from doctest import DocTestParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from docs.extensions.filled import fill
+from snippets import parity
 from snippets.families import norm_of
 from tests import ROOT
+from tests.fences import fences, included
 from tests.models.decoders import MODELS, files_of
 from tests.models.library import GOLDEN, NEEDED, load, read_golden
 from tests.test_docstrings import CHECKS, faults, twins
@@ -154,3 +158,32 @@ def test_the_pages_read_tokens_as_they_say(tmp_path, monkeypatch):
         namespace = {"tokenizers": tokenizers, "np": np, "tokens": np.array([[0, 1]])}
         exec(code, namespace)
         assert namespace.get("text") == "Hello I" or namespace["ids"].shape == (1, 4)
+
+
+# What softmax cancels, and what no output depends on.
+NO_MATTER = re.compile(r"\b(k|key)(_proj)?\.bias$|^pooler\.|\.num_batches_tracked$")
+
+
+@NEEDED
+@pytest.mark.parametrize("stem", STEMS)
+def test_what_a_page_records_and_compares_proves_every_weight(stem, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "docs/en/models" / stem, stem)
+    names = vars(parity) | {"torch": load("torch"), "transformers": load()}
+    blocks = fences((ROOT / f"docs/en/models/{stem}.md").read_text("utf-8"))
+    for code in filter(None, map(included, blocks)):
+        exec(code, names)
+    for block in [block for block in blocks if block.language == "pycon"][:2]:
+        for example in DocTestParser().get_examples(block.text):
+            exec(example.source, names)
+    recording, comparing = (block.text for block in blocks if '"recorded.npz"' in block.text)
+    exec(recording, names)
+    exec(comparing, names)
+    # ViT's and ResNet's pages take torchvision's file first.
+    held = "theirs" if "theirs" in names else "weights"
+    sound = names[held]
+    for name, value in sound.items():
+        if not NO_MATTER.search(name):
+            names[held] = sound | {name: parity.broken(np.asarray(value))}
+            with pytest.raises(AssertionError, match=r"^output/\w+ differs"):
+                exec(comparing, names)

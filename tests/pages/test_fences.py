@@ -24,12 +24,22 @@ from tests.fences import (
 
 # What no test can run, each with its reason: {page: {first line of the fence: reason}}.
 TOKENS = "the package tokenizers is not installed here; tests/models/test_every_model.py runs it"
+LIBRARY = "transformers is not installed here; tests/models/test_every_model.py runs it"
+MODELS = {
+    **dict.fromkeys(("gpt2", "llama", "gemma", "mamba"), "ForCausalLM"),
+    **dict.fromkeys(("vit", "resnet"), "ForImageClassification"),
+    **dict.fromkeys(("bert", "clip"), ""),
+    "t5": "ForSeq2SeqLM",
+    "whisper": "ForSpeechSeq2Seq",
+}
 NOT_RUN = {
     **{
         f"models/{name}.md": {
-            f'tokenizer = tokenizers.Tokenizer.from_file("{name}/tokenizer.json")': TOKENS
+            f'model = transformers.AutoModel{head}.from_pretrained("{name}", '
+            "dtype=torch.float32)": LIBRARY,
+            'recorded = dict(np.load("recorded.npz"))': LIBRARY,
         }
-        for name in ("gpt2", "llama", "bert", "gemma", "mamba", "t5", "whisper", "clip")
+        for name, head in MODELS.items()
     },
     "models/index.md": {"python -m tests.benchmarks.models": "takes some minutes"},
     "port/load-a-checkpoint.md": {
@@ -60,6 +70,9 @@ NOT_RUN = {
         ),
     },
 }
+for name in MODELS.keys() - {"vit", "resnet"}:
+    line = f'tokenizer = tokenizers.Tokenizer.from_file("{name}/tokenizer.json")'
+    NOT_RUN[f"models/{name}.md"][line] = TOKENS
 LISTED = {
     (f"docs/{language}/{page}", line)
     for language in ("en", "zh")
