@@ -295,7 +295,7 @@ def check_stored(weights, shapes, start, optional, computed, called):
     names = {own: stored for own, stored in names.items() if stored in weights}
     if missing := [called(own) for own in missing if own not in optional]:
         found = [name for name in weights if name.endswith(f".{missing[0]}")]
-        slip = "is config.json of this checkpoint, and are all of its files read?"
+        slip = "is config.json of this checkpoint, are all of its files read, and has it a head?"
         if found:
             before = found[0].removesuffix(f".{missing[0]}")
             slip = f"it is there as {found[0]!r}: take under(weights, {before!r})"

@@ -132,7 +132,7 @@ def encode(ids, weights, config, *, attention_mask=None):
     --------
     transformers.T5EncoderModel
     """
-    config, part = read_t5(weights, config)
+    config, part = read_t5(weights, config, unread=("decoder.", "lm_head."))
     return t5_encoder(*read_tokens(ids, attention_mask), part, config)
 
 
@@ -234,7 +234,7 @@ def t5_shapes(config):
     return shapes
 
 
-def read_t5(weights, config):
+def read_t5(weights, config, unread=()):
     """Return config and the parts, or say what is wrong and why.
 
     T5 1.1 has a head of its own and does not scale what goes in. Its older config.json says so by
@@ -245,10 +245,12 @@ def read_t5(weights, config):
     config = {"scale_decoder_outputs": tied} | config
     if config["num_decoder_layers"] is None:
         config["num_decoder_layers"] = config["num_layers"]
+    shapes = t5_shapes(config)
+    unread += ("lm_head.",) if tied else ()
     part = parts_of(
         weights,
-        t5_shapes(config),
-        optional=["lm_head.weight"] if tied else [],
+        shapes,
+        optional=[name for name in shapes if name.startswith(unread)],
         computed=r"^(en|de)coder\.embed_tokens\.weight$"  # shared.weight once more
         r"|EncDecAttention\.relative_attention_bias",  # read by nothing
     )

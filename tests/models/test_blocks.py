@@ -155,8 +155,8 @@ def test_weights_without_names_are_refused():
 
 def test_missing_weights_are_named():
     refused(
-        "weights lack ['h.0.bias', 'head.weight']: is config.json of this checkpoint, and are all "
-        "of its files read?",
+        "weights lack ['h.0.bias', 'head.weight']: is config.json of this checkpoint, are all of "
+        "its files read, and has it a head?",
         parts_of,
         without("h.0.bias", "head.weight"),
         SHAPES,

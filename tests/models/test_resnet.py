@@ -271,7 +271,7 @@ def test_a_file_of_something_else_is_refused():
     )
     refused(
         "weights lack ['encoder.stages.1.layers.0.layer.0.convolution.weight']: is config.json "
-        "of this checkpoint, and are all of its files read?",
+        "of this checkpoint, are all of its files read, and has it a head?",
         "hugging_face",
         **{"resnet.encoder.stages.1.layers.0.layer.0.convolution.weight": None},
     )

@@ -246,6 +246,15 @@ def test_what_sabotages_are_tried_on_agrees():
     all_of_it(t5)
 
 
+def test_encode_takes_a_file_without_a_decoder():
+    config, weights, arrays = GOLDEN["untied"]
+    whole = t5.encode(arrays["ids"], weights, config)
+    weights = {n: a for n, a in weights.items() if n.startswith(("shared.", "encoder."))}
+    np.testing.assert_array_equal(t5.encode(arrays["ids"], weights, config), whole)
+    with pytest.raises(ValueError, match="weights lack"):
+        t5.forward(arrays["ids"], arrays["decoder_ids"], weights, config)
+
+
 def test_shape_comments():
     config, weights, arrays = GOLDEN["untied"]
     ids, decoder_ids, cache = arrays["ids"], arrays["decoder_ids"], []
@@ -284,8 +293,8 @@ def test_a_head_of_its_own_is_not_forgotten():
     config, weights, _ = GOLDEN["untied"]
     less = {name: array for name, array in weights.items() if name != "lm_head.weight"}
     refused(
-        "weights lack ['lm_head.weight']: is config.json of this checkpoint, and are all of its "
-        "files read?",
+        "weights lack ['lm_head.weight']: is config.json of this checkpoint, are all of its files "
+        "read, and has it a head?",
         weights=less,
         config=config | {"tie_word_embeddings": False},
     )
