@@ -246,6 +246,12 @@ def test_what_sabotages_are_tried_on_agrees():
     all_of_it(t5)
 
 
+def test_the_last_position_may_be_asked_for_alone():
+    config, weights, arrays = GOLDEN["spread"]
+    given = arrays["ids"], arrays["decoder_ids"], weights, config
+    near(t5.forward(*given, last=True), t5.forward(*given)[:, -1:], 1e-13)
+
+
 def test_encode_takes_a_file_without_a_decoder():
     config, weights, arrays = GOLDEN["untied"]
     whole = t5.encode(arrays["ids"], weights, config)
