@@ -460,12 +460,30 @@ def tanh_gelu(x):
 
 
 def normal_share(x):
-    """Return the normal distribution's share below each x.
+    """Return the normal distribution's share below each x, ``(1 + erf(x / sqrt(2))) / 2``.
 
     NumPy has no ``erf``, and ``math.erf`` takes one number at a time.
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array
+
+    Raises
+    ------
+    ValueError
+        x holds no numbers.
+
+    See Also
+    --------
+    torch.special.ndtr
     """
-    tail = normal_tail(np.minimum(np.abs(x), 50))
-    return np.where(x > 0, 1 - tail, tail)
+    (x,), dtype = as_floats(x)
+    tail = normal_tail(np.abs(np.clip(x, -50, 50)))
+    return np.where(x > 0, 1 - tail, tail).astype(dtype, copy=False)
 
 
 def normal_tail(v):
@@ -480,15 +498,12 @@ def normal_tail(v):
     return tail
 
 
-def straight_tail(s):
-    """Return the share beyond v, times what makes it nearly a straight line of s."""
-    v = 10.125 / (1.25 - s) - 4.5
-    tail = np.array([math.erfc(one / math.sqrt(2)) / 2 for one in v])
-    return tail * np.exp(v**2 / 2) * (v + 4.5)
-
-
+# The share beyond v, times what makes it nearly a straight line of s, goes through these points.
+POINTS = np.polynomial.chebyshev.chebpts1(19)
+BEYOND = [10.125 / (1.25 - s) - 4.5 for s in POINTS]
+LINE = [math.erfc(v / math.sqrt(2)) / 2 * math.exp(v**2 / 2) * (v + 4.5) for v in BEYOND]
 # Its polynomial, the highest power first. float32 has all its digits with half of the terms.
-SERIES = np.polynomial.chebyshev.chebinterpolate(straight_tail, 18)
+SERIES = np.polynomial.chebyshev.chebfit(POINTS, LINE, 18)
 STRAIGHT = {
     char: np.polynomial.chebyshev.cheb2poly(SERIES[:terms])[::-1].tolist()
     for char, terms in (("f", 10), ("d", 19))

@@ -132,6 +132,9 @@ TABLE |= {
     "activation.softplus twice": elementwise("softplus", beta=2, threshold=3.0),
     "activation.softshrink by 0": elementwise("softshrink", lambd=0.0),
     "activation.hardshrink by 0": elementwise("hardshrink", lambd=0.0),
+    "activation.normal_share": Row(
+        activation.normal_share, {"x": 2 * normal(size=(3, 4))}, torch.special.ndtr
+    ),
     "activation.identity": Row(
         activation.identity,
         {"x": normal(size=(3, 4))},

@@ -440,7 +440,7 @@ def test_the_share_is_exact_far_below(dtype, lowest, error):
 
 def test_a_term_of_the_series_counts_far_below():
     x = np.linspace(-37, 8, 5001)
-    few = sabotaged(PATH, "straight_tail, 18", "straight_tail, 14").normal_share(x)
+    few = sabotaged(PATH, "POINTS, LINE, 18", "POINTS, LINE, 14").normal_share(x)
     assert np.abs(few / shares(x) - 1).max() > 1e-12
 
 
