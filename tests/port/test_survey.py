@@ -49,7 +49,7 @@ def test_shares_are_of_what_is_captured():
     assert figures["all"]["models"] == 5
     assert figures["two"]["captured"] == 0
     rows = rows_of(figures, {"one": 9, "two": 2})
-    assert rows[0] == ["one", 9, 4, 3, "2 (66.7 %)", 8, 2.0, "75 %"]
+    assert rows[0] == ["one", 9, 4, 3, "2\u00a0(66.7\u00a0%)", 8, 2.0]
     assert rows[-1][:3] == ["**all**", 11, 4]
 
 
