@@ -23,10 +23,13 @@ def machine():
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     threads = os.environ.get("OPENBLAS_NUM_THREADS") or os.environ.get("OMP_NUM_THREADS")
+    # A variable that has OpenBLAS take the code of another processor: NumPy may be half as fast.
+    core = os.environ.get("OPENBLAS_CORETYPE")
     return [
         f"{models[0] if models else platform.machine()}, {cpus} CPUs, {platform.system()}",
         f"Python {platform.python_version()}, NumPy {np.__version__}, {blas['name']} "
-        f"{blas['version']}, threads: {threads or 'as many as CPUs'}",
+        f"{blas['version']}{f', OPENBLAS_CORETYPE={core}' if core else ''}, "
+        f"threads: {threads or 'as many as CPUs'}",
     ]
 
 
