@@ -428,7 +428,7 @@ def shape_of_awq(own):
 
 def shape_of_compressed(own):
     """Return what weight_shape says."""
-    said = own["weight_shape"]
+    said = getattr(own["weight_shape"], "read", lambda: own["weight_shape"])()
     is_pair = isinstance(said, np.ndarray) and said.dtype.kind == "i" and said.shape == (2,)
     return tuple(said.tolist()) if is_pair else None
 

@@ -2,12 +2,13 @@
 
 import math
 import re
+from functools import partial
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from .lazy import CONVERT, LazyDict, as_stored
+from .lazy import CONVERT, LazyDict, Stored, as_aligned, as_stored, with_arrays
 from .torch_file import CheckpointError, mapped, opened, window
 
 CHUNKED = "__msgpack_chunked_array__"  # an array of more than a gigabyte
@@ -113,7 +114,7 @@ def extension(data, at, size):
     if kind == 2:
         return complex(*parts), end
     found = array(*parts)
-    return (found if kind == 1 else found[()]), end
+    return (found if kind == 1 else with_arrays(found)[()]), end
 
 
 def array(shape, name, bits):
@@ -129,14 +130,28 @@ def array(shape, name, bits):
     if math.prod(shape) * dtype.itemsize != bits.size:
         raise CheckpointError(f"an array of {name}, {shape}, has not {bits.size} bytes")
     found = np.ndarray(shape, dtype, bits if bits.size else np.empty(0, np.uint8))
-    found = found if found.flags.aligned else found.copy()
-    return as_stored(found, name) if name in CONVERT else found
+    return as_stored(found, name) if name in CONVERT else as_aligned(found)
 
 
 def joined(parts):
-    """Return an array of more than a gigabyte, which Flax cuts."""
-    chunks = parts["chunks"].values()
-    return np.concatenate([np.ravel(chunk) for chunk in chunks]).reshape(*parts["shape"].values())
+    """Return an array of more than a gigabyte, which Flax cuts, to be put together when read."""
+    shape, chunks = tuple(parts["shape"].values()), parts["chunks"]
+    first, *others = map(chunks.stored, chunks)
+    sizes = [math.prod(chunk.shape) for chunk in (first, *others)]
+    fits = len(shape) <= 32 and all(type(n) is int and n >= 0 for n in shape)
+    fits = fits and sum(sizes) == math.prod(shape)
+    if not fits or any(chunk.dtype != first.dtype for chunk in others):
+        raise CheckpointError(f"an array of shape {shape!r:.100} is not whole: a chunk is missing")
+    return Stored(shape, str(first.dtype), chunks, partial(from_chunks, shape))
+
+
+def from_chunks(shape, chunks):
+    """Return the array, each chunk copied once."""
+    result, end = np.empty(math.prod(shape), next(iter(chunks.values())).dtype), 0
+    for chunk in chunks.values():
+        result[end : end + chunk.size] = chunk.ravel()
+        end += chunk.size
+    return result.reshape(shape)
 
 
 COUNTED = {0xC4: (1, raw), 0xC5: (2, raw), 0xC6: (4, raw)}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .gguf_blocks import CONVERT
-from .lazy import LazyDict, Stored
+from .lazy import LazyDict, Stored, as_aligned
 from .torch_file import CheckpointError, StandIn, mapped, opened, window
 
 # What ggml calls a type: (its name, the numbers of a block, its bytes)
@@ -119,8 +119,8 @@ def tensor(data, start, name, shape, kind):
     """Return a tensor: a window on the file where NumPy has its type."""
     if kind in PLAIN:
         dtype = np.dtype(PLAIN[kind])
-        found = window(data, start, math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape)
-        return found if found.flags.aligned else found.copy()
+        raw = window(data, start, math.prod(shape) * dtype.itemsize)
+        return as_aligned(raw.view(dtype).reshape(shape))
     if kind not in TYPES:
         raise CheckpointError(f"{name!r} has the type {kind}, which ggml had not")
     label, per, size = TYPES[kind]

@@ -159,6 +159,14 @@ def as_stored(bits, dtype):
     return Stored(bits.shape, dtype, bits, partial(converted, CONVERT[dtype]))
 
 
+def as_aligned(numbers):
+    """Return numbers, if they lie as the processor wants them; else to be copied when read."""
+    if numbers.flags.aligned and numbers.dtype.isnative:
+        return numbers
+    copied = partial(np.ndarray.astype, dtype=numbers.dtype.newbyteorder("="))
+    return Stored(numbers.shape, numbers.dtype.name, numbers, partial(converted, copied))
+
+
 def converted(convert, bits):
     """Return convert(bits). An expanded tensor has more numbers than there are bits: once each."""
     if bits.size <= span(bits):

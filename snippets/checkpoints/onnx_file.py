@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .inside import inside
-from .lazy import LazyDict, as_stored
+from .lazy import LazyDict, as_aligned, as_stored
 from .torch_file import CheckpointError, StandIn, mapped, opened, window
 
 # onnx.TensorProto.DataType
@@ -157,7 +157,5 @@ def as_array(name, kind, shape, raw):
     dtype = np.dtype(DTYPES.get(kind, BITS[kind]))
     if math.prod(shape) * dtype.itemsize != raw.size:
         raise CheckpointError(f"{name!r} of shape {shape} has not {raw.size} bytes")
-    found = raw.view(np.uint8)
-    found = (found if found.ctypes.data % dtype.itemsize == 0 else found.copy()).view(dtype)
-    found = found.reshape(shape)
-    return as_stored(found, WIDENED[kind]) if kind in WIDENED else found
+    found = raw.view(np.uint8).view(dtype).reshape(shape)
+    return as_stored(found, WIDENED[kind]) if kind in WIDENED else as_aligned(found)

@@ -47,7 +47,8 @@ def load_safetensors(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
 
     The arrays are views of one copy-on-write map of the file: opening it reads
     nothing, and what you write into an array never reaches the file. bfloat16
-    and float8 become float32, exactly, each time you ask: a read-only array.
+    and float8 become float32, exactly, each time you ask: a read-only array. So
+    does what lies at an odd place of the file; the library writes no such file.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def load_safetensors(path: str | PathLike[str]) -> dict[str, NDArray[Any]]:
         elif dtype in LATER:
             arrays[name] = as_stored(array, LATER[dtype])
         else:
-            arrays[name] = array if array.flags.aligned else array.copy()
+            arrays[name] = as_aligned(array)
     return arrays
 
 
@@ -426,6 +427,14 @@ CONVERT = {"bfloat16": from_bfloat16} | {
 def as_stored(bits, dtype):
     """Return a tensor of these bits, to be converted when it is read."""
     return Stored(bits.shape, dtype, bits, partial(converted, CONVERT[dtype]))
+
+
+def as_aligned(numbers):
+    """Return numbers, if they lie as the processor wants them; else to be copied when read."""
+    if numbers.flags.aligned and numbers.dtype.isnative:
+        return numbers
+    copied = partial(np.ndarray.astype, dtype=numbers.dtype.newbyteorder("="))
+    return Stored(numbers.shape, numbers.dtype.name, numbers, partial(converted, copied))
 
 
 def converted(convert, bits):

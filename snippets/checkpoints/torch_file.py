@@ -84,7 +84,8 @@ def load_torch(path: str | PathLike[str]) -> Any:
     Dicts, lists, tuples, sets and plain values stay as they are nested. Tensors, Parameters and
     NumPy's arrays become arrays, which share memory as they did. bfloat16 and float8 become
     float32, exactly, when they are read: by ``[]``, ``get``, ``values``, ``items`` or ``**`` of
-    the dict that holds them. Such an array is a copy, read-only. A torch.device becomes a string,
+    the dict that holds them. Such an array is a copy, read-only; and so is one whose numbers lie
+    at an odd place of the file, as in many of before PyTorch 1.6. A torch.device becomes a string,
     a torch.dtype NumPy's dtype, a torch.Size a tuple, a number of NumPy's one of Python's. Anything
     else becomes a StandIn: it has the name that the file gives, and what the file puts into it. No
     name is looked up or imported.
@@ -542,20 +543,17 @@ def storage_id(saved_id):
 
 
 def raw_numbers(raw, dtype, order):
-    """Return bytes as numbers, without a copy where they lie as NumPy wants them."""
+    """Return bytes as numbers, a window on them."""
     if raw.size % dtype.itemsize:
         raise CheckpointError(f"{raw.size} bytes are no whole number of {dtype}")
     if dtype.names:  # bits, which as_tensor knows how to convert
         return raw.view(dtype[0].newbyteorder(order))
-    found = raw.view(dtype.newbyteorder(order))
-    if not found.flags.aligned:
-        found = raw.copy().view(found.dtype)
-    return found.astype(dtype, copy=False)
+    return raw.view(dtype.newbyteorder(order))
 
 
 def as_tensor(numbers, dtype):
-    """Return numbers as they are, bits of a dtype that NumPy has not as an unread tensor."""
-    return as_stored(numbers, dtype.names[0]) if dtype.names else numbers
+    """Return numbers as they are, an unread tensor of those that have to be converted."""
+    return as_stored(numbers, dtype.names[0]) if dtype.names else as_aligned(numbers)
 
 
 def check_storage(storage, dtype, key, count):
@@ -594,9 +592,8 @@ def rebuild_tensor_v3(storage, offset, shape, stride, _grad, _hooks, dtype):
     if isinstance(dtype, StandIn):  # complex32, and what is to come
         return StandIn(f"{dtype.name} tensor", (storage, offset, shape, stride))
     check_is(np.dtype, dtype)
-    if dtype not in storage.made:
-        storage.made[dtype] = raw_numbers(storage.raw, dtype, storage.order)
-    return as_tensor(view(storage.made[dtype], offset, shape, stride), dtype)
+    numbers = raw_numbers(storage.raw, dtype, storage.order)
+    return as_tensor(view(numbers, offset, shape, stride), dtype)
 
 
 def view(numbers, offset, shape, stride):
@@ -778,7 +775,8 @@ def python_2(raw):
 def check_is(kinds, value):
     """Refuse a value of another type."""
     if not isinstance(value, kinds):
-        raise CheckpointError(f"its pickle puts a {type(value).__name__} where that makes no sense")
+        what = "tensor" if isinstance(value, np.ndarray | Stored) else type(value).__name__
+        raise CheckpointError(f"its pickle puts a {what} where that makes no sense")
 
 
 def call(function, args):
@@ -994,6 +992,14 @@ CONVERT = {"bfloat16": from_bfloat16} | {
 def as_stored(bits, dtype):
     """Return a tensor of these bits, to be converted when it is read."""
     return Stored(bits.shape, dtype, bits, partial(converted, CONVERT[dtype]))
+
+
+def as_aligned(numbers):
+    """Return numbers, if they lie as the processor wants them; else to be copied when read."""
+    if numbers.flags.aligned and numbers.dtype.isnative:
+        return numbers
+    copied = partial(np.ndarray.astype, dtype=numbers.dtype.newbyteorder("="))
+    return Stored(numbers.shape, numbers.dtype.name, numbers, partial(converted, copied))
 
 
 def converted(convert, bits):

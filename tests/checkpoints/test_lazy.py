@@ -1,6 +1,8 @@
 """What is converted when it is read: never earlier, never in more memory, always an array."""
 
 import copy
+import io
+import json
 import pickle
 from pathlib import Path
 
@@ -10,7 +12,11 @@ import pytest
 from snippets.checkpoints import lazy, load, safetensors_file, torch_file
 from snippets.state_dict import under
 from tests import SNIPPETS_DIR
+from tests.checkpoints import test_flax_file as flax
+from tests.checkpoints import test_gguf_file as gguf
+from tests.checkpoints import test_onnx_file as onnx
 from tests.checkpoints.broken import MEMORY, peak
+from tests.checkpoints.fuzz import members_of, zipped_again
 from tests.sabotage import sabotaged
 from tests.test_house import defined
 
@@ -216,6 +222,123 @@ def test_reading_takes_its_result_and_no_more(module, dtype):
     assert peak(module.as_stored(many, dtype).read) < MEMORY
     few = np.lib.stride_tricks.as_strided(bits, (2**20, 2**20), (1, 1))
     assert peak(module.as_stored(few, dtype).read) < 12 * 2**20
+
+
+# Numbers that do not lie where the processor wants them
+
+FLOATS = np.arange(2**20, dtype=np.float32).reshape(1024, 1024)
+
+
+def odd_zip(data):
+    """Return a zip packed again, under a folder of such a name that the numbers lie so."""
+    members = {name.partition("/")[2]: member for name, member in members_of(data).items()}
+    for folder in ("a", "ab", "abc", "abcd"):
+        found = zipped_again({f"{folder}/{name}": member for name, member in members.items()})
+        if found.index(FLOATS.tobytes()) % 4:
+            break
+    return found
+
+
+def saved_by_torch(kind):
+    """Return a file with the weight w, and its fourth row where views are kept."""
+    torch = pytest.importorskip("torch")
+    weight, stream = torch.from_numpy(FLOATS), io.BytesIO()
+    model = torch.nn.Module()
+    model.w, model.forward = torch.nn.Parameter(weight), lambda x: x @ model.w
+    state, x = {"w": weight, "row": weight[3]}, torch.ones(2, 1024)
+    match kind:
+        case "script":
+            torch.jit.save(torch.jit.trace(model, x), stream)
+        case "exported":
+            torch.export.save(torch.export.export(model, (x,)), stream)
+        case "legacy":
+            torch.save(state, stream, _use_new_zipfile_serialization=False)
+        case "zip":
+            torch.save(state, stream)
+    return stream.getvalue()
+
+
+def odd_legacy():
+    data = saved_by_torch("legacy")
+    spaces = 1 + -data.index(FLOATS.tobytes()) % 4  # behind "row", which is written out
+    old, new = b"X\3\0\0\0row", b"X" + (3 + spaces).to_bytes(4, "little") + b"row" + b" " * spaces
+    return data.replace(old, new)
+
+
+def odd_safetensors():
+    header = {"w": {"dtype": "F32", "shape": FLOATS.shape, "data_offsets": [0, FLOATS.nbytes]}}
+    text = json.dumps(header).encode()
+    text += b" " * (1 + -len(text) % 4)
+    return len(text).to_bytes(8, "little") + text + FLOATS.tobytes()
+
+
+def odd_big_endian():
+    members = members_of(saved_by_torch("zip")) | {"archive/byteorder": b"big"}
+    return zipped_again(members | {"archive/data/0": FLOATS.byteswap().tobytes()})
+
+
+def odd_gguf():
+    tensors = [gguf.info("w", FLOATS.shape, 0, 1)]
+    return gguf.a_file(tensors, data=b"\0" + FLOATS.tobytes())
+
+
+def odd_flax():
+    array = flax.extension(1, [[*FLOATS.shape], "float32", FLOATS.tobytes()])
+    return flax.tree_of(array)
+
+
+def odd_onnx():
+    return onnx.model(onnx.tensor("w", dims=FLOATS.shape, raw=FLOATS.tobytes()))
+
+
+ODD = {
+    "zip": lambda: odd_zip(saved_by_torch("zip")),
+    "TorchScript": lambda: odd_zip(saved_by_torch("script")),
+    ".pt2": lambda: odd_zip(saved_by_torch("exported")),
+    "legacy": odd_legacy,
+    "big-endian": odd_big_endian,
+    "safetensors": odd_safetensors,
+    "GGUF": odd_gguf,
+    "Flax": odd_flax,
+    "ONNX": odd_onnx,
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # TorchScript is deprecated
+@pytest.mark.parametrize("form", ODD)
+def test_numbers_at_an_odd_place_are_copied_when_they_are_read(tmp_path, form):
+    path = tmp_path / "w"
+    path.write_bytes(ODD[form]())
+    load(path)
+    assert peak(load, path) < 2**19
+    state = load(path)
+    assert isinstance(state.stored("w"), (lazy.Stored, torch_file.Stored, safetensors_file.Stored))
+    assert (state.stored("w").shape, state.stored("w").dtype) == (FLOATS.shape, "float32")
+    assert peak(state.get, "w") < FLOATS.nbytes + 2**14
+    found = state["w"]
+    np.testing.assert_array_equal(found, FLOATS, strict=True)
+    assert found.flags.aligned
+    assert found.dtype.isnative
+    assert not found.flags.writeable
+    for name in state.keys() - {"w"}:
+        if "row" in name:
+            assert peak(state.get, name) < 2**16
+            np.testing.assert_array_equal(state[name], FLOATS[3], strict=True)
+
+
+@COPIES
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", ["<i8", ">f4"])
+def test_every_shape_at_an_odd_place(module, shape, dtype):
+    whole = np.arange(120, dtype=dtype).reshape(4, 5, 6)
+    odd = np.ndarray(whole.shape, dtype, b" " * (dtype == "<i8") + whole.tobytes(), dtype == "<i8")
+    tensor = module.as_aligned(SHAPES[shape](odd))
+    assert np.dtype(tensor.dtype).name == np.dtype(dtype).name
+    wanted = SHAPES[shape](whole.astype(whole.dtype.newbyteorder("=")))
+    np.testing.assert_array_equal(module.with_arrays(tensor), wanted, strict=True)
+    assert module.as_aligned(whole.astype("f4")).dtype == np.float32
+    many = np.broadcast_to(odd[0, 0], (2**40, 6))
+    assert peak(module.as_aligned(many).read) < MEMORY
 
 
 TEN_GIGABYTES = 10 * 2**30

@@ -126,7 +126,6 @@ def test_a_header_of_any_length_gives_aligned_arrays(write, spaces):
     path = write(container('{"a":ONE}' + " " * spaces))
     array = load_safetensors(path)["a"]
     assert array.flags.aligned
-    assert array.flags.writeable
     assert array.tobytes() == DATA
     assert_same(load_safetensors(path), library.load_file(path))
 

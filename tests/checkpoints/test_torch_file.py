@@ -136,12 +136,9 @@ def test_views(path, name, zipped):
     assert_same_through(path, VIEWS[name](torch.randn(4, 5, 6)), zipped)
 
 
-@CONTAINERS
-def test_what_shares_a_storage_shares_memory(path, zipped):
+def test_what_shares_a_storage_shares_memory(path):
     base = torch.randn(4, 5)
-    whole, turned, row, other = assert_same_through(
-        path, [base, base.T, base[2], base.clone()], zipped
-    )
+    whole, turned, row, other = assert_same_through(path, [base, base.T, base[2], base.clone()])
     whole[2, 3] = 7
     assert turned[3, 2] == row[3] == 7
     assert other[2, 3] != 7
@@ -244,7 +241,7 @@ def test_a_zip_packed_again(path, compression):
     }
     write(path, zipped_again(members, compression))
     ours = assert_read_as_torch_does(path)
-    assert all(array.flags.aligned and array.flags.writeable for array in ours.values())
+    assert all(array.flags.aligned for array in ours.values())
 
 
 def test_big_endian(path):
@@ -259,9 +256,7 @@ def test_big_endian(path):
         members = members_of(saved([given, given[1:]])) | {"archive/byteorder": b"big"}
         raw = np.frombuffer(members["archive/data/0"], f"u{given.itemsize}")
         write(path, zipped_again(members | {"archive/data/0": raw.byteswap().tobytes()}))
-        one, other = load_torch(path)
-        assert_same([one, other], as_numpy([given, given[1:]]))
-        assert np.shares_memory(one, other) == (kind != "bfloat16")
+        assert_same(load_torch(path), as_numpy([given, given[1:]]))
 
 
 def part(value):
@@ -860,7 +855,7 @@ def test_instructions_are_kept_to_their_purpose(path, body, message):
         (tensor(shape=(1,) * 65, stride=(1,) * 65), "not two tuples of one length"),
         (tensor(shape=(2**62,) * 9, stride=(0,) * 9), DAMAGED),
         (tensor(of=part("xx")), "puts a str where"),
-        (tensor(of=tensor()), "puts a ndarray where"),
+        (tensor(of=tensor()), "puts a tensor where"),
         (tensor(of=tensor(), kind=b"_rebuild_tensor_v3"), DAMAGED),
         (tensor(more=b"\x89N" + part({"x": True})), "marks a tensor as x, which"),
         (tensor(more=b"\x89N" + part([1])), "puts a list where"),
@@ -983,7 +978,7 @@ def test_no_bfloat16_is_conjugated_or_negated(path):
 
 def test_a_counter_counts(path):
     refused(
-        path, checkpoint(b"ccollections\nCounter\n}K\1" + tensor() + b"s\x85R"), "puts a ndarray"
+        path, checkpoint(b"ccollections\nCounter\n}K\1" + tensor() + b"s\x85R"), "puts a tensor"
     )
 
 
