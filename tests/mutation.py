@@ -1,5 +1,6 @@
 """Change a snippet in one place and see its test fail: ``python -m tests.mutation [snippet ...]``.
 
+With two numbers behind them, a seed and how many, as many mutants of each are drawn.
 ``python -m tests.mutation docs`` plants lies in the pages instead: tests/lies.py. A script of the
 theme is changed, too: tests/scripts.py.
 
@@ -13,6 +14,7 @@ import gc
 import importlib.machinery
 import multiprocessing
 import os
+import random
 import re
 import sys
 import time
@@ -25,6 +27,7 @@ import torch
 from tests import ROOT, SNIPPETS, SNIPPETS_DIR
 
 CHILDREN = 2
+SHARED = "blocks", "rotary"  # which the models call: the tests of all of them are theirs, too
 PYTEST = [
     *("-x", "-q", "--import-mode=importlib", "-o", "addopts=", "-p", "no:cacheprovider"),
     *("-p", "no:unraisableexception", "-p", "_hypothesis_pytestplugin"),
@@ -117,9 +120,15 @@ def run(path, source):
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
+    os._exit(pytest.main([*PYTEST, *map(str, tests_of(path))]))
+
+
+def tests_of(path):
+    """Return the files of tests that a snippet's mutants have to pass, its own one first."""
     folder = ROOT / "tests" / path.parent.relative_to(SNIPPETS_DIR)
-    test = "load" if path.stem == "__init__" else path.stem  # the readers' one function
-    os._exit(pytest.main([*PYTEST, str(folder / f"test_{test}.py")]))
+    own = folder / f"test_{'load' if path.stem == '__init__' else path.stem}.py"  # the readers'
+    more = sorted(folder.glob("test_*.py")) if path.stem in SHARED else []
+    return [own, *(test for test in more if test != own)]
 
 
 def exit_codes(path, sources, timeout):
@@ -139,14 +148,16 @@ def exit_codes(path, sources, timeout):
     return [child.exitcode for child in children]
 
 
-def report(path):
-    """Print the survivors of one snippet; return how many there are."""
+def report(path, seed=0, some=None):
+    """Print the survivors of one snippet, or of some of its mutants; return how many there are."""
     source, begin = path.read_text("utf-8"), time.monotonic()
     name = path.relative_to(ROOT)
     if exit_codes(path, [source], 600) != [0]:
         sys.exit(f"{name}: its tests fail without a mutant")
     timeout = 10 + 10 * (time.monotonic() - begin)
     found = list(mutants(source))
+    if some is not None:
+        found = random.Random(seed).sample(found, min(some, len(found)))
     codes = exit_codes(path, [mutated for *_, mutated in found], timeout)
     for (where, old, new, _), code in zip(found, codes, strict=True):
         if code == 0:
@@ -173,5 +184,6 @@ if __name__ == "__main__":
         from tests import scripts
 
         sys.exit(scripts.main(Path(sys.argv[1]).resolve(), *sys.argv[2:]) > 0)
-    chosen = [Path(name).resolve() for name in sys.argv[1:]] or SNIPPETS
-    sys.exit(sum(map(report, chosen)) > 0)
+    numbers = [int(given) for given in sys.argv[1:] if given.isdecimal()]
+    named = [Path(given).resolve() for given in sys.argv[1:] if not given.isdecimal()]
+    sys.exit(sum(report(path, *numbers) for path in named or SNIPPETS) > 0)
