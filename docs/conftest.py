@@ -3,6 +3,7 @@
 import linecache
 import os
 import pathlib
+import posixpath
 import re
 import shutil
 import sys
@@ -15,6 +16,7 @@ from sybil.evaluators.doctest import DocTestEvaluator
 from sybil.example import SybilFailure
 from sybil.parsers.abstract.doctest import DocTestStringParser
 
+from docs.extensions.downloads import MODELS
 from tests import ROOT, SNIPPETS_DIR
 from tests.comments import check
 from tests.fences import INCLUDE, fences, hidden, included
@@ -132,6 +134,8 @@ def enter_folder(namespace):
         shutil.copy(file, ".")
     for folder in ROOT.glob("docs/en/models/*/"):
         shutil.copytree(folder, folder.name)
+    for uri, made in MODELS.items():
+        pathlib.Path(posixpath.basename(uri)).write_bytes(made())
 
 
 def leave_folder(namespace):

@@ -1,4 +1,4 @@
-"""What can be downloaded: each snippet, all of them as a zip, the data of notebooks and models."""
+"""What can be downloaded: snippets, all of them as a zip, models as one file, notebooks' data."""
 
 import functools
 import io
@@ -6,6 +6,8 @@ import pathlib
 import posixpath
 import re
 import zipfile
+
+from docs.extensions.joined import joined, stems
 
 ROOT = pathlib.Path(__file__).parents[2]
 SNIPPETS = sorted(ROOT.glob("snippets/**/*.py"))
@@ -56,16 +58,19 @@ def program():
     return found.getvalue()
 
 
-MADE = {ARCHIVE: packed, "describe.pyz": program}
+# Beside the page of each model, and its tiny folder.
+MODELS = {f"models/{stem}/{stem}.py": functools.partial(joined, stem) for stem in stems()}
+MADE = {ARCHIVE: packed, "describe.pyz": program} | MODELS
 
 
 def link_titles(html, page, site=""):
     """Return the HTML of a page in a folder, the title of a block a link to its file in a site."""
 
     def linked(title):
-        for path in SNIPPETS:
-            if path.name == title[1]:
-                file = site + path.relative_to(ROOT).as_posix()
+        whole = [uri for uri in MODELS if uri.endswith(f"/{title[1]}")]
+        for uri in whole + [path.relative_to(ROOT).as_posix() for path in SNIPPETS]:
+            if posixpath.basename(uri) == title[1]:
+                file = site + uri
                 link = posixpath.relpath(file, page or ".")
                 return f'<span class="filename"><a href="{link}" download>{title[1]}</a></span>'
         return title[0]

@@ -100,7 +100,7 @@ def of_files():
         "max_inflation": torch_file.MAX_INFLATION,
         "small": torch_file.SMALL,
         "storages": torch_file.STORAGES,
-        "dtypes": list(dict.fromkeys(torch_file.DTYPES)),
+        "dtypes": list(dict.fromkeys(torch_file.PLAIN)),
         "later": list(torch_file.CONVERT),
         "safetensors": plain | safetensors_file.LATER,
         "packed": safetensors_file.PACKED,

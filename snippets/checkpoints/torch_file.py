@@ -1018,7 +1018,7 @@ def span(bits):
 
 
 # What NumPy has not, as its bits: one number is a field, which has the name
-LATER = {
+READ_LATER = {
     f"torch.{name}": np.dtype([(name, np.uint16 if name == "bfloat16" else np.uint8)])
     for name in CONVERT
 }
@@ -1044,7 +1044,7 @@ STORAGES = {
     "QUInt8": "uint8",
     "QInt32": "int32",
 }
-DTYPES = [*STORAGES.values(), "uint16", "uint32", "uint64"]
+PLAIN = [*STORAGES.values(), "uint16", "uint32", "uint64"]
 PYTHON = {
     "set": a_set,
     "frozenset": lambda items=(): frozenset(a_set(items)),
@@ -1056,15 +1056,15 @@ PYTHON = {
 BUILDERS = (
     TENSORS
     | {f"torch.{name}Storage": np.dtype(dtype) for name, dtype in STORAGES.items()}
-    | {f"torch.{dtype}": np.dtype(dtype) for dtype in DTYPES}
+    | {f"torch.{dtype}": np.dtype(dtype) for dtype in PLAIN}
     | {
         f"{module}.{name}": PYTHON[name]
         for name in PYTHON
         for module in ("builtins", "__builtin__")
     }
-    | LATER
+    | READ_LATER
     | {
-        "torch.BFloat16Storage": LATER["torch.bfloat16"],
+        "torch.BFloat16Storage": READ_LATER["torch.bfloat16"],
         "torch.storage.UntypedStorage": np.dtype(np.uint8),
         "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
         "torch._utils._rebuild_parameter_with_state": lambda tensor, *_: tensor,

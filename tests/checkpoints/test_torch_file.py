@@ -191,7 +191,7 @@ def test_torch_s_own_values(path):
         "cpu",
         "cuda:1",
         np.dtype("int8"),
-        torch_file.LATER["torch.bfloat16"],
+        torch_file.READ_LATER["torch.bfloat16"],
     ]
 
 
@@ -519,7 +519,7 @@ def test_tensors_that_numpy_lacks_stand_in_and_give_their_parts(path, zipped):
     assert (half.args[0].nbytes, half.args[1:]) == (8, (0, (2,), (1,)))
 
 
-@pytest.mark.parametrize("name", [name for name in torch_file.LATER if "float8" in name])
+@pytest.mark.parametrize("name", [name for name in torch_file.READ_LATER if "float8" in name])
 def test_float8_is_exact(path, name):
     every = torch.arange(256).to(torch.uint8).view(getattr(torch, name.removeprefix("torch.")))
     torch.save([every, every.reshape(16, 16).T], path)

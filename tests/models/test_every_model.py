@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 
 from docs.extensions.filled import fill
+from docs.extensions.joined import joined, stems
 from snippets import parity
 from snippets.families import norm_of
 from tests import ROOT
-from tests.fences import fences, included
-from tests.models.decoders import MODELS, files_of
+from tests.fences import fences
+from tests.models.decoders import MODELS
 from tests.models.library import GOLDEN, NEEDED, load, read_golden
 from tests.test_docstrings import CHECKS, faults, twins
-from tests.test_house import clashes
 
-STEMS = sorted(p.stem for p in MODELS.glob("*.py") if "\ndef forward(" in p.read_text("utf-8"))
+STEMS = stems()
 PAGES = [folder for folder in (ROOT / "docs/en/models", ROOT / "docs/zh/models") if folder.exists()]
 KINDS = "decode", "prefill", "embed"
 FUNCTIONS = [
@@ -44,11 +44,6 @@ def computing(code):
                 lines |= {n for one in told for n in range(one.lineno, one.end_lineno + 1)}
             lines.add(node.lineno)
     return len(lines)
-
-
-@pytest.mark.parametrize("stem", STEMS)
-def test_a_model_and_what_it_imports_can_be_pasted_into_one_file(stem):
-    assert clashes(files_of(MODELS / f"{stem}.py").values()) == set()
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -171,11 +166,11 @@ NO_MATTER = re.compile(r"\b(k|key)(_proj)?\.bias$|^pooler\.|\.num_batches_tracke
 @pytest.mark.parametrize("stem", STEMS)
 def test_what_a_page_records_and_compares_proves_every_weight(stem, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     shutil.copytree(ROOT / "docs/en/models" / stem, stem)
+    Path(f"{stem}.py").write_bytes(joined(stem))
     names = vars(parity) | {"torch": load("torch"), "transformers": load()}
     blocks = fences((ROOT / f"docs/en/models/{stem}.md").read_text("utf-8"))
-    for code in filter(None, map(included, blocks)):
-        exec(code, names)
     for block in [block for block in blocks if block.language == "pycon"][:2]:
         for example in DocTestParser().get_examples(block.text):
             exec(example.source, names)

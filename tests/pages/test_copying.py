@@ -10,6 +10,7 @@ import zipfile
 import pytest
 
 from docs.extensions.downloads import ARCHIVE, packed
+from docs.extensions.joined import joined, stems
 from tests import ROOT, address_of
 from tests.built import article, select
 from tests.fences import PAGES, as_shown, holds_here
@@ -77,6 +78,7 @@ def run(tmp_path_factory):
             shutil.copy(file, folder)
         for model in ROOT.glob("docs/en/models/*/"):
             shutil.copytree(model, folder / model.name)
+            (folder / f"{model.name}.py").write_bytes(joined(model.name))
         print(json.dumps([str(folder), blocks]), file=process.stdin, flush=True)
         return json.loads(process.stdout.readline())
 
@@ -122,10 +124,11 @@ def run_of(block):
 def hidden_from(code, classes, page):
     """Return the packages that a block may not import.
 
-    A page whose blocks import snippets offers the archive with them.
+    A page whose blocks import snippets offers the archive with them, or a model as one file.
     """
     offers = select(page, f'a[href$="{ARCHIVE}"]') and "from snippets" in code
-    return ["snippets"] * (not offers) + ["torch"] * ("torch" not in classes)
+    missing = [stem for stem in stems() if not select(page, f'a[href="{stem}.py"]')]
+    return missing + ["snippets"] * (not offers) + ["torch"] * ("torch" not in classes)
 
 
 def copied_of(site, address):

@@ -164,6 +164,8 @@ def test_the_footer_names_the_versions_of_the_constraints():
         ("linear.py", "layers/linear", "", "../../snippets/layers/linear.py"),
         ("linear.py", "zh/layers/linear", "zh/", "../../snippets/layers/linear.py"),
         ("numpy_rnn.py", "", "", "snippets/question/numpy_rnn.py"),
+        ("gpt2.py", "models/gpt2", "", "gpt2.py"),  # the one file, which runs alone
+        ("gpt2.py", "zh/models/gpt2", "zh/", "gpt2.py"),
         ("server.py", "", "", None),
     ],
 )
