@@ -345,6 +345,8 @@ def summary(value):
     """Return what a value that is no array is, in a few words."""
     if is_array(value):
         return f"array {tuple(value.shape)}"
+    if isinstance(value, np.ndarray):
+        return f"array of objects {value.shape}"
     if isinstance(value, Mapping):
         return "an optimizer's state" if "param_groups" in value else f"dict of {len(value)}"
     if isinstance(value, list | tuple):
@@ -367,7 +369,9 @@ def escaped(name):
 
 
 def is_array(value):
-    """Return whether this is an array: NumPy's, or another's that has a shape and a dtype."""
+    """Return whether this is an array of numbers: NumPy's, or another's with shape and dtype."""
+    if isinstance(value, np.ndarray):
+        return not value.dtype.hasobject
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
 

@@ -293,6 +293,7 @@ def test_arrays_beside_a_state_dict_are_none_themselves(beside, found):
         ([], "state  list of 0"),
         (np.ones((2, 3)), "state  array (2, 3)"),
         ([np.ones(2)], "state  list of 1"),
+        ({"a": np.array([None, "b"], object)}, "state['a']  array of objects (2,)"),
         ({0: np.ones(2), 1: "a"}, "state[0]  array (2,)\nstate[1]  str 'a'"),
         ({"a": np.ones(2), 1: "a"}, "state['a']  array (2,)\nstate[1]  str 'a'"),
         ({"a": 1}, "state['a']  int 1"),

@@ -5,6 +5,7 @@ the ones of this file. Whatever else it names becomes a stand-in, which holds wh
 """
 
 import io
+import itertools
 import math
 import mmap
 import os
@@ -628,13 +629,27 @@ NEW = {
 }
 
 
+class Limits:
+    """What a pickle, and each pickle within it, may still ask for."""
+
+    def __init__(self, size):
+        self.left, self.counted, self.steps = 4 * size, {}, itertools.count()
+
+    def take(self, count):
+        """Take so many bytes of copies."""
+        self.left -= count
+        if self.left < 0:
+            raise CheckpointError("its pickle asks for more copies than the file has bytes")
+
+
 def unpickle(stream, allowed, storage, size):
     """Return the object of one pickle, which may make no more than a file of size bytes can.
 
     allowed maps the names of functions and types to what stands for them here; storage returns
-    what a reference to a storage refers to.
+    what a reference to a storage refers to. Of a pickle within another, size is the Limits of both.
     """
-    stack, marks, memo, names, made, counted = [], [], {}, {}, 0, {}
+    stack, marks, memo, names = [], [], {}, {}
+    limits = size if isinstance(size, Limits) else Limits(size)
 
     def since_mark():
         start = marks.pop()
@@ -647,8 +662,8 @@ def unpickle(stream, allowed, storage, size):
             raise CheckpointError(f"it needs a name of {len(name)} letters")
         return allowed.get(name) or names.setdefault(name, StandIn(name))
 
-    for step, (opcode, arg, position) in enumerate(pickletools.genops(stream)):
-        if step >= MAX_STEPS:
+    for opcode, arg, position in pickletools.genops(stream):
+        if next(limits.steps) >= MAX_STEPS:
             raise CheckpointError(f"its pickle has more than {MAX_STEPS} instructions")
         match opcode.name:
             case name if name in PUSHED:
@@ -675,14 +690,14 @@ def unpickle(stream, allowed, storage, size):
                 stack.append(stack[-1])
             case "TUPLE":
                 stack.append(tuple(since_mark()))
-                made += together(stack[-1], counted)
+                limits.take(together(stack[-1], limits.counted))
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
                 count = int(opcode.name[-1])
                 stack[-count:] = [tuple(stack[-count:])]
-                made += together(stack[-1], counted)
+                limits.take(together(stack[-1], limits.counted))
             case "LIST":
                 stack.append(since_mark())
-                made += together(stack[-1], counted)
+                limits.take(together(stack[-1], limits.counted))
             case "FROZENSET":
                 stack.append(frozenset(map(as_key, since_mark())))
             case "DICT":
@@ -692,11 +707,11 @@ def unpickle(stream, allowed, storage, size):
             case "APPEND":
                 item = stack.pop()
                 add_items(stack[-1], [item])
-                made += together([item], counted)
+                limits.take(together([item], limits.counted))
             case "APPENDS":
                 items = since_mark()
                 add_items(stack[-1], items)
-                made += together(items, counted)
+                limits.take(together(items, limits.counted))
             case "ADDITEMS":
                 items = since_mark()
                 check_is(set, stack[-1])
@@ -719,29 +734,31 @@ def unpickle(stream, allowed, storage, size):
             case "REDUCE" | "NEWOBJ":
                 args = stack.pop()
                 stack.append(call(stack.pop(), args))
-                made += copied(stack[-1])
+                limits.take(copied(stack[-1]))
             case "NEWOBJ_EX":
                 keywords, args = stack.pop(), stack.pop()
                 check_is(StandIn, stack[-1])
                 stack.append(call(stack.pop(), (args, keywords)))
             case "INST":
                 stack.append(call(named(arg.replace(" ", ".")), tuple(since_mark())))
+                limits.take(copied(stack[-1]))
             case "OBJ":
                 function, *args = since_mark()
                 stack.append(call(function, tuple(args)))
+                limits.take(copied(stack[-1]))
             case "BUILD":
                 state = stack.pop()
-                target = build(stack.pop(), state)
-                stack.append(joblib_array(stream, target) if is_joblib(target) else target)
-                made += copied(stack[-1])
+                stack.append(build(stack.pop(), state))
+                if is_joblib(stack[-1]):
+                    inner = partial(unpickle, stream, allowed, storage, limits)
+                    stack[-1] = joblib_array(stream, stack[-1], inner)
+                limits.take(copied(stack[-1]))
             case "PROTO" | "STOP" | "FRAME":
                 pass
             case name:
                 raise CheckpointError(
                     f"its pickle has {name} at byte {position}, which weights never need"
                 )
-        if made > 4 * size:
-            raise CheckpointError("its pickle asks for more copies than the file has bytes")
     return stack.pop()
 
 
@@ -751,7 +768,9 @@ def finished(value):
 
 
 def copied(value):
-    """Return the bytes that a value has of its own."""
+    """Return the bytes that a value has of its own; an object may be one byte of a file."""
+    if isinstance(value, np.ndarray) and value.dtype.hasobject:
+        return value.size
     if isinstance(value, np.ndarray):
         return value.nbytes if value.flags.owndata else 0
     return len(value) if isinstance(value, str | bytes | bytearray) else 0
@@ -803,6 +822,8 @@ def build(target, state):
                 target.built = np.dtype(code).newbyteorder(order)
         case "numpy.ndarray", tuple(), (_, tuple(shape), np.dtype() as dtype, fortran, raw):
             target.built = numpy_array(raw, dtype, shape, "F" if fortran else "C")
+        case "numpy.ndarray", tuple(), (_, tuple(shape), dtype, _, list(raw)) if is_object(dtype):
+            target.built = object_array(raw, shape)
     return finished(target)
 
 
@@ -811,15 +832,41 @@ def is_joblib(target):
     return getattr(target, "name", "") == "joblib.numpy_pickle.NumpyArrayWrapper"
 
 
-def joblib_array(stream, target):
-    """Return the array whose numbers stand in the middle of a pickle, as joblib writes it."""
+def joblib_array(stream, target, inner):
+    """Return the array whose numbers stand in the middle of a pickle, as joblib writes it.
+
+    One of objects is a pickle of its own there, which inner reads.
+    """
     dtype, shape, order = (target.kept_state.get(key) for key in ("dtype", "shape", "order"))
+    if is_object(dtype):
+        target.built = inner()
+        return target.built
     check_is(np.dtype, dtype)
     if target.kept_state.get("numpy_array_alignment_bytes"):
         stream.read(stream.read(1)[0])  # so many bytes let the numbers begin at an even place
     count = math.prod(shape) * dtype.itemsize
     target.built = numpy_array(stream.read(max(count, 0)), dtype, shape, order)
     return target.built
+
+
+def is_object(dtype):
+    """Return whether a stand-in is NumPy's dtype of objects."""
+    match dtype:
+        case StandIn(name="numpy.dtype", kept_args=("O" | "O4" | "O8", *_)):
+            return True
+    return False
+
+
+def object_array(elements, shape):
+    """Return an array of objects: plain values, arrays, stand-ins."""
+    fits = len(shape) <= 32 and all(type(n) is int and n >= 0 for n in shape)
+    if not fits or math.prod(shape) != len(elements):
+        raise CheckpointError(f"an array of objects does not fit its {len(elements)} elements")
+    found = np.empty(shape, object)
+    flat = found.reshape(-1)
+    for i, element in enumerate(with_arrays(elements)):
+        flat[i] = element
+    return found
 
 
 def as_key(value):

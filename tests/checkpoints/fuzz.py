@@ -153,7 +153,7 @@ def kept(*names):
 def pickles():
     """Return plain pickles of arrays, one of them by joblib."""
     plain = {name: data for name, data in of_torch().items() if name.startswith("pickle")}
-    return plain | kept("arrays.joblib")()
+    return plain | kept("arrays.joblib", "objects.joblib")()
 
 
 # What reads a format, and the function that returns files of it

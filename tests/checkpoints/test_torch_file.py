@@ -469,7 +469,7 @@ def test_arrays_of_python_2(path):
 @pytest.mark.parametrize("protocol", range(6))
 def test_what_else_numpy_pickles_stands_in(path, protocol):
     record = np.zeros(2, [("a", "f4"), ("b", "i2")])
-    given = [np.array([None, "a"], object), record, record[0], np.datetime64("2026-01-02")]
+    given = [np.array([], [("a", object)]), record, record[0], np.datetime64("2026-01-02")]
     given += [np.ma.array([1, 2]), np.dtype("M8[s]"), np.array(["2026-01-02"], "M8[D]"), slice(3)]
     write(path, pickle.dumps([*given, np.ones(3)], protocol))
     *rest, last = load_torch(path)
@@ -748,6 +748,7 @@ HARM = {
     "list build": b"cbuiltins\nlist\n(cbuiltins\nmap\n(cposix\nmkdir\n(S'harmed'\nltRtR",
     "protocol 5": pickle.dumps(Harm(), 5)[2:-1],
     "protocol 0": pickle.dumps(Harm(), 0)[:-1],
+    "array of objects": pickle.dumps(np.array([None, [Harm()]], object), 2)[2:-1],
 }
 
 
@@ -941,6 +942,11 @@ def test_a_small_pickle_can_not_ask_for_large_copies(path, monkeypatch):
     refused(path, pickled(raw + b"0cnumpy._core.multiarray\nscalar\nh\x61h\x60\x86R" * 3000), asked)
     array = b"0cnumpy._core.numeric\n_frombuffer\n(h\x60h\x61)tR"
     refused(path, pickled(raw + array * 3000), asked)
+    refused(path, pickled(text + b"0(c_codecs\nencode\nh\x60o" * 3000), asked)
+    refused(path, pickled(text + b"0(h\x60i_codecs\nencode\n" * 3000), asked)
+    head = b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85U\1btR"
+    state = b"(K\1M\x10'\x85" + OBJECTS + b"\x89](" + b"N" * 10_000 + b"etq\x62"
+    refused(path, pickled(state + (b"0" + head + b"h\x62b") * 3000), asked)
     refused(path, pickled(b"(" + b"N" * 17 + b"tq\0ctorch\nSize\nh\0R"), "a function with 17")
     refused(path, pickled(text + b"h\0\x93"), "it needs a name of 20001 letters$")
     monkeypatch.setattr(torch_file, "MAX_STEPS", 50)
@@ -1201,9 +1207,92 @@ def pickled_array(told, padding, dtype=b"cnumpy\ndtype\nX\2\0\0\0f4\x85R(K\3X\1\
     return b"\x80\3}X\1\0\0\0w" + wrapper + padding + np.array([1, 2], "<f4").tobytes() + b"s."
 
 
-def test_what_joblib_pickles_apart_is_refused(path):
-    data = pickled_array(b"", b"", b"cnumpy\ndtype\nX\2\0\0\0O8\x85R(K\3X\1\0\0\0|NNNtb")
-    refused(path, data, "puts a StandIn where")
+OBJECTS = b"cnumpy\ndtype\nX\2\0\0\0O8\x85R(K\3X\1\0\0\0|NNNtb"  # the dtype
+
+
+def nested_in_joblib(*pickles):
+    """Return a file of joblib whose arrays of objects are these pickles."""
+    begin, end = b"\x80\3}X\1\0\0\0w", np.array([1, 2], "<f4").tobytes() + b"s."
+    one = pickled_array(b"", b"", OBJECTS).removeprefix(begin).removesuffix(end)
+    return b"\x80\3](" + b"".join(one + inner for inner in pickles) + b"e."
+
+
+def test_what_joblib_pickles_apart_is_read(path):
+    found = of_joblib(path, (ROOT / "tests/checkpoints/data/objects.joblib").read_bytes())
+    assert (found["classes"].tolist(), found["classes"].dtype) == (["cat", "dog"], object)
+    assert found["w"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    rows = found["rows"]
+    assert (rows.shape, rows[0].tolist()) == ((3, 2), ["cat", 3])
+    assert (rows[1, 0], rows[1, 1].tolist()) == (None, [0, 1, 2])
+    assert rows[2, 0].name == "argparse.Namespace"
+    assert rows[2, 0].state == {"rate": 0.5}
+    assert [one.tolist() for one in rows[2, 1]] == [[1, 1], 2.5]
+    assert found["last"].tolist() == [7, 8]
+
+
+@pytest.mark.usefixtures("harmless")
+def test_no_payload_is_executed_in_what_joblib_pickles_apart(path):
+    write(path, nested_in_joblib(b"\x80\2" + HARM["reduce"] + b"."))
+    assert str(load_torch(path)) == "[a pickled posix.mkdir, not rebuilt]"
+
+
+def test_pickles_within_a_pickle_share_its_limits(path, monkeypatch):
+    inner = part("x" * 10_000) + b"q\x60" + b"0c_codecs\nencode\nh\x60\x85R" * 3
+    write(path, nested_in_joblib(*[pickled(inner)] * 4))
+    assert [len(one) for one in load_torch(path)] == [10_000] * 4
+    encoded = part("x" * 10_000) + b"q\x60" + b"0c_codecs\nencode\nh\x60\x85R" * 7
+    refused(path, nested_in_joblib(*[pickled(encoded)] * 4), "asks for more copies")
+    deep = pickled(b"N")
+    for _ in range(3000):
+        deep = nested_in_joblib(deep)
+    refused(path, deep, DAMAGED)
+    monkeypatch.setattr(torch_file, "MAX_STEPS", 200)
+    many = nested_in_joblib(*[pickled(b"N" + b"0N" * 40)] * 2)
+    refused(path, many, "has more than 200 instructions$")
+
+
+OBJECT_ARRAYS = {
+    "plain": np.array([["cat", 3], [None, b"a"], [1j, 0.5]], object),
+    "fortran": np.asfortranarray(np.array([["cat", 3], [None, 2**70]], object)),
+    "empty": np.empty((0, 2), object),
+    "scalar": np.array(None, object),
+    "short in the file": np.full(10_000, None),
+    "nested": np.array([np.array([1, None], object), [1, (2, "b")], {"k": 5}], object),
+}
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("kind", OBJECT_ARRAYS)
+def test_arrays_of_objects(path, kind, protocol):
+    given = OBJECT_ARRAYS[kind]
+    write(path, pickle.dumps({"a": given, "again": [given]}, protocol))
+    ours = load_torch(path)
+    assert (ours["a"].dtype, ours["a"].shape) == (object, given.shape)
+    assert str(ours["a"].tolist()) == str(given.tolist())
+    assert ours["a"] is ours["again"][0]
+
+
+@CONTAINERS
+def test_tensors_in_an_array_of_objects_are_read(path, zipped):
+    given = np.empty(3, object)
+    whole, half = torch.arange(3.0), torch.arange(3).bfloat16()
+    given[:] = [[whole, half], (1, (half,)), {"k": half}]
+    torch.save({"a": given}, path, _use_new_zipfile_serialization=zipped)
+    both, (_, (inner,)), by_name = load_torch(path)["a"]
+    for array in (*both, inner, by_name["k"]):
+        np.testing.assert_array_equal(array, np.arange(3, dtype=np.float32), strict=True)
+
+
+@pytest.mark.parametrize(
+    "shape", ["K\3\x85", "K\xff\x85", "(Nt", "(J\xff\xff\xff\xffJ\xfe\xff\xff\xfft"]
+)
+def test_an_array_of_objects_that_lies(path, shape):
+    head = b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85U\1btR"
+    state = b"(K\1" + shape.encode("latin-1") + OBJECTS + b"\x89" + part([1, 2]) + b"tb"
+    refused(path, pickled(head + state), "an array of objects does not fit its 2 elements$")
+    many = b"(" + b"K\1" * 33 + b"t"
+    state = b"(K\1" + many + OBJECTS + b"\x89" + part([1]) + b"tb"
+    refused(path, pickled(head + state), "an array of objects does not fit its 1 elements$")
 
 
 def test_a_file_of_joblib_cut_off_at_every_byte(path):

@@ -27,7 +27,7 @@ const typeName = (value) => {
   if (value instanceof Map) return "LazyDict";
   if (Array.isArray(value)) return value instanceof Tuple ? "tuple" : "list";
   if (value instanceof Uint8Array) return "bytes";
-  if (value instanceof Stored) return rules.later.includes(value.dtype) ? "Stored" : "ndarray";
+  if (value instanceof Stored) return "tensor";
   return { boolean: "bool", number: "int", bigint: "int", string: "str" }[typeof value] ?? value.constructor.name;
 };
 const tupled = (items) => `(${items.join(", ")}${items.length === 1 ? "," : ""})`;
