@@ -351,6 +351,8 @@ def summary(value):
         return "an optimizer's state" if "param_groups" in value else f"dict of {len(value)}"
     if isinstance(value, list | tuple):
         return f"{type(value).__name__} of {len(value)}"
+    if isinstance(value, np.dtype):
+        return f"dtype {value.names[0] if value.names else value}"
     kind = type(value).__name__
     if isinstance(value, str):
         return f"{kind} {value[:40]!r}"

@@ -298,6 +298,8 @@ def test_arrays_beside_a_state_dict_are_none_themselves(beside, found):
         ({"a": np.ones(2), 1: "a"}, "state['a']  array (2,)\nstate[1]  str 'a'"),
         ({"a": 1}, "state['a']  int 1"),
         (None, "state  NoneType"),
+        (np.dtype("f2"), "state  dtype float16"),
+        (np.dtype([("bfloat16", np.uint16)]), "state  dtype bfloat16"),
     ],
 )
 def test_no_state_dict(state, besides):

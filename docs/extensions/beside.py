@@ -2,7 +2,8 @@
 
 Whichever builder made the pages, this reads the sources: it writes the downloads, each page as
 Markdown, llms.txt, robots.txt and the sitemap, and gives each page its languages, what a screen
-reader is told and its policy. Scripts are served without margins and lines of comment.
+reader is told and its policy. Scripts are served without margins and lines of comment, but with
+their licence, a /*! comment */.
 
     python -m docs.extensions.beside site    with SITE_URL in the environment, as for mkdocs
 """
@@ -19,7 +20,7 @@ from docs.extensions.plain import address, listing, plain
 from docs.extensions.policy import with_policy
 from docs.extensions.spoken import spoken
 
-MARGIN = re.compile(r"\n\s*(?://.*\n\s*)*")  # the first line, which may be a licence, has none
+MARGIN = re.compile(r"(?:^|\n)\s*(?://.*\n\s*)*")
 
 
 def write(site, url="", policy=True):

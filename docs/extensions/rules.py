@@ -1,6 +1,8 @@
 """The rules of ``describe`` and of ``load`` as data for the inspector, calculator and finder."""
 
+import ast
 import functools
+import inspect
 import pickletools
 
 import numpy as np
@@ -10,9 +12,11 @@ from snippets.checkpoints import (
     exported_file,
     gguf_blocks,
     gguf_file,
+    inside,
     npz,
     paddle_file,
     safetensors_file,
+    sharded,
     torch_file,
     torchscript_file,
 )
@@ -74,10 +78,11 @@ def of_files():
         kind: [label, per, size, label in gguf_blocks.CONVERT]
         for kind, (label, per, size) in gguf_file.TYPES.items()
     }
+    builders = {name: builder(name, made) for name, made in torch_file.BUILDERS.items()}
     plain = {name: np.dtype(code).name for name, code in safetensors_file.DTYPES.items()}
     return {
         "others": [[where, text(magic), *said] for where, magic, *said in checkpoints.OTHERS],
-        "texts": [[text(start), *said] for start, *said in checkpoints.TEXTS],
+        "texts": [[0, text(start), *said] for start, *said in checkpoints.TEXTS],
         "json": checkpoints.JSON,
         "section": checkpoints.SECTION,
         "table": text(checkpoints.TABLE),
@@ -95,12 +100,12 @@ def of_files():
         "exported_config": exported_file.CONFIG,
         "exported_dtypes": exported_file.DTYPES,
         "exported_weights": exported_file.WEIGHTS,
-        "opcodes": {op.code: op.name for op in pickletools.opcodes},
+        "opcodes": {op.code: [op.name, op.arg and op.arg.name] for op in pickletools.opcodes},
+        "pushed": sorted(torch_file.PUSHED),
+        "builders": builders,
         "max_steps": torch_file.MAX_STEPS,
         "max_inflation": torch_file.MAX_INFLATION,
         "small": torch_file.SMALL,
-        "storages": torch_file.STORAGES,
-        "dtypes": list(dict.fromkeys(torch_file.PLAIN)),
         "later": list(torch_file.CONVERT),
         "safetensors": plain | safetensors_file.LATER,
         "packed": safetensors_file.PACKED,
@@ -108,8 +113,62 @@ def of_files():
         "npz_ratio": npz.RATIO,
         "npz_anyway": npz.ANYWAY,
         "gguf_types": types,
+        "gguf_values": gguf_file.VALUES,
         "gguf_plain": {kind: np.dtype(code).name for kind, code in gguf_file.PLAIN.items()},
+        "sentences": list(
+            dict.fromkeys(one for module in READERS for one in Sentences(module).found)
+        ),
     }
+
+
+READERS = [
+    checkpoints,
+    exported_file,
+    gguf_file,
+    inside,
+    npz,
+    safetensors_file,
+    sharded,
+    torch_file,
+    torchscript_file,
+]
+
+
+def builder(name, made):
+    """Return which dtype or function stands for a name in a pickle; a lambda by that name."""
+    if isinstance(made, np.dtype):
+        return torch_file.name_of(made)
+    return name.rpartition(".")[2] if made.__name__ == "<lambda>" else made.__name__
+
+
+class Sentences(ast.NodeVisitor):
+    """What a reader says of files: its strings, {!r} or {} where a value goes."""
+
+    def __init__(self, module):
+        self.found = []
+        for node in ast.parse(inspect.getsource(module)).body:
+            if isinstance(node, ast.FunctionDef):
+                self.visit(node)
+
+    def visit_Expr(self, node):
+        """Leave out docstrings."""
+
+    def visit_Constant(self, node):
+        """Take a string of several words."""
+        if isinstance(node.value, str) and node.value.count(" ") > 1:
+            self.found.append(node.value)
+
+    def visit_JoinedStr(self, node):
+        """Take an f-string, without the path that it begins with."""
+        parts = [
+            part.value
+            if isinstance(part, ast.Constant)
+            else "{!r}"
+            if part.conversion > 0
+            else "{}"
+            for part in node.values
+        ]
+        self.found.append("".join(parts).removeprefix("{}: "))
 
 
 def text(raw):

@@ -45,6 +45,7 @@ __all__ = [
 
 # (where, the bytes there, what the file is, what to do)
 SECTION = 'as "Keras and TensorFlow" of the page "Load a .pth without torch" does'
+BEFORE = "PyTorch before 0.1.10 saved such files itself"
 OTHERS = [
     (0, b"\x89HDF\r\n\x1a\n", "HDF5, as Keras writes .h5", f"read it with h5py, {SECTION}"),
     (0, b"\x93NUMPY", "a single array, .npy", "read it with np.load(path)"),
@@ -62,6 +63,7 @@ OTHERS = [
     (0, b"\4\0\0\0\1\0\0\0\3\0\0\0V 1", "a .t7 of Lua Torch", "read it with torchfile"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"),
     (0, b"Rar!\x1a\x07", "a RAR archive", "unpack it first"),
+    (257, b"ustar", "a tar archive", f"unpack it first; {BEFORE}"),
     (4, b"TFL3", "a TensorFlow Lite model", "it has no state_dict"),
     (4, b"ET12", "an ExecuTorch program", "load the checkpoint that it was made from"),
     (0, b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run git lfs pull"),
@@ -198,8 +200,6 @@ def recognised(head):
     for where, magic, what, cure in OTHERS:
         if head[where:].startswith(magic):
             return what, cure
-    if head[257:262] == b"ustar":
-        return "a tar archive", "unpack it first; PyTorch before 0.1.10 saved such files itself"
     text = as_text(head)
     for start, what, cure in TEXTS:
         if text.lower().startswith(start):

@@ -63,8 +63,10 @@ def read_members(file, size):
             raise ValueError(f"{before} bytes stand before its zip: several files in one?")
         total = sum(member.file_size for member in members)
         if total > max(RATIO * size, ANYWAY):
-            cure = "np.load reads it, if you trust where it comes from"
-            raise ValueError(f"its {size} bytes unpack to {total}: {cure}")
+            raise ValueError(
+                f"its {size} bytes unpack to {total}: np.load reads it, if you trust where it "
+                "comes from"
+            )
         arrays = {}
         for member in members:
             name = member.filename.removesuffix(".npy")
@@ -88,8 +90,10 @@ def read_array(name, file, size):
         warnings.simplefilter("ignore")  # about headers that Python 2 wrote
         shape, fortran, dtype = HEADERS[version](file)
     if dtype.hasobject:
-        cure = "save numbers, one array a name, np.savez(path, **state)"
-        raise ValueError(f"{name!r} holds Python objects, and unpickling can run code: {cure}")
+        raise ValueError(
+            f"{name!r} holds Python objects, and unpickling can run code: save numbers, one array "
+            "a name, np.savez(path, **state)"
+        )
     left = size - file.tell()
     fits = min(shape, default=0) >= 0 and math.prod(shape) * dtype.itemsize == left
     if not fits or not dtype.itemsize:

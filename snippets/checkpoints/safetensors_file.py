@@ -187,8 +187,10 @@ def check_layout(header, size):
             code = DTYPES.get(entry["dtype"], "u1")
             wanted = math.prod(entry["shape"]) * np.dtype(code).itemsize
             if stop - begin != wanted:
-                what = f"{entry['dtype']} of shape {entry['shape']}"
-                raise ValueError(f"{name!r}, {what}, needs {wanted} bytes, not {stop - begin}")
+                raise ValueError(
+                    f"{name!r}, {entry['dtype']} of shape {entry['shape']}, needs {wanted} bytes, "
+                    f"not {stop - begin}"
+                )
         end = stop
     if end != size:
         raise ValueError(f"it describes {end} bytes of data, but the file has {size}")

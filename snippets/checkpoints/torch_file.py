@@ -384,7 +384,7 @@ def zip_members(file, data):
             if end > archive.start_dir:
                 raise CheckpointError(f"{entry.filename!r} ends beyond the zip's last member")
             if entry.filename in found:
-                raise CheckpointError(f"{entry.filename!r} is there twice")
+                raise CheckpointError(f"{entry.filename!r} is in the zip twice")
             found[entry.filename] = start, entry
     inflated = sum(entry.file_size for _, entry in found.values() if entry.compress_type)
     if inflated > MAX_INFLATION * len(data):
@@ -527,7 +527,7 @@ class Storage(Stored):
     def __init__(self, raw, dtype, order):
         self.told, self.order, self.made = dtype, order, {}
         self.numbers = raw_numbers(raw, dtype, order)
-        super().__init__(self.numbers.shape, (dtype.names or [dtype.name])[0], raw, None)
+        super().__init__(self.numbers.shape, name_of(dtype), raw, None)
 
     def read(self):
         """Return the numbers of a storage that was saved by itself."""
@@ -546,7 +546,7 @@ def storage_id(saved_id):
 def raw_numbers(raw, dtype, order):
     """Return bytes as numbers, a window on them."""
     if raw.size % dtype.itemsize:
-        raise CheckpointError(f"{raw.size} bytes are no whole number of {dtype}")
+        raise CheckpointError(f"{raw.size} bytes are no whole number of {name_of(dtype)}")
     if dtype.names:  # bits, which as_tensor knows how to convert
         return raw.view(dtype[0].newbyteorder(order))
     return raw.view(dtype.newbyteorder(order))
@@ -560,9 +560,16 @@ def as_tensor(numbers, dtype):
 def check_storage(storage, dtype, key, count):
     """Return the storage, if it is what the pickle says."""
     if (storage.told, *storage.shape) != (dtype, count):
-        given = f"{storage.shape[0]} of {storage.told}"
-        raise CheckpointError(f"storage {key!r} has {given}, the pickle says {count} of {dtype}")
+        raise CheckpointError(
+            f"storage {key!r} has {storage.shape[0]} of {storage.dtype}, the pickle says {count} "
+            f"of {name_of(dtype)}"
+        )
     return storage
+
+
+def name_of(dtype):
+    """Return the name of a dtype, also of one that NumPy has not."""
+    return (dtype.names or [dtype.name])[0]
 
 
 def rebuild_tensor(storage, offset, shape, stride, _grad=None, _hooks=None, flags=None):
@@ -795,6 +802,7 @@ def check_is(kinds, value):
     """Refuse a value of another type."""
     if not isinstance(value, kinds):
         what = "tensor" if isinstance(value, np.ndarray | Stored) else type(value).__name__
+        what = "dtype" if isinstance(value, np.dtype) else what
         raise CheckpointError(f"its pickle puts a {what} where that makes no sense")
 
 

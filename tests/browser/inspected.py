@@ -146,7 +146,7 @@ def sound(torch, folder):
     save_safetensors(folder / "chain.safetensors", chain, bfloat16=["layers.1.weight"])
     with open(folder / "arrays.pkl", "wb") as file:
         pickle.dump({"fc.weight": np.ones((200, 30)), "fc.bias": np.ones(200), "n": 3}, file, 4)
-    for name in "llama.gguf", "blocks.gguf", "w.pdparams", "arrays.joblib":
+    for name in "llama.gguf", "blocks.gguf", "w.pdparams", "arrays.joblib", "objects.joblib":
         shutil.copy(DATA / name, folder)
     sharded = folder / "sharded"
     sharded.mkdir()

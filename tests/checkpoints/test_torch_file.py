@@ -809,7 +809,7 @@ HOOK = b"ctorch._tensor\n_rebuild_from_type_v2\n"
     ("body", "message"),
     [
         (HOOK + b"(" + part("mkdir") + b"ctorch\nTensor\n)}tR", "puts a str where"),
-        (b"ctorch\nfloat32\n)R", "puts a Float32DType where"),
+        (b"ctorch\nfloat32\n)R", "puts a dtype where"),
         (part("a") + b")R", "puts a str where"),
         (b"ccollections\nOrderedDict\n]R", "puts a list where"),
         (b"]}b", "puts a list where"),
@@ -1105,7 +1105,7 @@ def test_a_member_that_is_there_twice(path):
         warnings.simplefilter("ignore")
         for _ in range(2):
             archive.writestr("x/data.pkl", b"\x80\2N.")
-    refused(path, stream.getvalue(), "'x/data.pkl' is there twice")
+    refused(path, stream.getvalue(), "'x/data.pkl' is in the zip twice")
 
 
 def test_an_unknown_byte_order(path):

@@ -17,7 +17,8 @@ const summary = (value) => {
   if (value instanceof Map) return value.has("param_groups") ? "an optimizer's state" : `dict of ${value.size}`;
   if (Array.isArray(value)) return `${kind} of ${value.length}`;
   if (kind === "str") return `str ${repr([...value].slice(0, 40).join(""))}`;
-  if (kind === "StandIn") return repr(value);
+  if (kind === "StandIn" || kind === "tensor") return repr(value);
+  if (kind === "dtype") return `dtype ${value.name}`;
   return kind === "bool" || kind === "float" || (kind === "int" && value < 1e18 && value > -1e18) ? `${kind} ${repr(value)}` : kind;
 };
 
