@@ -179,6 +179,8 @@ def described(state, config):
             row["what"] = AVERAGED
         elif part.endswith("for"):
             row["what"] = f"{part} {escaped(weight)}"
+        elif EXPERTS in part:
+            row["what"] = part
         else:
             prefix, own, fits = owner[short[weight]]
             row |= meaning(prefix, own, fits)
@@ -661,20 +663,24 @@ def quantised(layers, clean):
     for prefix, (kind, own) in layers.items():
         stored = [clean.get(prefix + name, prefix + name) for name in own]
         start = stored[0].removesuffix(next(iter(own)))
-        weight, library = f"{start}weight", kind.library.split()[0]
-        shapes[weight] = kind.shape(own)
+        weight, library, shape = start + kind.weight, kind.library.split()[0], kind.shape(own)
         whose = library + ("'" if library.endswith("s") else "'s")
         said = [(kind.parts | kind.others)[name] for name in own]
         parts |= {
             name: (weight, f"{whose} {what} for") for name, what in zip(stored, said, strict=True)
         }
-        parts[stored[0]] = weight, f"{kind.library} of {shapes[weight]}, {said[0]}"
+        parts[stored[0]] = weight, f"{kind.library} of {shape}, {said[0]}"
+        if kind.weight:
+            shapes[weight] = shape
+        else:
+            parts[stored[0]] = weight, f"{kind.library} of {shape} {EXPERTS}, {said[0]}"
         if PACKED in own and (bias := getattr(own[PACKED][1], "shape", ())):
             shapes[f"{start}bias"] = tuple(bias)
         how.append({"name": weight, "kind": kind.library, "how": DEQUANTIZED})
     return parts, shapes, how
 
 
+EXPERTS = "(experts, out_features, in_features)"
 DEQUANTIZED = "in dequantized(state) of quantized.py, in float32"
 
 

@@ -232,14 +232,15 @@ def from_fp8(
         ``weight`` (out_features, in_features), float8 that ``load`` has made float32, and
         ``weight_scale_inv``, one number for each block, (out_features / rows, in_features /
         columns), rounded up; or one for the whole weight. In uint8 it is the exponent of a power
-        of 2, plus 127.
+        of 2, plus 127. Of experts in one tensor, ``gate_up_proj`` and ``gate_up_proj_scale_inv``
+        of a file, both begin with (experts, ...); there, one for each half of the rows will do.
     weight_block_size : (rows, columns)
         As in ``quantization_config`` of config.json.
 
     Returns
     -------
     ndarray
-        (out_features, in_features), float32.
+        (out_features, in_features), or (experts, out_features, in_features), float32.
 
     Raises
     ------
@@ -253,10 +254,10 @@ def from_fp8(
     """
     weight, scales = arrays_of(weights, "FP8", "weight", "weight_scale_inv")
     rows, columns = check_fp8(weight, scales, weight_block_size)
-    out_features, in_features = weight.shape
-    scales = from_e8m0(scales).reshape(-(-out_features // rows), -(-in_features // columns))
-    scales = np.repeat(scales, rows, axis=0)[:out_features]
-    scales = np.repeat(scales, columns, axis=1)[:, :in_features]  # (out_features, in_features)
+    out_features, in_features = weight.shape[-2:]
+    scales = from_e8m0(scales.reshape(1, 1) if scales.size == 1 else scales)
+    scales = np.repeat(scales, rows, axis=-2)[..., :out_features, :]
+    scales = np.repeat(scales, columns, axis=-1)[..., :in_features]  # (..., in_features)
     return weight * scales
 
 
@@ -271,7 +272,8 @@ def from_mxfp4(weights: Mapping[str, Any]) -> np.ndarray:
     weights : mapping of str to array
         ``_blocks`` (experts, out_features, in_features / 32, 16), uint8, and ``_scales``
         (experts, out_features, in_features / 32), uint8: ``gate_up_proj_blocks`` and
-        ``gate_up_proj_scales`` of a file, without what both begin with.
+        ``gate_up_proj_scales`` of a file, without what both begin with. OpenAI's own file has
+        ``mlp1_weight.blocks`` and ``mlp1_weight.scales``: ``blocks`` and ``scales`` will do.
 
     Returns
     -------
@@ -288,6 +290,7 @@ def from_mxfp4(weights: Mapping[str, Any]) -> np.ndarray:
     --------
     torch.nn.Linear : holds such a weight, of one expert.
     """
+    weights = {"_" + name.lstrip("._"): values for name, values in weights.items()}
     blocks, scales = arrays_of(weights, "MXFP4", "_blocks", "_scales")
     check_mxfp4(blocks, scales)
     places = np.stack([blocks & 15, blocks >> 4], axis=-1)  # (..., groups, 16, 2)
@@ -351,7 +354,8 @@ def dequantized(
     -------
     dict of str to array
         ``weight`` (out_features, in_features) in the place of the tensors of its layer, float32;
-        of MXFP4 ``gate_up_proj`` and ``down_proj``, (experts, out_features, in_features).
+        of experts in one tensor, ``gate_up_proj`` or ``mlp1_weight``, (experts, out_features,
+        in_features).
 
     See Also
     --------
@@ -454,12 +458,30 @@ def shape_of_fp8(own):
     match shapes(own, "weight", "weight_scale_inv"):
         case [[rows, columns], [] | [_] | [_, _]]:
             return rows, columns
+        case [[experts, rows, columns], [] | [_] | [_, _, _]]:
+            return experts, rows, columns
     return None
+
+
+def shape_of_fp8_experts(own):
+    """Return (experts, out_features, in_features), which are not packed."""
+    shape = shape_of_fp8(of_one_layer(own)) or ()
+    return shape if len(shape) == 3 else None
+
+
+def from_fp8_experts(own, **options):
+    """Return the weights of experts in one tensor, whose name has no end."""
+    return from_fp8(of_one_layer(own), **options)
+
+
+def of_one_layer(own):
+    """Return the tensors of experts under the names of a layer."""
+    return {f"weight{name}": values for name, values in own.items()}
 
 
 def shape_of_mxfp4(own):
     """Return (experts, out_features, in_features), of blocks of 16 bytes."""
-    match shapes(own, "_blocks", "_scales"):
+    match shapes(own, *own):
         case [[*rows, groups, 16], [*of_scales]] if of_scales == [*rows, groups] and rows:
             return *rows, 32 * groups
     return None
@@ -502,7 +524,9 @@ COMPRESSED = {
 }
 INT8 = {"weight": "a row at a time", "SCB": "largest magnitudes"}
 FP8 = {"weight": "a number a byte", "weight_scale_inv": "scales"}
+FP8_EXPERTS = {"": "a number a byte", "_scale_inv": "scales"}
 MXFP4 = {"_blocks": "packed along in_features", "_scales": "scales"}
+MXFP4_OPENAI = {".blocks": "packed along in_features", ".scales": "scales"}
 FOUR_BITS = {
     "weight": "two numbers a byte",
     "weight.absmax": "scales",
@@ -542,7 +566,16 @@ KINDS = [
         for code in ("nf4", "fp4")
     ],
     Kind("FP8", FP8, {"activation_scale": "scale of the inputs"}, shape_of_fp8, from_fp8),
+    Kind(
+        "FP8",
+        FP8_EXPERTS,
+        {"_activation_scale": "scale of the inputs"},
+        shape_of_fp8_experts,
+        from_fp8_experts,
+        weight="",
+    ),
     Kind("MXFP4", MXFP4, {}, shape_of_mxfp4, from_mxfp4, weight=""),
+    Kind("MXFP4", MXFP4_OPENAI, {}, shape_of_mxfp4, from_mxfp4, weight=""),
     Kind("PyTorch", {PACKED: "with its bias"}, OF_TORCH, shape_of_packed, from_packed_params),
     Kind("PyTorch", {"weight": "a quantised tensor"}, OF_TORCH, shape_of_qtensor, from_weight),
 ]
@@ -552,12 +585,12 @@ KINDS = [
 KNOWN_BY = re.compile(
     r"(|.*\.)(qweight|weight_packed|weight_scale_inv|SCB|weight\.absmax|_packed_params\.\w+)"
 )
-KNOWN_BLOCKS = re.compile(r"(.*)_blocks")
+KNOWN_EXPERTS = re.compile(r"(.*)([._]blocks|_scale_inv)")
 
 
 def quantised_layers(values):
     """Return {prefix: (Kind, {own name: value})} of the layers that a library quantised."""
-    known = [KNOWN_BY.fullmatch(name) or KNOWN_BLOCKS.fullmatch(name) for name in values]
+    known = [KNOWN_BY.fullmatch(name) or KNOWN_EXPERTS.fullmatch(name) for name in values]
     prefixes = [found[1] for found in known if found]
     prefixes += [name.removesuffix("weight") for name in values if is_qtensor(values[name])]
     return {prefix: fits for prefix in prefixes if (fits := kind_of(values, prefix))}
@@ -735,22 +768,31 @@ def check_int8(weight, largest, order):
 
 def check_fp8(weight, scales, block_size):
     """Refuse scales that are not one for each block; return the rows and columns of a block."""
-    check_matrix("weight", weight)
+    if weight.ndim != 3:
+        check_matrix("weight", weight)
     if weight.dtype.kind != "f":
         raise ValueError(
             f"weight has dtype {weight.dtype}: FP8 is float8, which load makes float32; was it read"
             " by another reader, as bytes?"
         )
+    *experts, out_features, in_features = weight.shape
     if scales.size == 1:
-        return weight.shape
+        return out_features, in_features
+
+    def grid(rows, columns):
+        return *experts, -(-out_features // rows), -(-in_features // columns)
+
     rows, columns = block_size
-    grid = -(-weight.shape[0] // rows), -(-weight.shape[1] // columns)
-    if scales.shape != grid:
-        raise ValueError(
-            f"weight has shape {weight.shape}, in blocks of {rows} by {columns} that is {grid},"
-            f" but weight_scale_inv {scales.shape}: is weight_block_size of config.json another?"
-        )
-    return rows, columns
+    # Of experts, the gate and what it opens may have one scale each.
+    halves = [(out_features, in_features), (max(out_features // 2, 1), in_features)]
+    for block in [(rows, columns), *halves] if experts else [(rows, columns)]:
+        if scales.shape == grid(*block):
+            return block
+    raise ValueError(
+        f"weight has shape {weight.shape}, in blocks of {rows} by {columns} that is"
+        f" {grid(rows, columns)}, but weight_scale_inv {scales.shape}: is weight_block_size of"
+        " config.json another?"
+    )
 
 
 def check_mxfp4(blocks, scales):

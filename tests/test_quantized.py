@@ -13,6 +13,7 @@ import pytest
 
 from snippets import quantized
 from snippets.checkpoints import StandIn, load_torch
+from snippets.checkpoints.lazy import LazyDict, as_aligned
 from snippets.describe import facts
 from snippets.quantized import (
     dequantized,
@@ -342,6 +343,66 @@ def test_the_experts_keep_their_names():
     found = dequantized(given | bias)
     assert list(found) == ["mlp.experts.gate_up_proj", "mlp.experts.gate_up_proj_bias"]
     assert same(found["mlp.experts.gate_up_proj"], LAYERS["MXFP4"])
+    ((told,),) = [facts(given)["states"]]
+    first, second = told["tensors"]
+    told_of = "MXFP4 of (3, 7, 64) (experts, out_features, in_features), packed along in_features"
+    assert first["what"] == told_of
+    assert second["what"] == "MXFP4's scales for mlp.experts.gate_up_proj"
+    assert [one["name"] for one in told["computed"]] == ["mlp.experts.gate_up_proj"]
+
+
+def test_the_names_of_openai():
+    start = "block.0.mlp.mlp1_weight"
+    given = {f"{start}.{name[1:]}": part for name, part in stored("MXFP4").items()}
+    found = dequantized(given | {"block.0.mlp.mlp1_bias": np.ones((3, 7))})
+    assert list(found) == [start, "block.0.mlp.mlp1_bias"]
+    assert found.stored(start).shape == (3, 7, 64)
+    assert same(found[start], LAYERS["MXFP4"])
+    assert same(from_mxfp4(under(given, start)), LAYERS["MXFP4"])
+    (told,) = facts(given)["states"]
+    assert told["tensors"][0]["what"].startswith("MXFP4 of (3, 7, 64) (experts, ")
+    assert told["tensors"][1]["what"] == f"MXFP4's scales for {start}"
+
+
+@pytest.mark.parametrize("kind", ["blocks", "halves"])
+def test_experts_of_fp8_in_one_tensor(kind):
+    """As transformers' FP8Experts has them."""
+    layer, name = f"FP8, experts, {kind}", "mlp.experts.gate_up_proj"
+    given = {part.replace("weight", name): values for part, values in stored(layer).items()}
+    assert list(given) == [name, f"{name}_scale_inv"]
+    more = {f"{name}_activation_scale": np.ones(2), "mlp.experts.down_proj": np.ones((2, 3, 4))}
+    found = dequantized(given | more)
+    assert list(found) == [name, "mlp.experts.down_proj"]
+    assert found.stored(name).shape == (2, 384, 256)
+    assert same(found[name], LAYERS[layer])
+    (told,) = facts(given | more)["states"]
+    whats = [row["what"] for row in told["tensors"][:3]]
+    assert whats == [
+        "FP8 of (2, 384, 256) (experts, out_features, in_features), a number a byte",
+        f"FP8's scales for {name}",
+        f"FP8's scale of the inputs for {name}",
+    ]
+
+
+def test_experts_of_fp8_in_small_blocks():
+    given = {"x": RNG.standard_normal((2, 5, 7)), "x_scale_inv": RNG.random((2, 2, 3))}
+    given = {name: values.astype(np.float32) for name, values in given.items()}
+    found = dequantized(given, weight_block_size=(3, 3))["x"]
+    scales = given["x_scale_inv"].repeat(3, 1)[:, :5].repeat(3, 2)[:, :, :7]
+    assert same(found, given["x"] * scales)
+    one = np.array([2, 3], np.float32).reshape(2, 1, 1)
+    assert same(from_fp8({"weight": given["x"], "weight_scale_inv": one}), given["x"] * one)
+    whole = {"weight": given["x"], "weight_scale_inv": np.full((1, 1), 2, np.float32)}
+    assert same(from_fp8(whole), given["x"] * np.float32(2))
+
+
+def test_a_shape_at_an_odd_place_of_the_file_is_read():
+    layer = "compressed-tensors, 4 bits, group, symmetric"
+    state = stored(layer)
+    odd = np.frombuffer(b" " + state["weight_shape"].tobytes(), np.uint8)[1:].view(np.int64)
+    assert not odd.flags.aligned
+    found = dequantized(LazyDict(state | {"weight_shape": as_aligned(odd)}))
+    assert same(found["weight"], LAYERS[layer])
 
 
 def test_scales_in_bfloat16_are_read_with_the_weight(tmp_path):
@@ -382,6 +443,9 @@ def test_describe_tells_the_bytes_that_are_stored():
         {"weight": np.ones(3, np.int8), "SCB": np.ones(3)},
         {"weight": np.ones(3), "weight_scale_inv": np.ones(3)},
         {"weight": np.ones((3, 2)), "weight_scale_inv": "text"},
+        {"down": np.ones((3, 2)), "down_scale_inv": np.ones((1, 1, 1))},
+        {"down": np.ones((3, 2, 4)), "down_scale_inv": np.ones((1, 1))},
+        {"down.blocks": np.ones((3, 1, 16)), "down.scales": np.ones((3, 2))},
         {"down_blocks": np.ones((3, 1, 16)), "down_scales": np.ones((3, 2))},
         {"down_blocks": np.ones((3, 1, 8)), "down_scales": np.ones((3, 1))},
         {"down_blocks": np.ones((1, 16)), "down_scales": np.ones(1)},
@@ -480,6 +544,11 @@ REFUSED = [
         "weight has shape (384, 256), in blocks of 128 by 128 that is (3, 2), but weight_scale_inv"
         " (2, 3): is weight_block_size of config.json another?",
     ),
+    (
+        from_fp8,
+        {"weight": np.ones((2, 1, 300)), "weight_scale_inv": np.ones((2, 3, 1))},
+        "weight has shape (2, 1, 300), in blocks of 128 by 128 that is (2, 1, 3), but weight_scale",
+    ),
     (from_mxfp4, {"_scales": MXFP4["_scales"]}, "no _blocks, which MXFP4 stores, in ['_scales']"),
     (from_mxfp4, MXFP4 | {"_blocks": MXFP4["_blocks"][..., :8]}, "_blocks has shape (3, 7, 2, 8)"),
     (from_mxfp4, MXFP4 | {"_scales": np.ones((3, 7, 2))}, "_scales (3, 7, 2) and float64: MXFP4"),
@@ -549,7 +618,9 @@ def test_the_module_as_it_is_is_right():
         ("[pairs.ravel() >> 4, pairs.ravel() & 15]", "[pairs.ravel() & 15, pairs.ravel() >> 4]"),
         ('said["nested_blocksize"])\n        absmax', 'said["blocksize"])\n        absmax'),
         ('+ np.float32(said["nested_offset"])', "+ 0"),
-        ("rows, axis=0)[:out_features]", "rows, axis=0)[:out_features][::-1]"),
+        ("[..., :out_features, :]", "[..., :out_features, :][..., ::-1, :]"),
+        ("max(out_features // 2, 1)", "max(out_features // 3, 1)"),
+        ("[(rows, columns), *halves]", "[(rows, columns)]"),
         ("return weight * scales", "return weight / scales"),
         ("[blocks & 15, blocks >> 4]", "[blocks >> 4, blocks & 15]"),
         ("2.0 ** (n - 127)", "2.0 ** (n - 128)"),

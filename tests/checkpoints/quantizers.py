@@ -112,6 +112,21 @@ def fp8():
         yield f"FP8, {scale_fmt}", {name: part.float() for name, part in stored.items()}, theirs
 
 
+def fp8_experts():
+    """Yield experts in one tensor: a scale for each block, and for each half of the rows."""
+    from transformers.integrations.finegrained_fp8 import Fp8Dequantize, Fp8Quantize
+
+    for kind, size in (("blocks", (128, 128)), ("halves", (192, 256))):
+        config = types.SimpleNamespace(weight_block_size=size, scale_fmt="float")
+        library = types.SimpleNamespace(quantization_config=config)
+        weight = torch.randn(251).repeat(784)[: 2 * 384 * 256].reshape(2, 384, 256)
+        weight *= torch.rand(2, 6, 1).repeat_interleave(64, 1)
+        stored = Fp8Quantize(library).convert({"gate_up_proj": weight})
+        theirs = Fp8Dequantize(library)._dequantize_one(*stored.values(), torch.float32)
+        stored = {name.replace("gate_up_proj", "weight"): part for name, part in stored.items()}
+        yield f"FP8, experts, {kind}", {n: part.float() for n, part in stored.items()}, theirs
+
+
 def mxfp4():
     """Yield experts of GPT-OSS, whose (in, out) is turned round."""
     from transformers.integrations.mxfp4 import convert_moe_packed_tensors
