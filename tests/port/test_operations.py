@@ -96,6 +96,11 @@ MORE = [
     "F.grid_sample(image, grid, 'nearest', 'border', True)",
     "x.topk(2, largest=False)",
     "torch.instance_norm(image, u, v, mean, var, False, 0.1, 1e-5, False)",
+    "x ** 3",
+    "x ** 4.0",
+    "p ** 0.5",
+    "p ** -0.5",
+    "p ** 1.5",
 ]
 
 

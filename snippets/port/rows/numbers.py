@@ -52,6 +52,13 @@ def combined(sign):
     return row
 
 
+def power(call):
+    """Return x to a power of one number. NumPy is slow at those but 2."""
+    texts = {3: "self ** 2 * self", 4: "(self ** 2) ** 2", 0.5: "np.sqrt(self)"}
+    texts[-0.5] = "1 / np.sqrt(self)"
+    return f"self, exponent: {texts.get(call.get('exponent'), 'self ** exponent')}"
+
+
 def sought(boundaries, x):
     """Return the row of where numbers belong between boundaries."""
 
@@ -120,7 +127,7 @@ NUMBERS = {
     **both("remainder", "x % {}", "self, other: self % other"),
     **both("fmod", "torch.fmod(x, {})", "self, other: np.fmod(self, other)"),
     "aten.pow.Tensor_Tensor": ("p ** y", "self, exponent: self ** exponent"),
-    "aten.pow.Tensor_Scalar": ("x ** 2", "self, exponent: self ** exponent"),
+    "aten.pow.Tensor_Scalar": ("x ** 2", power),
     "aten.pow.Scalar": ("2 ** x", "self, exponent: self ** exponent"),
     **both("eq", "x == {}", "self, other: self == other"),
     **both("ne", "x != {}", "self, other: self != other"),
