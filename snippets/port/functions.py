@@ -1,21 +1,22 @@
 """Lines become functions: one for each module class, which its modules share."""
 
 import ast
-import cmath
 import collections
 import copy
 import itertools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .constants import fold, without_zeros
 from .graph import Called, refs
 from .layout import WIDTH
-from .lines import call, paths, recipes, text_of, tree_of, values_in
+from .lines import call, is_call, paths, recipes, text_of, tree_of, values_in
 from .loops import stepped
 from .names import TAKEN, Finished, Names, level, wanted
 from .ranges import Merged, given_as_they_are, simplify
+from .rewritten import norms, products
 from .run import Line, Renamed
+from .shared import shared
 
 SOME = "a_longer_name"  # as long as names are, the longer ones
 
@@ -33,6 +34,10 @@ class Function:
         The shapes of what each statement makes, none where they say nothing.
     results : tuple of str
         The names of what it returns.
+    kind : str
+        Its name without a number: that of its class.
+    defaults : dict
+        Those of its parameters that have one.
     """
 
     name: str
@@ -40,6 +45,8 @@ class Function:
     body: list
     shapes: list
     results: tuple = ()
+    kind: str = ""
+    defaults: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -119,9 +126,11 @@ class Writer:
         without_zeros(ran.lines)
         simplify(ran)
         fold(ran)
+        self.output = Renamed(ran.alias).visit(tree_of(graph.output))
+        products(ran.lines, ran.known, values_in(self.output))
+        norms(ran.lines, self.keys, graph.arrays)
         for line in ran.lines:
             line.tree = Merged(ran.known).visit(line.tree)
-        self.output = Renamed(ran.alias).visit(tree_of(graph.output))
         self.lines = given_as_they_are(alive(ran.lines, values_in(self.output)))
         self.last = {}
         for i, line in enumerate(self.lines):
@@ -150,7 +159,9 @@ class Writer:
         )
         params = ["w", *parameters(self.graph.inputs)]
         main = Function("forward", params, body, shapes)
-        return [main, *(self.functions[name] for name in reached(main, self.functions))]
+        functions = shared([main, *self.functions.values()], anonymous)
+        known = {function.name: function for function in functions[1:]}
+        return numbered([main, *(known[name] for name in reached(main, known))])
 
     def leaves(self):
         """Yield (value, its name, where it is in the arguments) of each array that is given."""
@@ -230,7 +241,7 @@ class Writer:
             v for v in read
             if v[0] == "$" and not any(v[1:] in known[p].shape for p in params if p in known)
         ]  # fmt: skip
-        names = Names({}, {*recipes(), *self.functions})
+        names = Names({}, {*recipes(), *self.functions}, known)
         said = self.arguments(scope)
         for value in params:
             line = Line((value,), ast.Constant(None), None)
@@ -279,7 +290,8 @@ class Writer:
 
     def named(self, function, cls):
         """Return the name of a function: one that is there already if it has the same lines."""
-        base = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.split(".")[-1])
+        edges = r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=\d)(?!D(?![a-z]))(?=[A-Z])"
+        base = re.sub(edges, "_", cls.split(".")[-1])
         base = base.lower() if base.isidentifier() else "module"
         base = base + "_" if base in recipes() or base in TAKEN or base == "forward" else base
         text = anonymous(function, {"w", "np", "bool", *recipes(), *self.functions})
@@ -293,7 +305,7 @@ class Writer:
         name, n = base, 2
         while name in self.functions:
             name, n = f"{base}_{n}", n + 1
-        function.name = name
+        function.name, function.kind = name, base
         self.functions[name], self.texts[name] = function, text
         return name
 
@@ -303,7 +315,7 @@ class Writer:
         lines, parts = self.joined(lines, depth, prefix, kept), {}
         better = {}
         lists = collected(lines, kept)
-        named = Names(names, {*recipes(), *self.functions})
+        named = Names(names, {*recipes(), *self.functions}, self.ran.known)
         last = {}
         for i, line in enumerate(lines):
             last |= dict.fromkeys(values_in(line.tree), i)
@@ -373,14 +385,16 @@ class Writer:
                 trial = Renamed({value: other.tree}).visit(copy.deepcopy(line.tree))
                 trial = Merged(self.ran.known).visit(trial)
                 text = re.sub(r"%\w+", lambda m: self.about(m[0], prefix), text_of(trial))
+                text = text.replace(f'"{prefix}', '"') if prefix else text
                 text = f"    {SOME * (1 + line.is_several)} = {text}"
                 if level(other, depth) == level(line, depth) and len(text) <= WIDTH:
                     line = replace(line, tree=trial)
                     done.remove(other)
             done.append(line)
             out = line.outs[0]
-            is_call = getattr(getattr(line.tree, "func", None), "id", "") in self.functions
-            if not (line.is_several or is_call or out in kept) and count[out] == 1:
+            is_own = getattr(getattr(line.tree, "func", None), "id", "") in self.functions
+            is_own |= is_call(line.tree, "np.concatenate")  # its list may grow with each layer
+            if not (line.is_several or is_own or out in kept) and count[out] == 1:
                 pending[out] = line
         return done
 
@@ -436,9 +450,25 @@ def anonymous(function, known):
     return "\n".join([f"{len(function.params)} {'w' in function.params}", *body])
 
 
+def numbered(functions):
+    """Return functions with their names numbered anew, in the order in which they stand."""
+    names = {}
+    for function in functions[1:]:
+        name, n = function.kind, 2
+        while name in names.values():
+            name, n = f"{function.kind}_{n}", n + 1
+        names[function.name] = name
+    for function in functions:
+        function.name = names.get(function.name, function.name)
+        for node in (n for statement in function.body for n in ast.walk(statement)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in names:
+                node.func = ast.Name(names[node.func.id])
+    return functions
+
+
 def is_same(ours, theirs):
     """Return whether two prints are of one array."""
-    return ours[:2] == theirs[:2] and cmath.isclose(ours[2], theirs[2], rel_tol=1e-6)
+    return ours[:2] == theirs[:2] and abs(ours[2] - theirs[2]) <= 1e-5 * ours[3]
 
 
 def rename(body, named, better, taken):

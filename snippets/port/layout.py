@@ -21,7 +21,8 @@ def function_lines(function):
     said = [", ".join(map(shape_text, shapes)) for shapes in function.shapes]
     said = [a if a != b else "" for a, b in zip(said, ["", *said], strict=False)]
     said = ["" if comment in text else comment for comment, text in zip(said, texts, strict=True)]
-    lines = [f"def {function.name}({', '.join(function.params)}):"]
+    params = [f"{p}={d[p]!r}" if p in (d := function.defaults) else p for p in function.params]
+    lines = wrapped(f"def {function.name}({', '.join(params)}):", "")
     for indent, text, comment in rolled(texts, said, index):
         lines += wrapped(" " * indent + text, f"  # {comment}" if comment else "")
     return lines

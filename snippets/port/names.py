@@ -15,8 +15,8 @@ TAKEN = {*keyword.kwlist, *dir(builtins), "w", "np"}
 class Names:
     """The names of values in one function: a name is free again when its value is dead."""
 
-    def __init__(self, names, taken):
-        self.names, self.taken = dict(names), TAKEN | taken
+    def __init__(self, names, taken, known):
+        self.names, self.taken, self.known = dict(names), TAKEN | taken, known
 
     def of(self, line, wanted, live):
         """Return the names of what a line makes, and remember them."""
@@ -47,7 +47,9 @@ class Names:
 
     def fallback(self, line, used):
         """Return the name of what a line reads and nothing reads later, or a short one."""
-        if name := self.reused(line, used):
+        read = {v for v in values_in(line.tree) if v[0] == "%" and v in self.names}
+        # Of one array, the next x; of two, something else, unless it is as large.
+        if name := self.reused(line, used, self.known if len(read) > 1 else None):
             return name
         short = itertools.chain("xyz", (f"x{i}" for i in itertools.count(2)))
         return next(name for name in short if name not in used)
@@ -68,15 +70,13 @@ class Finished(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node):
-        """Return under(w, path) with the path as it is in this function."""
-        if getattr(node.func, "id", None) == "under":
-            path = self.below(node.args[1].value + ".")[:-1]
-            return (
-                ast.Call(node.func, [node.args[0], ast.Constant(path)], [])
-                if path
-                else (node.args[0])
-            )
-        return self.generic_visit(node)
+        """Return under(w, path) or norm_of(w, path) with the path as it is in this function."""
+        name = getattr(node.func, "id", None)
+        if name not in ("under", "norm_of"):
+            return self.generic_visit(node)
+        path = self.below(node.args[1].value + ".")[:-1]
+        args = [node.args[0], *([ast.Constant(path)] if path else [])]
+        return ast.Call(node.func, args, []) if path or name == "norm_of" else args[0]
 
     def below(self, key):
         """Return a name in state_dict() as it is below the module of this function."""

@@ -110,6 +110,12 @@ def cosine_embedding_loss(x1, x2, target, margin=0.0):
     return np.where(target == 1, 1 - cosine, apart)
 
 
+def norm_of(w, path=""):
+    """Return what a batch norm below a path holds, in the order in which batch_norm takes it."""
+    start = f"{path}." if path else ""
+    return [w.get(start + name) for name in ("running_mean", "running_var", "weight", "bias")]
+
+
 def flat_state(result):
     """Return output, h_n, c_n of ``output, (h_n, c_n)``."""
     output, (h_n, c_n) = result

@@ -12,13 +12,9 @@ def write(graph, ran):
     """Return the text of a program, and the modules of snippets that it calls."""
     writer = Writer(graph, ran)
     functions = writer.program()
-    called = {
-        node.func.id
-        for function in functions
-        for statement in function.body
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
+    nodes = [n for function in functions for s in function.body for n in ast.walk(s)]
+    called = {getattr(getattr(node, "func", None), "id", "") for node in nodes}
+    called |= {getattr(n.value, "id", "") for n in nodes if isinstance(n, ast.keyword)}
     modules = {}
     for name in called & set(recipes()):
         modules.setdefault(recipes()[name], []).append(name)

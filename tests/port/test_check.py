@@ -18,7 +18,7 @@ SABOTAGES = {
     "a layer too few": ("decoder", "range(4)", "range(3)"),
     "one layer four times": ("decoder", 'f"layers.{k}"', '"layers.0"'),
     "a mask turned round": ("decoder", "~np.tri", "np.tri"),
-    "a swapped argument": ("cnn", 'w["norm.running_mean"]', 'w["norm.running_var"]'),
+    "a swapped argument": ("cnn", 'norm_of(w, "norm")', 'norm_of(w, "norm")[::-1]'),
     "a weight a thousandth off": ("mlp", 'w["0.weight"]', 'w["0.weight"] * 1.001'),
     "an input folded": ("the question's", "x = checked(SHAPES, x)", "x = np.ones((2, 3, 4))"),
 }

@@ -1,6 +1,8 @@
 """A value has the name that the user's source gives it."""
 
-from snippets.port.graph import Node, frames_of
+import ast
+
+from snippets.port.graph import Array, Node, frames_of
 from snippets.port.lines import written
 from snippets.port.names import Names, wanted
 from snippets.port.run import Line
@@ -27,8 +29,19 @@ def test_a_value_has_the_name_it_has_in_the_users_source():
 
 
 def test_a_name_is_free_again_when_its_value_is_dead():
-    names = Names({"%x": "x"}, {"linear"})
+    names = Names({"%x": "x"}, {"linear"}, {})
     assert names.of(line("", ("%a",)), ["x"], set()) == ["x"]
     assert names.of(line("", ("%b",)), ["x"], {"%a"}) == ["x_2"]
     assert names.of(line("", ("%c",)), ["linear"], {"%a"}) == ["linear_"]
     assert names.of(line("", ("%d", "")), [], {"%a", "%b"}) == ["y", "_"]
+
+
+def test_what_is_made_of_two_values_is_none_of_them():
+    x, mask, scores = (Array(shape, "float32") for shape in ((4, 4), (1, 4), (3, 4)))
+    both = ast.BinOp(ast.Name("%mask"), ast.Add(), ast.Name("%x"))
+    cases = [(ast.Name("%mask"), scores, "mask"), (both, x, "x"), (both, scores, "y")]
+    for tree, made, name in cases:
+        known = {"%x": x, "%mask": mask, "%a": made}
+        names = Names({"%x": "x", "%mask": "mask"}, set(), known)
+        live = {"%x"} if name == "y" else set()
+        assert names.of(Line(("%a",), tree, None), [], live) == [name]

@@ -201,13 +201,19 @@ WHOLE = {
 
 
 def conv(n, option="stride=2"):
-    """Return the row of a convolution."""
-    return (
-        f"F.conv{n}d({PLACES[n]}, kernel{n}, bias, {option})",
-        "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1: "
-        f"conv{n}d(input, weight, bias=bias, stride=stride, padding=padding, dilation=dilation, "
-        "groups=groups)",
-    )
+    """Return the row of a convolution; one that is depthwise has a group for each row of weight."""
+
+    def row(call):
+        is_depthwise = call.get("groups", 1) == call.of("weight").shape[0] > 1
+        is_stored = call.args["weight"].name in call.keys
+        groups = "len(weight)" if is_depthwise and is_stored else "groups"
+        return (
+            "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1: "
+            f"conv{n}d(input, weight, bias=bias, stride=stride, padding=padding, "
+            f"dilation=dilation, groups={groups})"
+        )
+
+    return f"F.conv{n}d({PLACES[n]}, kernel{n}, bias, {option})", row
 
 
 def conv_transpose(n):
