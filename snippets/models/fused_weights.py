@@ -31,7 +31,7 @@ def split_query_key_value(array, config):
     torch.nn.Linear
     """
     array, groups, each = read_query_key_value(array, config)
-    rows = array.reshape(groups, each + 2, -1, *array.shape[1:])
+    rows = array.reshape(groups, each + 2, -1)
     parts = np.split(rows, [each, each + 1], axis=1)
     return tuple(part.reshape(-1, *array.shape[1:]) for part in parts)
 

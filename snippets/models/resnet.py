@@ -146,8 +146,7 @@ def resnet_config(weights, config):
     config = read_config(config, ["resnet"], [], RESNET_DEFAULTS)
     if config["layer_type"] not in ("basic", "bottleneck"):
         raise ValueError(f"layer_type is {config['layer_type']!r}, expected basic or bottleneck")
-    divisor = 4 if config["layer_type"] == "bottleneck" else 1
-    widths = [size // divisor for size in config["hidden_sizes"]]
+    widths = [size // 4 for size in config["hidden_sizes"]]  # of bottlenecks, in their middle
     return config | {"widths": widths, "group_widths": widths}
 
 

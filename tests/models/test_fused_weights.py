@@ -202,6 +202,17 @@ def test_k_before_q_is_caught():
             lambda: split_query_key_value(np.ones((5, 72)), NEOX),
         ),
         (
+            "the weight has 18 rows, which are no 5 heads of q, k and v: is config.json another "
+            "checkpoint's, or was it transposed?",
+            lambda: split_qkv_proj(
+                np.ones((18, 2)), {"num_attention_heads": 3, "num_key_value_heads": 1}
+            ),
+        ),
+        (
+            "g has shape (4, 3), but v (3, 4): is it another layer's?",
+            lambda: weight_of_norm(np.ones((4, 3)), np.ones((3, 4))),
+        ),
+        (
             "the weight has 5 rows, which are no 2 halves: is config.json another checkpoint's, "
             "or was it transposed?",
             lambda: split_gate_up_proj(np.ones((5, 2))),

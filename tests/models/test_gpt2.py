@@ -217,6 +217,25 @@ def test_a_config_of_another_model_is_refused():
     )
 
 
+def test_without_n_inner_the_mlp_is_four_times_as_wide():
+    shapes = gpt2.gpt2_shapes(GOLDEN["spread"][0] | {"n_inner": None})
+    assert shapes["h.0.mlp.c_fc.weight"] == (12, 48)
+
+
+def test_a_tensor_too_many_is_refused():
+    refused(
+        "weights have ['h.0.attn.scale'], which config.json does not speak of: is it of another "
+        "model or task?",
+        weights=GOLDEN["spread"][1] | {"h.0.attn.scale": np.ones(3)},
+    )
+
+
+def test_as_many_tokens_as_positions_are_taken_and_none():
+    config, weights, _ = GOLDEN["spread"]
+    assert gpt2.forward(np.zeros((1, 75), int), weights, config).shape == (1, 75, 29)
+    assert gpt2.forward(np.zeros((0, 3), int), weights, config).shape == (0, 3, 29)
+
+
 def test_more_tokens_than_positions_are_refused():
     refused("76 tokens, but wpe has 75 positions", ids=np.zeros((2, 76), int))
 

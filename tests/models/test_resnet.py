@@ -164,6 +164,25 @@ def test_entries_that_old_configs_lack():
         equals(resnet, {k: v for k, v in config.items() if k not in lacks}, weights, arrays)
 
 
+def test_the_order_of_the_entries_and_the_channels_of_the_images_are_free():
+    _, weights, arrays = GOLDEN["spread"]
+    turned = dict(reversed(weights.items()))
+    near(resnet.forward(arrays["images"], turned), arrays["out"])
+    two = weights | {"conv1.weight": weights["conv1.weight"][:, :2]}
+    images = arrays["images"].copy()
+    images[:, 2] = 0
+    near(resnet.forward(images[:, :2], two), resnet.forward(images, weights))
+
+
+def test_a_stage_that_keeps_its_channels_strides_all_the_same():
+    config = {"hidden_sizes": [6, 6], "embedding_size": 6, "depths": [2, 1]}
+    config |= {"layer_type": "basic", "model_type": "resnet"}
+    shapes = resnet.resnet_shapes({}, resnet.resnet_config({}, config))
+    assert [name for name in shapes if "downsample.0" in name] == ["layer2.0.downsample.0.weight"]
+    with pytest.raises(ValueError, match="shorter"):
+        resnet.resnet_shapes({}, resnet.resnet_config({}, config | {"depths": [2]}))
+
+
 # Everything at once: what a sabotage is tried on.
 def all_of_it(model):
     for case in GOLDEN.values():

@@ -113,6 +113,18 @@ def test_what_scales_the_tables():
     np.testing.assert_allclose(cos[0, 0, 0], longest["attention_factor"])
 
 
+@pytest.mark.parametrize("kind", ["longrope", "dynamic"])
+def test_a_text_as_long_as_in_training_turns_as_it_did(kind):
+    given = {"rope_type": kind, "factor": 2.0, "short_factor": [1, 2], "long_factor": [3, 4]}
+    rope = read_rope({"max_position_embeddings": 4, "original_max_position_embeddings": 4}, given)
+    within, beyond = (rotary(np.arange(length)[None], 4, rope)[1][0, 0, 1] for length in (4, 5))
+    trained = rope_frequencies(4, rope, 1)
+    np.testing.assert_allclose(within, np.sin(trained) * rope["attention_factor"])
+    assert np.abs(beyond - within).max() > 0.001
+    exact = np.sin(rope_frequencies(4, rope, 5)) * rope["attention_factor"]
+    np.testing.assert_allclose(beyond, exact)
+
+
 def test_a_factor_for_each_pair():
     given = {"rope_type": "longrope", "factor": 4.0, "long_factor": [1], "short_factor": [1, 2]}
     rope = read_rope({"max_position_embeddings": 64, "rope_theta": 1e4}, given)
