@@ -1,6 +1,7 @@
 """ViT in NumPy, weights as torchvision stores them, or as timm or Hugging Face does."""
 
 import functools
+import math
 
 import numpy as np
 
@@ -217,7 +218,7 @@ def vit_of_torchvision(weights, config, called):
         "num_attention_heads": config["num_heads"],
         "intermediate_size": inner,
         "layer_norm_eps": 1e-6,
-        "image_size": round((places - 1) ** 0.5) * patch_size,
+        "image_size": math.isqrt(places - 1) * patch_size,
         "patch_size": patch_size,
         "num_channels": num_channels,
     }

@@ -91,6 +91,9 @@ def test_yarn_keeps_what_turns_often_and_slows_what_does_not():
     assert (np.diff(kept) <= 0).all()
     exact = rope_frequencies(16, rope | {"truncate": False}, 1) / plain
     assert 0.01 < np.abs(exact - kept).max() < 0.5
+    turns = 64 * plain / (2 * np.pi)  # in a text as long as in training; 4 are kept, 1 is slowed
+    slowed = np.clip(np.log(4 / turns) / np.log(4), 0, 1)
+    np.testing.assert_allclose(exact, 1 - slowed + slowed / 4)
 
 
 def test_where_yarn_has_no_room_between_it_jumps():

@@ -306,6 +306,13 @@ def test_a_head_of_its_own_is_not_forgotten():
     )
 
 
+def test_an_encoder_without_one_of_its_tensors_is_refused():
+    config, weights, arrays = GOLDEN["untied"]
+    less = {name: a for name, a in weights.items() if name != "encoder.final_layer_norm.weight"}
+    with pytest.raises(ValueError, match=r"weights lack \['encoder\.final_layer_norm\.weight'\]"):
+        t5.encode(arrays["ids"], less, config)
+
+
 # What only a live comparison tells.
 
 
