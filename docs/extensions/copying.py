@@ -1,10 +1,16 @@
-"""The copy buttons, in the page: Material's script has all laid out anew at each that it adds."""
+"""The copy buttons, in the page: Material's script has all laid out anew at each that it adds.
+
+So it has for each block whose width it asks, and for each table that it puts in a box: it does not
+get to know the article. The boxes come from docs/extensions/finish.py, keys reach what scrolls by
+docs/theme/assets/copy.js.
+"""
 
 import itertools
 import json
 import re
 
 TITLE = re.compile(r'"clipboard\.copy": ("[^"]*")')  # among the words that Material's script gets
+ARTICLE = ' data-md-component="content"'  # by which that script would find it
 BLOCK = re.compile(r"(<pre[^>]*><span></span>)<code(?! id)")
 
 
@@ -23,4 +29,4 @@ def with_buttons(html):
             f' data-md-type="copy" data-clipboard-target="#{name}"></button></div><code id="{name}"'
         )
 
-    return BLOCK.sub(with_button, html)
+    return BLOCK.sub(with_button, html.replace(ARTICLE, ""))

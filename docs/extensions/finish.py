@@ -1,4 +1,4 @@
-"""What a page's HTML becomes last: plots with captions, links that download, light blocks."""
+"""What a page's HTML becomes last: plots with captions, tables in boxes, light blocks."""
 
 import re
 
@@ -13,6 +13,9 @@ INK = re.compile(r'<span class="(?:n|nb|no|bp|vm|kc|w|p|o)">([^<]*)</span>')
 # A heading is read without the sign that links to it; keys and screen readers have the contents.
 LINK = '<a aria-hidden="true" tabindex="-1" class="headerlink"'
 BLOCK = re.compile(r"<pre><span></span><code>(.*?)</code>", re.S)
+# A table scrolls in a box, which Material's script would put around it in the reader's browser.
+TABLE = re.compile(r"<table(?![^>]* class=).*?</table>", re.S)
+BOX = r'<div class="md-typeset__scrollwrap"><div class="md-typeset__table">\g<0></div></div>'
 
 
 def finished(html):
@@ -20,6 +23,7 @@ def finished(html):
     html = CAPTION.sub(r"<figcaption>\1</figcaption></figure>", html)
     html = DATA.sub(r"\g<0> download", html)
     html = html.replace('<a class="headerlink"', LINK)
+    html = TABLE.sub(BOX, html)
     return BLOCK.sub(counted, INK.sub(r"\1", html))
 
 

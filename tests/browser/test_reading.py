@@ -63,6 +63,15 @@ def test_nothing_moves_when_the_scripts_come_late(page, base_url, width):
     assert page.evaluate("shifts") == []
 
 
+def test_material_does_not_get_to_know_the_article(page, base_url):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{base_url}notebooks/speed/")
+    for scrolls in (".md-typeset__scrollwrap", ".highlight code"):
+        until(page, f"document.querySelector('{scrolls}[tabindex]')")
+    assert not page.locator("article [data-md-component], article pre[id]").count()
+    assert not page.locator(".md-typeset__scrollwrap .md-typeset__scrollwrap").count()
+
+
 def slides(page, address):
     """Return whether a page is wider than the phone that shows it."""
     page.goto(address)

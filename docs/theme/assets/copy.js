@@ -1,34 +1,37 @@
-// The copy button takes data-copy where a block has it. A console block gives its prompt lines
-// only, stripped of their prompts: what is copied runs, outputs and tracebacks stay behind.
-for (const code of document.querySelectorAll(".language-pycon pre > code")) {
+// What a copy button takes is told when it is pressed. A console block gives its prompt lines only,
+// stripped of their prompts: what is copied runs, outputs and tracebacks stay behind. A block whose
+// second part is folded is one file: its button takes both.
+const entered = (text) => {
   const lines = [];
   let before = "";
-  for (const line of code.textContent.split("\n")) {
+  for (const line of text.split("\n")) {
     const starts = line.startsWith(">>>");
     const goesOn = before && /^\.\.\.( |$)/.test(line);
     if (starts && before.startsWith("...")) lines.push(""); // A REPL ends a block at an empty line.
     if (starts || goesOn) lines.push(line.slice(4));
     before = starts || goesOn ? line : "";
   }
-  code.setAttribute("data-copy", lines.join("\n"));
-}
+  return lines.join("\n");
+};
+document.addEventListener("click", ({ target }) => {
+  const block = target.closest(".md-code__button")?.closest(".highlight");
+  if (!block) return;
+  const [first, ...folded] = block.querySelectorAll("code");
+  const text = [first, ...folded].map((code) => code.textContent).join("");
+  first.dataset.copy = block.matches(".language-pycon") ? entered(text) : text;
+}, true);
 
-// A block whose second part is folded is one file: its button takes both.
-for (const part of document.querySelectorAll(".checks code")) {
-  const first = part.closest(".highlight").querySelector("code");
-  first.setAttribute("data-copy", first.textContent + part.textContent);
-}
-
-// Material puts each table into a box that scrolls on a phone, but that no key reaches; so it is with
-// long formulas. Widths are asked when all is laid out: asked earlier, it would be laid out twice.
-const wide = new ResizeObserver((boxes) => {
-  for (const { target } of boxes) if (target.scrollWidth > target.clientWidth) target.setAttribute("tabindex", "0");
-});
-const BOXES = ".md-typeset__scrollwrap, .formula";
-new MutationObserver((changes) => {
-  for (const { addedNodes } of changes) for (const node of addedNodes) if (node.matches?.(BOXES)) wide.observe(node);
-}).observe(document.body, { childList: true, subtree: true });
-for (const box of document.querySelectorAll(BOXES)) wide.observe(box);
+// A table, a long formula and code scroll in boxes that no key reaches by itself. Widths are asked
+// when all is laid out: asked earlier, it would be laid out twice. Code that site.css lays out later
+// says so then.
+const reach = ({ target, skipped }) => {
+  if (skipped) return;
+  if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+  else target.removeAttribute("tabindex");
+};
+const wide = new ResizeObserver((boxes) => boxes.forEach(reach));
+for (const box of document.querySelectorAll(".md-typeset__scrollwrap, .formula, pre > code")) wide.observe(box);
+document.addEventListener("contentvisibilityautostatechange", reach, true);
 
 // On a narrow window the pages are in a drawer, and what opens it is a label, which no key reaches.
 {
@@ -59,8 +62,3 @@ for (const box of document.querySelectorAll(BOXES)) wide.observe(box);
 for (const way of ["click", "auxclick", "contextmenu"]) {
   document.querySelector(".language-switch").addEventListener(way, ({ target }) => { target.hash = location.hash; });
 }
-
-// Material asks a block at the start whether it scrolls; one that site.css lays out later says so now.
-document.addEventListener("contentvisibilityautostatechange", ({ target }) => {
-  if (target.scrollWidth > target.clientWidth) target.setAttribute("tabindex", "0");
-}, true);
