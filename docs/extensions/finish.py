@@ -7,9 +7,16 @@ from markdown.postprocessors import Postprocessor
 
 CAPTION = re.compile(r"</figure>\n+<p><em>((?:(?!</?p>).)*)</em></p>", re.S)
 DATA = re.compile(r'href="(?!https?:)[^"#]+\.(?:ipynb|npz|pt|zip)"')  # nothing to read in a browser
-# Names, signs and the space between: ink on paper, as without a span of its own. That is a third of
-# a page's elements, which a phone need not lay out.
-INK = re.compile(r'<span class="(?:n|nb|no|bp|vm|kc|w|p|o)">([^<]*)</span>')
+# Names, signs and the space between: ink on paper, as without a span of its own.
+INK = re.compile(r'<span class="(?:n|nb|no|bp|vm|fm|kc|sa|w|p|o)">([^<]*)</span>')
+# Kinds that have one colour: side by side, they need one span. Each element less is one less that a
+# phone has to lay out.
+COLOURS = [
+    kinds.split() for kinds in ("k kn ow nc nd ne nf nn", "s1 s2 se si mf mh mi", "c1 go sd")
+]
+TOKENS = [rf'<span class="(?:{"|".join(kinds)})">[^<]*</span>' for kinds in COLOURS]
+RUNS = re.compile("|".join(rf"(?:{token}\s*)+{token}" for token in TOKENS))
+INNER = re.compile(r'</span>(\s*)<span class="\w+">')
 # A heading is read without the sign that links to it; keys and screen readers have the contents.
 LINK = '<a aria-hidden="true" tabindex="-1" class="headerlink"'
 BLOCK = re.compile(r"<pre><span></span><code>(.*?)</code>", re.S)
@@ -24,7 +31,13 @@ def finished(html):
     html = DATA.sub(r"\g<0> download", html)
     html = html.replace('<a class="headerlink"', LINK)
     html = TABLE.sub(BOX, html)
-    return BLOCK.sub(counted, INK.sub(r"\1", html))
+    html = RUNS.sub(joined, INK.sub(r"\1", html))
+    return BLOCK.sub(counted, html)
+
+
+def joined(run):
+    """Return tokens of one colour as one."""
+    return INNER.sub(r"\1", run[0])
 
 
 def counted(block):

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from docs.extensions.finish import COLOURS
 from tests.browser import ADDRESSES, chosen, each, until
 
 pytestmark = pytest.mark.thorough
@@ -70,6 +71,23 @@ def test_material_does_not_get_to_know_the_article(page, base_url):
         until(page, f"document.querySelector('{scrolls}[tabindex]')")
     assert not page.locator("article [data-md-component], article pre[id]").count()
     assert not page.locator(".md-typeset__scrollwrap .md-typeset__scrollwrap").count()
+
+
+LOOKS = """kinds => kinds.map((kind) => {
+  const token = Object.assign(document.createElement("span"), { className: kind });
+  document.querySelector(".highlight code").append(token);
+  const { color, backgroundColor, font, textDecoration, userSelect } = getComputedStyle(token);
+  return [color, backgroundColor, font, textDecoration, userSelect].join("; ");
+})"""
+
+
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+def test_tokens_that_become_one_element_look_alike(page, base_url, color_scheme):
+    page.emulate_media(color_scheme=color_scheme)
+    page.goto(f"{base_url}layers/linear/")
+    looks = [set(page.evaluate(LOOKS, kinds)) for kinds in COLOURS]
+    assert [len(look) for look in looks] == [1] * len(COLOURS)
+    assert len(set().union(*looks)) == len(COLOURS)
 
 
 def slides(page, address):
