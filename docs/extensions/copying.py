@@ -11,7 +11,9 @@ import re
 
 TITLE = re.compile(r'"clipboard\.copy": ("[^"]*")')  # among the words that Material's script gets
 ARTICLE = ' data-md-component="content"'  # by which that script would find it
-BLOCK = re.compile(r"(<pre[^>]*><span></span>)<code(?! id)")
+# Nobody pastes an error. What Pygments puts first keeps an empty line that a block begins with.
+RESULT = r'(?P<result><div class="language-text result\b[^>]*>(?:(?!<pre).)*)?'
+BLOCK = re.compile(rf"{RESULT}(?P<pre><pre[^>]*>)<span></span><code(?! id)", re.S)
 
 
 def with_buttons(html):
@@ -23,10 +25,11 @@ def with_buttons(html):
     numbers = itertools.count()
 
     def with_button(block):
+        if block["result"]:
+            return f"{block['result']}{block['pre']}<code"
         name = f"code-{next(numbers)}"
-        return (
-            f'{block[1]}<div class="md-code__nav"><button class="md-code__button" title="{title}"'
-            f' data-md-type="copy" data-clipboard-target="#{name}"></button></div><code id="{name}"'
-        )
+        button = f'<button class="md-code__button" title="{title}" data-md-type="copy"'
+        button += f' data-clipboard-target="#{name}"></button>'
+        return f'{block["pre"]}<div class="md-code__nav">{button}</div><code id="{name}"'
 
     return BLOCK.sub(with_button, html.replace(ARTICLE, ""))
