@@ -268,6 +268,8 @@ def test_on_a_phone_the_calculator_shows_all_that_it_computes(page, base_url):
     assert heads == titles[1:]
     for cell in cells:
         assert cell.evaluate("cell => cell.getBoundingClientRect().right") <= 390
+    for part in ("table", ".module th"):  # a card has one line above it
+        expect(page.locator(f".calculated {part}").first).to_have_css("border-top-width", "0px")
 
 
 def test_a_table_that_scrolls_keeps_its_first_column(page, base_url):
