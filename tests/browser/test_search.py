@@ -184,6 +184,7 @@ FIRST = {
     ],
     "why/memory-and-strides/": [
         "does .T copy",
+        "transpose copy",  # its title says "copies"
         "strides",
         "fortran order",
         "contiguous memory transpose",
