@@ -63,11 +63,10 @@ const valueOf = (text) => {
   if (/^-?(\d[\d_]*\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text)) return Number(text.replaceAll("_", ""));
   const inner = text.replace(/^torch\.Size\((.*)\)$/s, "$1").match(/^[([]([^]*)[)\]]$/)?.[1];
   if (inner !== undefined) return argumentsOf(inner)[0];
-  const string = text.match(/^'(.*)'$|^"(.*)"$/);
-  return string ? (string[1] ?? string[2]) : new Name(text);
+  return text.match(/^(['"])(.*)\1$/)?.[2] ?? new Name(text);
 };
 
-const isPart = (node, wanted) => (/^(ModuleList|Sequential)$/.test(node.type) && !wanted.includes(node.type) ? node.children.every(([, child]) => isPart(child, wanted)) : wanted.includes(node.name) && (own(PARTS, node.type) ? node.parts || !node.children.length : true));
+const isPart = (node, wanted) => (/^(ModuleList|Sequential)$/.test(node.type) && !wanted.includes(node.type) ? node.children.every(([, child]) => isPart(child, wanted)) : wanted.includes(node.name) && Boolean(node.type || !own(PARTS, node.name)));
 const hasParts = (type, children) => {
   const parts = PARTS[type];
   const rest = children.filter(([key]) => !own(parts, key));
@@ -155,7 +154,7 @@ const readPrint = (text, slips) => {
       if (old || !layer.prints?.some((key) => !keys.has(key) && !LATER.includes(key))) {
         Object.assign(node, { type: plain, values });
         if (plain === "Linear" && !keys.has("bias")) node.untold = ["bias"];
-      } else if (!children.length) note(unsure, name, node);
+      }
     } else if (layer?.reason?.startsWith("lazy")) bound(plain, [], [], at);
     else if (!layer && PACKED.test(name) && extra) return unknown(node, "{type} is quantised: its print does not tell how the weights are packed");
     else if (!layer && extra && !name.includes(".")) {
