@@ -168,9 +168,13 @@ def report(path, seed=0, some=None):
 
 
 if __name__ == "__main__":
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     torch.set_num_threads(1)
     sys.stdout.reconfigure(line_buffering=True)
+    if sys.argv[1:] and sys.argv[1].endswith(".js"):
+        from tests import scripts
+
+        sys.exit(scripts.main(Path(sys.argv[1]).resolve(), *sys.argv[2:]) > 0)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     gc.freeze()  # what is imported here, no child goes through again
     # The same examples for every mutant, and no search for the smallest that fails.
     phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
@@ -180,10 +184,6 @@ if __name__ == "__main__":
         from tests import lies
 
         sys.exit(lies.main(*sys.argv[2:]))
-    if sys.argv[1:] and sys.argv[1].endswith(".js"):
-        from tests import scripts
-
-        sys.exit(scripts.main(Path(sys.argv[1]).resolve(), *sys.argv[2:]) > 0)
     numbers = [int(given) for given in sys.argv[1:] if given.isdecimal()]
     named = [Path(given).resolve() for given in sys.argv[1:] if not given.isdecimal()]
     sys.exit(sum(report(path, *numbers) for path in named or SNIPPETS) > 0)
