@@ -74,12 +74,12 @@ const readCode = (source, slips) => {
     for (const part of split(kids)) {
       if (part[0].kind === "*") {
         const all = itemsOf(evaluateNode(part[1], env), part[1]);
-        if (all instanceof Unknown) open = all;
-        else {
-          items.push(...all.items);
-          open ??= all.open;
-        }
-      } else items.push(evaluateNode(part[0], env));
+        if (!open && all.items) items.push(...all.items);
+        open ??= all instanceof Unknown ? all : all.open;
+      } else {
+        const one = evaluateNode(part[0], env);
+        if (!open) items.push(one); // behind what is not known, nobody knows the place
+      }
     }
     const list = new List(items);
     list.open = open;
@@ -117,7 +117,7 @@ const readCode = (source, slips) => {
     NamedExpression: (node, env, kids) => assign(kids[0], evaluateNode(kids[2], env), env),
     TupleExpression: (node, env, kids) => Object.assign(evaluateAll(kids.slice(1, -1), env), { tuple: true }),
     ArrayExpression: (node, env, kids) => evaluateAll(kids.slice(1, -1), env),
-    SetExpression: (node, env, kids) => evaluateAll(kids.slice(1, -1), env),
+    SetExpression: (node, env, kids) => FUNCTIONS.set([evaluateAll(kids.slice(1, -1), env)], new Map(), null, node),
     DictionaryExpression: (node, env, kids) => {
       const made = new Dict();
       for (const part of split(kids.slice(1, -1))) {
@@ -176,7 +176,7 @@ const readCode = (source, slips) => {
     },
     ArrayComprehensionExpression: (node, env, kids) => comprehension(kids.slice(1, -1), env),
     ComprehensionExpression: (node, env, kids) => comprehension(kids.slice(1, -1), env),
-    SetComprehensionExpression: (node, env, kids) => comprehension(kids.slice(1, -1), env),
+    SetComprehensionExpression: (node, env, kids) => FUNCTIONS.set([comprehension(kids.slice(1, -1), env)], new Map(), null, node),
     DictionaryComprehensionExpression: (node, env, kids) => {
       const pairs = comprehension([{ kind: "Pair", kids: [kids[1], kids[3]], line: node.line, text: node.text }, ...kids.slice(4, -1)], env);
       return pairs instanceof Unknown ? pairs : Object.assign(new Dict(new Map(pairs.items.map(({ items: [key, value] }) => [key, value]))), { open: pairs.open });
@@ -415,13 +415,15 @@ const readCode = (source, slips) => {
     }
     if (value instanceof List && own(LIST_METHODS, name)) return LIST_METHODS[name](value, given, node) ?? null;
     if (value instanceof Dict && own(DICT_METHODS, name)) return DICT_METHODS[name](value, given, named, node) ?? null;
+    if ((value instanceof List && !value.tuple) || value instanceof Dict) upset(value, node);
     if (typeof value === "string") {
       if (name === "join") {
         const all = itemsOf(given[0], node);
         return all instanceof Unknown || unknownIn(all.items) ? unknown(node) : all.items.join(value);
       }
       if (name === "format") return unknownIn(given) ?? given.reduce((made, one) => made.replace(/\{\d*\}/, () => textOf(one)), value);
-      if (own(STRING_METHODS, name)) return STRING_METHODS[name](value, ...given);
+      const known = own(STRING_METHODS, name) && given.length < STRING_METHODS[name].length;
+      if (known) return unknownIn(given) ?? STRING_METHODS[name](value, ...given);
     }
     if (value instanceof Torch && name === "__init__" && isModule(given[0])) return begin(given[0], value.type, given.slice(1), named, open, node);
     if (value instanceof Kind && name === "__init__" && isModule(given[0])) {

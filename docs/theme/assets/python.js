@@ -78,7 +78,7 @@ const binary = (op, a, b, node) => {
     return is === (op === "in");
   }
   if (op === "+" && a instanceof List && b instanceof List) {
-    const sum = new List([...a.items, ...b.items], a.tuple);
+    const sum = new List(a.open ? a.items : [...a.items, ...b.items], a.tuple);
     sum.open = a.open ?? b.open;
     return sum;
   }
@@ -100,10 +100,18 @@ const binary = (op, a, b, node) => {
 // ---- Methods ----
 
 const change = (list, items) => (write(list, "items", items), null);
+// What a method that is not here has done to a list or a dict.
+const upset = (value, node) => {
+  if (value instanceof List) write(value, "items", []);
+  else for (const key of value.map.keys()) write(value.map, key, undefined);
+  write(value, "open", unknown(node));
+};
 const LIST_METHODS = {
-  append: (list, [one]) => (append(list, one), null),
+  // Behind what is not known, nobody knows the place.
+  append: (list, [one]) => (list.open || append(list, one), null),
   extend: (list, [more], node) => {
     const all = itemsOf(more, node);
+    if (list.open) return null;
     if (all instanceof Unknown || all.open) write(list, "open", all.open ?? all);
     return change(list, [...list.items, ...(all.items ?? [])]);
   },
@@ -140,12 +148,13 @@ const DICT_METHODS = {
     return null;
   },
 };
+const several = (value) => (value instanceof List ? value.items : [value]);
 const STRING_METHODS = {
   lower: (one) => one.toLowerCase(),
   upper: (one) => one.toUpperCase(),
   strip: (one) => one.trim(),
-  startswith: (one, part) => typeof part === "string" && one.startsWith(part),
-  endswith: (one, part) => typeof part === "string" && one.endsWith(part),
+  startswith: (one, parts) => several(parts).some((part) => one.startsWith(part)),
+  endswith: (one, parts) => several(parts).some((part) => one.endsWith(part)),
   split: (one, by) => new List(by === undefined ? one.trim().split(/\s+/) : one.split(by)),
   replace: (one, a, b) => one.replaceAll(a, b),
 };
@@ -156,7 +165,7 @@ const textOf = (value) => (typeof value === "string" ? value : literal(value ins
 const shapeless = (value, node) => new Unknown(value.text || node.text, node.line, { said: value.said || "the shape of {name} is not known here", made: true });
 const numbers = (f) => (given, named, open, node) => {
   const all = given.length === 1 && given[0] instanceof List ? given[0].items : given;
-  return open ?? unknownIn(given) ?? unknownIn(all) ?? (all.every((one) => typeof one === "number") ? f(...all) : unknown(node));
+  return open ?? unknownIn(given) ?? unknownIn(all) ?? (!named.size && all.every((one) => typeof one === "number") ? f(...all) : unknown(node));
 };
 const over = (f) => (given, named, open, node) => {
   const all = given.map((one) => itemsOf(one, node));
@@ -237,7 +246,7 @@ const FUNCTIONS = {
   enumerate: (given, named, open, node) => over(([items], at) => new List(items.map((one, i) => new List([i + (at.get("start") ?? given[1] ?? 0), one], true))))(given.slice(0, 1), named, open, node),
   zip: over((all) => new List(Array.from({ length: Math.min(...all.map((one) => one.length)) }, (_, i) => new List(all.map((one) => one[i]), true)))),
   reversed: over(([items]) => new List(items.toReversed())),
-  sorted: (given, named, open, node) => over(([items]) => new List(items.toSorted((a, b) => (a < b ? -1 : a > b))))(given.slice(0, 1), named, open, node),
+  sorted: (given, named, open, node) => (named.size ? unknown(node) : over(([items]) => new List(items.toSorted((a, b) => (a < b ? -1 : a > b))))(given, named, open, node)),
   all: ([value], named, open, node) => every(value, node, true),
   any: ([value], named, open, node) => every(value, node, false),
   print: () => null,

@@ -126,7 +126,7 @@ const either = (a, b, cause) => {
   if (alike(a, b)) return a;
   if (storesNothing(a) && storesNothing(b)) return a;
   if ((a === null && storesNothing(b)) || (b === null && storesNothing(a))) return null;
-  const may = [a, b].some((one) => (isModule(one) && !storesNothing(one)) || (one instanceof Tensor && one.kept) || (one instanceof Unknown && one.made));
+  const may = [a, b].some((one) => (isModule(one) && !storesNothing(one)) || (one instanceof Tensor && one.kept) || (one instanceof Unknown && one.made) || (one instanceof Torch && stores(one.type)));
   return new Unknown(cause.text, cause.at, { said: may ? "{name} decides what is stored here, and is not known" : cause.said, made: may });
 };
 const entries = (written) => [...written].flatMap(([target, keys]) => [...keys].map(([key, [before, after]]) => [target, key, before, after]));
