@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .families import family_of, settings_of
+from .families import family_of, missing_of, settings_of
 from .quantized import PACKED, is_qtensor, quantised_layers
 from .storage import candidates
 from .which_layer import CONV1D, MODULES, modules_of
@@ -87,7 +87,8 @@ def facts(state: object, config: Mapping[str, Any] | None = None) -> dict[str, A
 
         ``family`` is None, or the ``name`` of a published architecture, its ``page`` here, how
         its ``rows`` lie; what is ``absent`` from the file, and the ``doubt`` if config.json
-        speaks of another one. ``settings`` is what config.json has that no tensor tells.
+        speaks of another one. ``missing`` are the names of what the layers of such a family have
+        and this file has not. ``settings`` is what config.json has that no tensor tells.
     """
     found, others = state_dicts(state)
     if config is None and isinstance(state, Mapping):
@@ -128,7 +129,7 @@ def table(told):
         for row in rows
     ]
     notes = [
-        *family_notes(told["family"], told["settings"]),
+        *family_notes(told["family"], told["missing"], told["settings"]),
         *prefix_notes(told["prefixes"]),
         *copy_notes(told["copies"]),
         *module_notes(told["modules"]),
@@ -204,6 +205,7 @@ def described(state, config):
         "equal": equal,
         "copies": copies(weights),
         "family": family_of(weights, config),
+        "missing": missing_of(weights.keys(), config),
         "settings": settings_of(config),
     }
 
@@ -589,12 +591,13 @@ def is_length(lengths, directions):
     return len(lengths) == len(directions) and len(sizes) < 2 and all(n == s for n, s in sizes)
 
 
-def family_notes(family, settings):
+def family_notes(family, missing, settings):
     """Return what is to be known of a published architecture, and what config.json adds."""
     notes = []
     if family:
         doubt = f", though {family['doubt']}" if family["doubt"] else ""
         notes += [f"{family['name']}, by its names{doubt}: {family['rows']}", *family["absent"]]
+    notes += [f"missing from this file: {several(missing)}"] * bool(missing)
     if settings:
         told = ", ".join(f"{name} {value}" for name, value in settings.items())
         notes.append(f"what no tensor tells: {told}")

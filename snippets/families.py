@@ -3,6 +3,7 @@
 ``describe`` says it, with what is easy to get wrong about the family's rows.
 """
 
+import itertools
 import re
 from typing import NamedTuple
 
@@ -25,6 +26,9 @@ class Family(NamedTuple):
         The end of a name that may be missing, and of the one that takes its place.
     page : str
         The page of this site.
+    layers : list of str
+        What each layer stores, # being its number, and what lies beside them; with ?, some do.
+        Empty where files differ.
     """
 
     name: str
@@ -34,12 +38,78 @@ class Family(NamedTuple):
     norm: str
     tied: tuple[str, ...] = ()
     page: str = ""
+    layers: list[str] = []  # noqa: RUF012, never changed
 
 
 HEADS = "rows of q, k and v are heads, one behind the other"
 HALVES = f"{HEADS}; RoPE turns row i of a head with row i + head_dim / 2"
 EMBED = "lm_head.weight", "embed_tokens.weight"
 FUSED_PAGE = "models/fused-weights.md"
+GPT2_LAYERS = [
+    "{wte,wpe}.weight",
+    "ln_f.{weight,bias}",
+    "h.#.{ln_1,attn.c_attn,attn.c_proj,ln_2,mlp.c_fc,mlp.c_proj}.{weight,bias}",
+    "h.#.attn.{bias,masked_bias}?",
+]
+LLAMA_LAYERS = [
+    "embed_tokens.weight",
+    "norm.weight",
+    "layers.#.{input,post_attention}_layernorm.weight",
+    "layers.#.self_attn.{q,k,v,o}_proj.weight",
+    "layers.#.mlp.{gate,up,down}_proj.weight",
+    "layers.#.self_attn.{q,k,v,o}_proj.bias?",
+    "layers.#.mlp.{gate,up,down}_proj.bias?",
+    "layers.#.self_attn.rotary_emb.inv_freq?",
+]
+HEAD_NORMS = "layers.#.self_attn.{q,k}_norm.weight"
+GEMMA_NORMS = ["layers.#.{pre,post}_feedforward_layernorm.weight"]
+BERT_LAYERS = [
+    "embeddings.{word,position,token_type}_embeddings.weight",
+    "embeddings.LayerNorm.{weight,bias}",
+    "encoder.layer.#.attention.self.{query,key,value}.{weight,bias}",
+    "encoder.layer.#.{attention.output,output}.{dense,LayerNorm}.{weight,bias}",
+    "encoder.layer.#.intermediate.dense.{weight,bias}",
+]
+T5_LAYERS = [
+    "{encoder,decoder}.block.#.layer.0.SelfAttention.{q,k,v,o}.weight",
+    "{encoder,decoder}.block.#.layer.{0,1}.layer_norm.weight",
+    "encoder.block.#.layer.1.DenseReluDense.wo.weight",
+    "encoder.block.#.layer.1.DenseReluDense.{wi,wi_0,wi_1}.weight?",
+    "decoder.block.#.layer.1.EncDecAttention.{q,k,v,o}.weight",
+    "decoder.block.#.layer.1.EncDecAttention.relative_attention_bias.weight?",
+    "decoder.block.#.layer.2.layer_norm.weight",
+    "decoder.block.#.layer.2.DenseReluDense.wo.weight",
+    "decoder.block.#.layer.2.DenseReluDense.{wi,wi_0,wi_1}.weight?",
+    "{encoder,decoder}.block.#.layer.0.SelfAttention.relative_attention_bias.weight?",
+]
+WHISPER_LAYERS = [
+    "{encoder,decoder}.layers.#.self_attn.{q_proj,v_proj,out_proj}.{weight,bias}",
+    "{encoder,decoder}.layers.#.self_attn.k_proj.weight",
+    "{encoder,decoder}.layers.#.{self_attn_layer_norm,fc1,fc2,final_layer_norm}.{weight,bias}",
+    "decoder.layers.#.encoder_attn.{q_proj,v_proj,out_proj}.{weight,bias}",
+    "decoder.layers.#.encoder_attn.k_proj.weight",
+    "decoder.layers.#.encoder_attn_layer_norm.{weight,bias}",
+]
+CLIP_LAYERS = [
+    "{text,vision}_model.encoder.layers.#.self_attn.{q,k,v,out}_proj.{weight,bias}",
+    "{text,vision}_model.encoder.layers.#.{layer_norm1,layer_norm2}.{weight,bias}",
+    "{text,vision}_model.encoder.layers.#.mlp.{fc1,fc2}.{weight,bias}",
+]
+VIT_LAYERS = [
+    "layers.#.attention.{q,k,v,o}_proj.weight",
+    "layers.#.attention.o_proj.bias",
+    "layers.#.attention.{q,k,v}_proj.bias?",
+    "layers.#.{layernorm_before,layernorm_after,mlp.fc1,mlp.fc2}.{weight,bias}",
+]
+MAMBA_LAYERS = [
+    "embeddings.weight",
+    "norm_f.weight",
+    "layers.#.norm.weight",
+    "layers.#.mixer.{A_log,D}",
+    "layers.#.mixer.dt_proj.{weight,bias}",
+    "layers.#.mixer.{in_proj,conv1d,x_proj,out_proj}.weight",
+    "layers.#.mixer.{in_proj,conv1d,out_proj}.bias?",
+]
 # The first of which all marks are found: those that have more marks stand before.
 FAMILIES = [
     Family(
@@ -50,6 +120,7 @@ FAMILIES = [
         "LayerNorm",
         ("lm_head.weight", "wte.weight"),
         "models/gpt2.md",
+        layers=GPT2_LAYERS,
     ),
     Family(
         "T5",
@@ -59,6 +130,7 @@ FAMILIES = [
         "RMSNorm",
         ("lm_head.weight", "shared.weight"),
         "models/t5.md",
+        layers=T5_LAYERS,
     ),
     Family(
         "Whisper",
@@ -68,6 +140,7 @@ FAMILIES = [
         "LayerNorm",
         ("proj_out.weight", "decoder.embed_tokens.weight"),
         "models/whisper.md",
+        layers=WHISPER_LAYERS,
     ),
     Family(
         "CLIP",
@@ -76,6 +149,7 @@ FAMILIES = [
         f"{HEADS}; logits are multiplied by exp(logit_scale)",
         "LayerNorm",
         page="models/clip.md",
+        layers=CLIP_LAYERS,
     ),
     Family(
         "Mamba",
@@ -85,6 +159,7 @@ FAMILIES = [
         "RMSNorm",
         ("lm_head.weight", "embeddings.weight"),
         "models/mamba.md",
+        layers=MAMBA_LAYERS,
     ),
     Family(
         "wav2vec 2.0",
@@ -101,6 +176,7 @@ FAMILIES = [
         f"{HEADS}; the first position is the class token",
         "LayerNorm",
         page="models/vit.md",
+        layers=VIT_LAYERS,
     ),
     Family(
         "ALBERT",
@@ -129,6 +205,7 @@ FAMILIES = [
         f"{HEADS}; the norms stand behind the additions; RoBERTa's positions begin at 2",
         "LayerNorm",
         page="models/bert.md",
+        layers=BERT_LAYERS,
     ),
     Family(
         "GPT-NeoX",
@@ -196,6 +273,7 @@ FAMILIES = [
         "RMSNorm",
         EMBED,
         "models/gemma.md",
+        layers=[*LLAMA_LAYERS, *GEMMA_NORMS, HEAD_NORMS],
     ),
     Family(
         "Gemma 2",
@@ -204,6 +282,7 @@ FAMILIES = [
         f"{HALVES}; norms are stored minus 1, embeddings are multiplied by sqrt(hidden_size)",
         "RMSNorm",
         EMBED,
+        layers=[*LLAMA_LAYERS, *GEMMA_NORMS],
     ),
     Family(
         "Qwen3",
@@ -213,6 +292,7 @@ FAMILIES = [
         "RMSNorm",
         EMBED,
         "models/llama.md",
+        layers=[*LLAMA_LAYERS, HEAD_NORMS],
     ),
     Family(
         "Qwen2",
@@ -222,6 +302,7 @@ FAMILIES = [
         "RMSNorm",
         EMBED,
         "models/llama.md",
+        layers=[*LLAMA_LAYERS, "layers.#.self_attn.{q,k,v}_proj.bias"],
     ),
     Family(
         "Llama or Mistral",
@@ -231,6 +312,7 @@ FAMILIES = [
         "RMSNorm",
         EMBED,
         "models/llama.md",
+        layers=LLAMA_LAYERS,
     ),
     Family(
         "torchvision's ResNet",
@@ -287,6 +369,57 @@ def family_of(names, config=None):
         "absent": absent,
         "doubt": f"config.json says {kind}" if isinstance(kind, str) and not known else "",
     }
+
+
+def missing_of(names, config=None):
+    """Return what the layers of a family have and a file has not, as names.
+
+    Nothing is said of a variant, whose layers have more than the family's, nor of a file that does
+    not begin with the first layer.
+
+    Parameters
+    ----------
+    names : collection of str
+        Of the file.
+    config : dict, optional
+        What config.json holds.
+
+    Returns
+    -------
+    list of str
+        Layer by layer.
+    """
+    families, kind = fitting_families("\n".join(names)), (config or {}).get("model_type")
+    if not families or (kind and kind not in families[0].types):
+        return []
+    needed, allowed = [], set()
+    for pattern in families[0].layers:
+        several = expanded(pattern.removesuffix("?"))
+        allowed.update(several)
+        needed += several * (not pattern.endswith("?"))
+    missing, starts = [], set()
+    for stack in dict.fromkeys(own.partition(".#.")[0] for own in needed if ".#." in own):
+        inside = re.compile(rf"(|.*\.){re.escape(stack)}\.(\d{{1,6}})\.(.*)")
+        found = [match for name in names if (match := inside.fullmatch(name))]
+        numbers = {int(match[2]) for match in found}
+        starts |= {match[1] for match in found}
+        known = all(f"{stack}.#.{match[3]}" in allowed for match in found)
+        if found and (
+            not known or len(starts) > 1 or 0 not in numbers or max(numbers) > len(found)
+        ):
+            return []
+        for number in range(max(numbers, default=-1) + 1):
+            layer = [own for own in needed if own.startswith(f"{stack}.#.")]
+            missing += [f"{min(starts)}{own.replace('#', str(number))}" for own in layer]
+    missing += [start + own for start in starts for own in needed if "#" not in own]
+    return [name for name in missing if name not in names]
+
+
+def expanded(pattern):
+    """Return the texts that a pattern stands for: of "{a,b}.c", "a.c" and "b.c"."""
+    parts = re.split("[{}]", pattern)
+    choices = [part.split(",") if i % 2 else [part] for i, part in enumerate(parts)]
+    return ["".join(chosen) for chosen in itertools.product(*choices)]
 
 
 def norm_of(names):

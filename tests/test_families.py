@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from snippets.describe import describe, facts
-from snippets.families import FAMILIES, family_of, norm_of, settings_of
+from snippets.families import (
+    FAMILIES,
+    expanded,
+    family_of,
+    missing_of,
+    norm_of,
+    settings_of,
+)
 from snippets.models import gemma, gpt2, llama, mamba, t5, whisper
 from snippets.models.blocks import read_config
 from snippets.which_layer import modules_of
@@ -162,3 +169,81 @@ def test_lightning_keeps_them_in_the_file():
     (told,) = facts(state)["states"]
     assert told["settings"] == {"nhead": 4}
     assert facts(state, {"nhead": 5})["states"][0]["settings"] == {"nhead": 5}
+
+
+# ---- What its layers should have ----
+
+LISTED = [kind for kind in TINY if kind in KINDS and KINDS[kind].layers]
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_nothing_is_missing_from_what_the_library_stores(kind):
+    config, names = TINY[kind]
+    assert missing_of(names) == missing_of(names, config) == []
+    assert facts(state_of(kind), config)["states"][0]["missing"] == []
+
+
+@pytest.mark.parametrize("kind", LISTED)
+def test_each_tensor_of_a_layer_is_missed(kind):
+    """All that the library stores below the number of a layer, but what only some layers have."""
+    _, names = TINY[kind]
+    once = r"relative_attention_bias|DenseReluDense\.wi|conv1d\.bias|[qkv]_proj\.bias"
+    inner = [name for name in names if re.search(r"(h|layers?|block)\.1\.", name)]
+    inner = [name for name in inner if not re.search(once, name)]
+    others = {name: [other for other in names if other != name] for name in inner}
+    others = {name: rest for name, rest in others.items() if family_of(rest) == family_of(names)}
+    assert len(others) > 5
+    for name, rest in others.items():
+        assert missing_of(rest) == [name]
+
+
+def test_there_are_lists_of_layers():
+    assert {KINDS[kind].name for kind in LISTED} == {f.name for f in FAMILIES if f.layers}
+    assert len(LISTED) > 14
+
+
+def test_a_layer_that_lacks_something_is_told():
+    config, names = TINY["llama"]
+    lost = ["model.layers.0.self_attn.v_proj.weight", "model.norm.weight"]
+    some = {name: array for name, array in state_of("llama").items() if name not in lost}
+    (told,) = facts(some, config)["states"]
+    assert told["missing"] == lost
+    assert f"- missing from this file: {', '.join(told['missing'])}\n" in describe(some, config)
+    for other in ({"model_type": "bert"}, {"model_type": "deepseek_v2"}):
+        assert missing_of(some, other) == []
+    whole = [name for name in names if ".layers.0." not in name]
+    assert missing_of(whole) == []  # a shard that begins later on
+    third = [name.replace(".1.", ".2.") for name in names]
+    gone = missing_of(third)
+    assert len(gone) == 9
+    assert all(name.startswith("model.layers.1.") for name in gone)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "model.layers.0.mlp.experts.3.gate_proj.weight",
+        "vision_tower.layers.0.mlp.gate_proj.weight",
+        "model.layers.900000.mlp.gate_proj.weight",
+    ],
+)
+def test_of_a_variant_nothing_is_said(more):
+    names = [name for name in TINY["llama"][1] if "layers.1.self_attn.k_proj" not in name]
+    assert len(missing_of(names)) == 1
+    assert missing_of([*names, more]) == []
+
+
+def test_what_need_not_be_stored_is_not_missed():
+    llama, gpt2 = TINY["llama"][1], TINY["gpt2"][1]
+    assert missing_of([*llama, "model.layers.0.self_attn.rotary_emb.inv_freq"]) == []
+    assert missing_of([*gpt2, "transformer.h.0.attn.bias", "lm_head.weight"]) == []
+    assert missing_of([name.removeprefix("transformer.") for name in gpt2]) == []
+    encoder = [name for name in TINY["t5"][1] if not name.startswith("decoder")]
+    assert family_of(encoder)["name"] == "T5"
+    assert missing_of(encoder) == []
+    assert missing_of(["fc.weight"]) == []
+
+
+def test_patterns():
+    assert expanded("{a,b}.c.{d,e}") == ["a.c.d", "a.c.e", "b.c.d", "b.c.e"]
+    assert expanded("a.c") == ["a.c"]
