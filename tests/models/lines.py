@@ -89,7 +89,7 @@ def row(family, folder, monkeypatch):
     stem, program, ours = ported(family, folder, monkeypatch)
     written = counted([folder / f"ported_{family}/model.py"], program)
     by_hand = counted([MODELS / f"{name}.py" for name in (stem, "blocks", "rotary")], ours)
-    return [COUNTED[family], written, by_hand, round(written / by_hand, 2)]
+    return [COUNTED[family], written, by_hand, f"{written / by_hand:.2f}"]
 
 
 if __name__ == "__main__":
