@@ -110,6 +110,14 @@ def cosine_embedding_loss(x1, x2, target, margin=0.0):
     return np.where(target == 1, 1 - cosine, apart)
 
 
+def grouped_mm(x, weight, ends):
+    """Return rows of x times the matrix of their group; ``ends`` says where each group ends."""
+    y = np.zeros((len(x), weight.shape[2]), x.dtype)
+    for start, end, matrix in zip([0, *ends], ends, weight, strict=False):
+        y[start:end] = x[start:end] @ matrix
+    return y
+
+
 def norm_of(w, path=""):
     """Return what a batch norm below a path holds, in the order in which batch_norm takes it."""
     start = f"{path}." if path else ""

@@ -49,6 +49,10 @@ def examples(dtype=torch.float64):
         "g": floats(6, 1),
         "z": torch.complex(floats(2, 3, 4), floats(2, 3, 4)),
         "edges": torch.linspace(-1, 1, 5, dtype=dtype),
+        # It takes bfloat16 alone, and these sums are exact in it.
+        "rows": torch.eye(8)[[3, 1, 5]].bfloat16(),
+        "stack": torch.arange(128.0).reshape(2, 8, 8).bfloat16(),
+        "ends": torch.tensor([1, 3], dtype=torch.int32),
         "grid": floats(2, 5, 6, 2).tanh() * 1.3,  # a little beyond the border
     }
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from snippets.port.capture import arrays_of, captured, graph_of, named_inputs
+from snippets.port.capture import arrays_of, captured, graph_of, named_inputs, numpy_of
 from snippets.port.graph import Array, Node, PortError, Ref
 from snippets.port.operations import TABLE, Call, row_of
 from snippets.port.run import run
@@ -96,6 +96,10 @@ MORE = [
     "F.grid_sample(image, grid, 'nearest', 'border', True)",
     "x.topk(2, largest=False)",
     "torch.instance_norm(image, u, v, mean, var, False, 0.1, 1e-5, False)",
+    "torch.linalg.norm(a)",
+    "torch.linalg.norm(a, 1)",
+    "torch.linalg.norm(x, 2, (1, 2), keepdim=True)",
+    "torch.linalg.norm(x, 3, 0)",
     "x ** 3",
     "x ** 4.0",
     "p ** 0.5",
@@ -138,7 +142,7 @@ def told():
     model, args, graph, named = spelled_out([spelling for spelling, _ in TABLE.values()] + MORE)
     with torch.no_grad():
         theirs = model(*args)
-    arrays = {name: tensor.numpy() for name, tensor in args[0].items()}
+    arrays = {name: numpy_of(tensor) for name, tensor in args[0].items()}
     ours = program_of(graph, run(graph, arrays_of(graph, named)))(graph.arrays, arrays)
     results = zip(model.spellings, ours, theirs, strict=True)
     return {node.target for node in graph.nodes}, {name: both for name, *both in results}
@@ -201,12 +205,15 @@ def test_a_part_of_an_axis_of_any_size_is_refused():
         ("aten.scatter_reduce.two", {"reduce": "sum", "include_self": False}),
         ("aten.diag_embed.default", {"offset": 1}),
         ("aten.rrelu.default", {"training": True}),
+        ("aten._grouped_mm.default", {"self": Ref("rows"), "mat2": Ref("rows")}),
+        ("aten._grouped_mm.default", {"self": Ref("rows"), "mat2": Ref("stack"), "bias": 1}),
         ("aten.grid_sampler.default", {"input": Ref("image"), "interpolation_mode": 2}),
         ("aten.grid_sampler.default", {"input": Ref("volume")}),
     ],
 )
 def test_what_a_row_does_not_cover_is_refused(target, args):
     known = {"image": Array((2, 4, 8, 9), "float64"), "volume": Array((2, 4, 5, 6, 7), "float64")}
+    known |= {"rows": Array((3, 4), "float64"), "stack": Array((2, 4, 5), "float64")}
     with pytest.raises(PortError, match=r"only .* a line"):
         TABLE[target][1](Call(args, known, None, {}))
 
@@ -220,3 +227,32 @@ def test_a_recurrent_layer_of_weights_that_lie_elsewhere():
     assert all(name in text for name in names)
     computed = Call(args | {"has_biases": False}, {}, None, {"b": "slow.b"})  # by weight norm
     assert TABLE["aten.gru.input"][1](computed) == text
+
+
+class Experts(nn.Module):
+    """A mixture of experts, its rows sorted: as transformers captures those of other dtypes."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.arange(24.0).reshape(2, 3, 4))
+
+    def forward(self, x):
+        ends = torch.tensor([2, 5])
+        return torch.ops.transformers.grouped_mm_fallback(x, self.weight, ends)
+
+
+def test_experts_of_transformers():
+    name = "transformers::grouped_mm_fallback"
+    if not hasattr(torch.ops.transformers, "grouped_mm_fallback"):  # the library has it
+
+        def product(x, weight, offs):
+            return torch.cat([x[:2] @ weight[0], x[2:5] @ weight[1], x[5:] @ weight[1] * 0])
+
+        schema = "(Tensor input, Tensor weight, Tensor offs) -> Tensor"
+        made = torch.library.custom_op(name, product, mutates_args=(), schema=schema)
+        made.register_fake(lambda x, weight, offs: x.new_empty(x.shape[0], weight.shape[2]))
+    model, x = Experts().eval(), torch.arange(18.0).reshape(6, 3)
+    named = named_inputs(model, (x,), {})
+    graph = graph_of(captured(model, (x,), {}, named, None), model, named)
+    ours = program_of(graph, run(graph, arrays_of(graph, named)))(graph.arrays, x.numpy())
+    assert_parity(ours, model(x), 1e-6)

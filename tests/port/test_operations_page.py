@@ -10,7 +10,7 @@ import re
 import numpy as np
 import pytest
 
-from snippets.port.capture import arrays_of
+from snippets.port.capture import arrays_of, numpy_of
 from snippets.port.constants import without_zeros
 from snippets.port.lines import recipe, recipes, text_of, tree_of
 from snippets.port.operations import TABLE
@@ -103,7 +103,7 @@ def test_the_page_has_each_row(spelled):
 def test_each_line_gives_what_pytorch_gives(spelled):
     pairs, weights = spelled
     world = {name: recipe(name) for name in recipes()} | {"np": np, "w": weights}
-    world |= {name: tensor.numpy() for name, tensor in examples().items()}
+    world |= {name: numpy_of(tensor) for name, tensor in examples().items()}
     shown = json.loads(LINES.read_text("utf-8"))
     for spelling, line in shown["tensors"] + shown["layers"]:
         ours, theirs = eval(line[1:-1], world), pairs[spelling[1:-1]][1]

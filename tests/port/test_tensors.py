@@ -6,6 +6,7 @@ import pytest
 from snippets.port.tensors import (
     checked,
     fixed,
+    grouped_mm,
     limited,
     nll_loss,
     put,
@@ -80,6 +81,33 @@ def test_values_are_put_where_an_index_says():
     assert scatter(x, 1, index, np.array([[7, 1], [8, 1]])).tolist() == [[0, 0, 7], [8, 0, 0]]
     assert scatter(x + 1, 0, index // 2, np.ones((2, 1)), np.add).tolist() == [[2, 1, 1], [2, 1, 1]]
     assert not x.any()
+
+
+def is_grouped(product):
+    """Return whether rows are multiplied by their groups' matrices; what is in none is 0."""
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(size=(7, 4)), rng.normal(size=(3, 4, 5))
+    found = product(x, weight, np.array([2, 2, 6]))
+    expected = np.concatenate([x[:2] @ weight[0], x[2:6] @ weight[2], np.zeros((1, 5))])
+    return np.allclose(found, expected, 1e-12, 1e-12)
+
+
+def test_groups_of_rows_have_a_matrix_each():
+    assert is_grouped(grouped_mm)
+    assert grouped_mm(np.ones((1, 2), np.float32), np.ones((1, 2, 3)), [1]).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("np.zeros((len(x)", "np.ones((len(x)"),
+        ("zip([0, *ends]", "zip([0] * len(ends)"),
+        ("y[start:end] = x[start:end] @ matrix", "y[start:end] = x[start:end] @ weight[0]"),
+        ("y[start:end] = x[start:end]", "y[start:end] = x[: end - start]"),
+    ],
+)
+def test_a_broken_product_of_groups_is_noticed(old, new):
+    assert not is_grouped(sabotaged(SNIPPETS_DIR / "port/tensors.py", old, new).grouped_mm)
 
 
 def is_cross_entropy(loss):

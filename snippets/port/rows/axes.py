@@ -251,6 +251,14 @@ AXES = {
     ),
     "aten.norm.Scalar": ("torch.ops.aten.norm(x, 2)", norm),
     "aten.norm.ScalarOpt_dim": ("torch.ops.aten.norm(x, 2, [1])", norm),
+    **{
+        f"aten.linalg_norm.{kind}": (
+            f"torch.linalg.norm({of})",
+            "self, ord=None, dim=None, keepdim=False, dtype=None: "
+            "np.linalg.norm(self, ord=ord, axis=dim, keepdims=keepdim)",
+        )
+        for kind, of in {"default": "x, dim=1", "ord_str": "a, 'nuc'"}.items()
+    },
     "aten.linalg_vector_norm.default": ("torch.linalg.vector_norm(x, dim=1)", norm),
     "aten.cumsum.default": ("x.cumsum(1)", "self, dim, dtype=None: np.cumsum(self, axis=dim)"),
     "aten.cumprod.default": ("x.cumprod(1)", "self, dim, dtype=None: np.cumprod(self, axis=dim)"),

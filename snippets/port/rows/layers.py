@@ -191,7 +191,16 @@ def whole_recurrent(name):
     return row
 
 
+def grouped(call):
+    """Return the product of groups of rows with a matrix for each: a mixture of experts."""
+    if (call.ndim("self"), call.ndim("mat2")) != (2, 3) or call.get("bias") is not None:
+        raise PortError("only rows of one array, a matrix for each group, have a line")
+    return "self, mat2, offs, bias=None, out_dtype=None: grouped_mm(self, mat2, offs)"
+
+
 WHOLE = {
+    "transformers.grouped_mm_fallback.default": "input, weight, offs: "
+    "grouped_mm(input, weight, offs)",
     **{f"port.{name}.default": whole_recurrent(name) for name in ("rnn", "gru", "lstm")},
     "port.attention_output.default": attention,
     "port.multi_head_attention.default": attention,
@@ -282,6 +291,10 @@ LAYERS = {
     "aten.linear.default": (
         "F.linear(x, weight, bias)",
         "input, weight, bias=None: linear(input, weight, bias=bias)",
+    ),
+    "aten._grouped_mm.default": (
+        "torch._grouped_mm(rows, stack, offs=ends).double()",
+        grouped,
     ),
     "aten.bilinear.default": (
         "F.bilinear(x, y, both, bias)",

@@ -255,6 +255,14 @@ SHAPES = {
         "F.one_hot(ids, 5)",
         "self, num_classes=-1: np.eye(num_classes, dtype=np.int64)[self]",
     ),
+    "aten.meshgrid.default": (
+        "torch.ops.aten.meshgrid([u, bias])",
+        "tensors: np.meshgrid(*tensors, indexing='ij')",
+    ),
+    "aten.meshgrid.indexing": (
+        "torch.meshgrid(u, bias, indexing='xy')",
+        "tensors, indexing: np.meshgrid(*tensors, indexing=indexing)",
+    ),
     "aten.broadcast_tensors.default": ("torch.broadcast_tensors(g, u)", of_one_shape),
     "aten.diag_embed.default": ("torch.diag_embed(x)", diagonal_of),
     "aten.unfold.default": ("x.unfold(2, 2, 2)", windows),
