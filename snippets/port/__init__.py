@@ -67,16 +67,19 @@ def port(model, args, kwargs=None, folder="my_model", dynamic=None, *, safetenso
     graph = graph_of(captured(model, args, kwargs, named, dynamic), model, named, dynamic)
     graph.calls = calls_of(model, args, kwargs)
     arrays = arrays_of(graph, named)
-    recordings = list(cases(model, args, kwargs, named, graph))
+    small = {}
+    for guard, recorded in cases(model, args, kwargs, named, graph):
+        small.setdefault(guard, []).append(recorded)
+    large = small.pop("")
+    graph.guards = [guard for guard in graph.guards if guard not in small]
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         draft = pathlib.Path(temporary) / folder.name
-        write_program(draft, graph, arrays, recordings[0][1], safetensors)
-        check_program(draft, [recorded for word, recorded in recordings[1:] if not word])
-        small = [(word, recorded) for word, recorded in recordings if word]
-        if wrong := [word for word, recorded in small if not agrees(draft, recorded)]:
-            graph.guards += [f"{word} > 1" for word in wrong]
+        write_program(draft, graph, arrays, large[0], safetensors)
+        check_program(draft, large[1:])
+        if wrong := [guard for guard, those in small.items() if not agrees(draft, those)]:
+            graph.guards += wrong
             shutil.rmtree(draft)
-            write_program(draft, graph, arrays, recordings[0][1], safetensors)
+            write_program(draft, graph, arrays, large[0], safetensors)
         put(draft, folder)
     return folder
 
@@ -126,10 +129,12 @@ def write_program(folder, graph, arrays, recorded, safetensors=False):
     write_package(folder, text, graph, modules, recorded, safetensors)
 
 
-def agrees(folder, recorded):
-    """Return whether a program gives what was recorded."""
+def agrees(folder, recordings):
+    """Return whether a program gives what was recorded; not where the model gives nothing."""
+    if None in recordings:
+        return False
     try:
-        check_program(folder, [recorded])
+        check_program(folder, recordings)
     except PortError:
         return False
     return True

@@ -36,11 +36,11 @@ def cases(model, args, kwargs, named, graph):
 
     Yields
     ------
-    word : str
-        "" for those that the program has to give; else the name of an axis of size 1, where
-        torch.export takes for granted that no size is.
-    recorded : dict
-        As ``snippets.parity.record`` writes it, without the layers.
+    guard : str
+        "" for those that the program has to give; else a condition that they don't hold, since
+        torch.export takes for granted that no size is 1: the program may need it or not.
+    recorded : dict or None
+        As ``snippets.parity.record`` writes it, without the layers; None if the model takes none.
     """
     import torch
     from torch.utils import _pytree as pytree
@@ -52,7 +52,7 @@ def cases(model, args, kwargs, named, graph):
     places = pytree.tree_leaves(tuple(graph.inputs.values()))
     shapes = [graph.known[p.name].shape if isinstance(p, Ref) else () for p in places]
     as_given = sizes_of(shapes, tensors)
-    for case, (word, sizes) in enumerate(tried(as_given, graph)):
+    for case, (guard, sizes) in enumerate(tried(as_given, graph)):
         new = {
             id(t): fresh(t, shape, sizes, rng) if case else t.clone()
             for t, shape in zip(tensors, shapes, strict=True)
@@ -66,14 +66,15 @@ def cases(model, args, kwargs, named, graph):
             try:
                 recorded |= recording("output", model(*given, **options))
             except Exception as error:
-                if word:  # the model itself takes no such size
+                if guard:  # the model itself takes no such size
+                    yield from [(guard, None)] * (guard in graph.guards)
                     continue
                 raise PortError(f"the model fails on inputs like its example: {error}") from error
-        yield word, recorded
+        yield guard, recorded
 
 
 def tried(sizes, graph):
-    """Yield the sizes of each case: as given, twice; two others; each axis of size 1."""
+    """Yield the sizes of each case: as given, twice; two others; those where something is 1."""
     yield "", sizes
     yield "", sizes
     steps = (
@@ -86,7 +87,17 @@ def tried(sizes, graph):
     for word in sizes:
         small = sizes | {word: 1}
         if all(holds(guard, small) for guard in graph.guards):
-            yield word, small
+            yield f"{word} > 1", small
+    for guard in filter(is_doubtful, graph.guards):
+        small = [sizes | {word: n} for word in sizes for n in range(1, 10)]
+        small = [one for one in small if not holds(guard, one)]
+        rest = [other for other in graph.guards if other != guard]
+        yield from ((guard, one) for one in small if all(holds(other, one) for other in rest))
+
+
+def is_doubtful(guard):
+    """Return whether a condition says no more than that something is not 1."""
+    return guard.endswith(" != 1")
 
 
 def recording(name, value):

@@ -94,3 +94,18 @@ def test_each_size_gives_the_models_answer_or_an_error(tmp_path, name):
             for one, other in zip(ours, expected, strict=True):
                 assert np.array_equal(one, other.numpy())
     assert answered >= (8 if name == "none" else 4)
+
+
+HALVES = {
+    "needless": lambda x, y: x * 2 if (x.shape[0] // 2) != 1 else x + x,
+    "needed": lambda x, y: x * 2 if (x.shape[0] // 2) != 1 else x,
+    "not taken": lambda x, y: x * 2 if (x.shape[0] // 2) != 1 else x @ y @ x,
+}
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_what_is_1_is_refused_only_where_it_matters(tmp_path, name):
+    model, dynamic = Of(HALVES[name]).eval(), {"x": {0: "batch"}, "y": None}
+    port(model, (floats(6, 3), floats(5, 5)), folder=tmp_path / "of", dynamic=dynamic)
+    said = (tmp_path / "of/model.py").read_text("utf-8")
+    assert ("!= 1" in said) == (name != "needless")
