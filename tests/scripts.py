@@ -32,8 +32,8 @@ TESTS = {
     "copy": "test_copying or test_header or language_switch or reaches_every_control",
     "finder": "test_finder",
     "living-figure": "test_living_figure",
-    "search": "test_search or keys_of_the_footer",
-    "search-index": "test_search and not (dialog or phone or marked or loaded)",
+    "search": "test_search.py or keys_of_the_footer",
+    "search-index": "test_search.py and not (dialog or phone or marked or loaded)",
 }
 # What no change is made in: comments, strings, and what stands between slashes behind a sign.
 LEFT_ALONE = re.compile(
