@@ -46,6 +46,7 @@ __all__ = [
 # (where, the bytes there, what the file is, what to do)
 SECTION = 'as "Keras and TensorFlow" of the page "Load a .pth without torch" does'
 BEFORE = "PyTorch before 0.1.10 saved such files itself"
+CORE_ML = "read the .mlpackage that it is in with coremltools"
 OTHERS = [
     (0, b"\x89HDF\r\n\x1a\n", "HDF5, as Keras writes .h5", f"read it with h5py, {SECTION}"),
     (0, b"\x93NUMPY", "a single array, .npy", "read it with np.load(path)"),
@@ -64,6 +65,7 @@ OTHERS = [
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"),
     (0, b"Rar!\x1a\x07", "a RAR archive", "unpack it first"),
     (257, b"ustar", "a tar archive", f"unpack it first; {BEFORE}"),
+    (64, b"\xef\xbe\xad\xde", "the weights of a Core ML package, without their names", CORE_ML),
     (4, b"TFL3", "a TensorFlow Lite model", "it has no state_dict"),
     (4, b"ET12", "an ExecuTorch program", "load the checkpoint that it was made from"),
     (0, b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run git lfs pull"),
@@ -147,6 +149,8 @@ def load_folder(path):
         what = "a SavedModel of TensorFlow"
         cure = TENSORFLOW.replace("it", "variables/variables in it", 1)
         raise ValueError(f"{path}: this is {what}: {cure}")
+    if "Manifest.json" in names:
+        raise ValueError(f"{path}: this is a Core ML package: read it with coremltools")
     others = sorted(name for name in names if name.endswith(".index.json"))
     for name in [*FILES, *others]:
         if name in names:

@@ -38,6 +38,7 @@ WIDENED = {
 }
 # What a list of numbers has of each type: of some, the bits as an integer, or two parts
 BITS = DTYPES | dict.fromkeys(WIDENED, "u1") | {10: "<u2", 16: "<u2", 14: "<f4", 15: "<f8"}
+CORE_ML = 200  # the first field that is a kind of model, in a Model of Core ML
 LISTS = {4: "<f4", 10: "<f8"}  # the fields of a TensorProto that hold floats, one by one
 
 
@@ -65,11 +66,13 @@ def load_onnx(path: str | PathLike[str]) -> dict[str, Any]:
 
 def read_onnx(data, folder):
     """Return the initializers of the graph of a ModelProto."""
-    graphs = [part for number, part in fields(data, 0, len(data)) if number == 7]
+    graphs = []
+    for number, part in fields(data, 0, len(data)):
+        if number >= CORE_ML:
+            raise CheckpointError("this is a Core ML model: read it with coremltools")
+        graphs += [part] * (number == 7)
     if not graphs or not all(isinstance(part, tuple) for part in graphs):
-        raise CheckpointError(
-            "protobuf without the graph of an ONNX model: TensorFlow's, Core ML's?"
-        )
+        raise CheckpointError("protobuf without the graph of an ONNX model: is it of TensorFlow?")
     found = LazyDict()
     for graph in graphs:
         for number, part in fields(data, *graph):

@@ -109,16 +109,18 @@ def safetensors_header(path: str | PathLike[str]) -> dict[str, dict[str, Any]]:
     ValueError
         The header is damaged, or does not describe the data, byte for byte.
     """
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise ValueError(f"{path}: this is no file, but a folder, a pipe or a device")
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        names = sorted(os.listdir(path))[:5]
+        raise ValueError(f"{path}: a folder: load one of the files in it, {names}")
+    if not stat.S_ISREG(mode):
+        raise ValueError(f"{path}: this is a pipe or a device: copy what it gives into a file")
     size = os.path.getsize(path)
     with open(path, "rb") as file:
-        length = int.from_bytes(file.read(8), "little")
+        head = file.read(8)
+        length = int.from_bytes(head, "little")
         if length > MAX_HEADER or length > size - 8:
-            raise ValueError(
-                f"{path}: a file of {size} bytes cannot have a header of {length} bytes: "
-                "was it cut off, or is it another format?"
-            )
+            raise ValueError(f"{path}: {without_header(head + file.read(2**16), size, length)}")
         text = file.read(length)
     try:
         header = parse_header(text)
@@ -132,6 +134,18 @@ def safetensors_header(path: str | PathLike[str]) -> dict[str, dict[str, Any]]:
     except ValueError as error:
         raise ValueError(f"{path}: damaged header: {error}") from error
     return {"__metadata__": metadata, **header} if metadata else header
+
+
+def without_header(head, size, length):
+    """Say what a file is that begins with what can be no header's length."""
+    if head.startswith(b"version https://git-lfs"):
+        return "this is a Git LFS pointer, not the file itself: run git lfs pull"
+    if head.lstrip().startswith(b"{") and b'"weight_map"' in head:
+        return "this is the index of several files: load, of snippets.checkpoints, reads them all"
+    return (
+        f"a file of {size} bytes cannot have a header of {length} bytes: was it cut off, or is it "
+        "another format?"
+    )
 
 
 def parse_header(text):

@@ -134,6 +134,10 @@ KINDS = {
         b"\x20\0\0\0ET12",
         "an ExecuTorch program: load the checkpoint that it was made from",
     ),
+    "Core ML": (
+        b"\1\0\0\0\2\0\0\0" + bytes(56) + b"\xef\xbe\xad\xde\1\0\0\0",
+        "the weights of a Core ML package, without their names: read the .mlpackage that it is in",
+    ),
     "Git LFS": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
         "a Git LFS pointer, not the file itself: run git lfs pull",
@@ -198,12 +202,31 @@ def test_what_else_a_file_is_has_a_name(tmp_path, data, what):
         load(path)
 
 
-def test_a_folder_is_told_from_a_file(tmp_path):
+@pytest.mark.parametrize("reader", [load, load_torch, load_safetensors])
+def test_a_folder_is_told_from_a_file(tmp_path, reader):
     for name in "fedcba":
         (tmp_path / name).touch()
     message = f"{tmp_path}: a folder: load one of the files in it, ['a', 'b', 'c', 'd', 'e']"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        reader(tmp_path)
+
+
+def test_a_core_ml_package_is_told(tmp_path):
+    (tmp_path / "Manifest.json").write_text("{}")
+    with pytest.raises(ValueError, match="this is a Core ML package: read it with core"):
         load(tmp_path)
+
+
+def test_load_safetensors_says_what_load_says(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(KINDS["Git LFS"][0])
+    assert refusal(load_safetensors, path) == refusal(load, path)
+    path.write_text('{\n  "metadata": {"total_size": 8}, "weight_map": {}}')
+    assert load(path) == {}
+    said = "this is the index of several files: load, of snippets.checkpoints, reads them all"
+    assert refusal(load_safetensors, path) == said
+    path.write_text('{"a": 1}' + " " * 99)
+    assert "cannot have a header" in refusal(load_safetensors, path)
 
 
 @pytest.mark.parametrize("reader", [load, load_npz, load_safetensors, load_torch])

@@ -118,7 +118,11 @@ def test_numbers_beside_the_model(path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (field(1, 1) + field(2, b"x"), "protobuf without the graph of an ONNX model: TensorFlow's"),
+        (field(1, 1) + field(2, b"x"), "protobuf without the graph of an ONNX model: is it of"),
+        (
+            field(1, 9) + field(2, b"") + field(502, b"x"),
+            "this is a Core ML model: read it with core",
+        ),
         (field(1, 1) + field(7, 3), "protobuf without the graph of an ONNX model"),
         (field(1, 1) + b"\x3b", "protobuf has no wire type 3"),
         (field(1, 1) + b"\x3a\x7f", "cut off: a field ends at byte 131, its message at 4"),
