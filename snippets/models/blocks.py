@@ -241,7 +241,7 @@ def read_decoder(ids, weights, config, attention_mask, cache, shapes, start, com
 def read_images(images, channels, size=None):
     """Return images as an array, of any size if none is given, or say what is wrong and why."""
     images = np.asarray(images)
-    sizes = (size, size) if size else images.shape[2:4]
+    sizes = (size, size) if size else images.shape[2:]
     if images.shape[1:] != (channels, *sizes) or images.ndim != 4 or images.dtype.kind != "f":
         slip = "resize and crop, as in training"
         if images.dtype.kind in "iu":

@@ -64,6 +64,19 @@ def test_the_cache_grows_in_time():
     assert not grown[1].any()
 
 
+def test_a_draw_is_from_the_softmax_of_what_the_temperature_divides():
+    logits = np.log([0.7, 0.2, 0.1])
+
+    def forward(ids, *_, **__):
+        return np.broadcast_to(logits, (len(ids), 1, 3))
+
+    ids, rng = np.zeros((9000, 1), int), np.random.default_rng(0)
+    drawn = generate_tokens(forward, ids, {}, {}, 1, None, 2.0, rng)
+    weight = np.exp(logits / 2)
+    share = np.bincount(drawn[:, 0], minlength=3) / 9000
+    assert np.abs(share - weight / weight.sum()).max() < 0.02
+
+
 def test_activations_are_those_of_torch():
     x = np.linspace(-6, 6, 999)
     t, F = torch.from_numpy(x), torch.nn.functional

@@ -230,6 +230,14 @@ def test_a_tensor_too_many_is_refused():
     )
 
 
+def test_a_head_of_its_own_is_not_forgotten():
+    refused(
+        "weights lack ['lm_head.weight']: is config.json of this checkpoint, are all of its files "
+        "read, and has it a head?",
+        config=GOLDEN["spread"][0] | {"tie_word_embeddings": False},
+    )
+
+
 def test_as_many_tokens_as_positions_are_taken_and_none():
     config, weights, _ = GOLDEN["spread"]
     assert gpt2.forward(np.zeros((1, 75), int), weights, config).shape == (1, 75, 29)
