@@ -7,7 +7,7 @@ import pickletools
 
 import numpy as np
 
-from snippets import checkpoints, describe, families, which_layer
+from snippets import checkpoints, describe, families, quantized, which_layer
 from snippets.checkpoints import (
     exported_file,
     gguf_blocks,
@@ -71,6 +71,19 @@ def of_names():
         "lora_parts": describe.LORA_PARTS,
         "merged": describe.MERGED,
         "integers": describe.INTEGERS,
+        "scale_names": describe.SCALE_NAMES.pattern,
+        "settings": families.SETTINGS.pattern,
+        "quantized": [
+            {
+                "library": kind.library,
+                "parts": kind.parts | kind.others,
+                "needed": list(kind.parts),
+                "shape": kind.shape.__name__,
+            }
+            for kind in quantized.KINDS
+        ],
+        "quantized_names": [quantized.KNOWN_BY.pattern, quantized.KNOWN_BLOCKS.pattern],
+        "dequantized": describe.DEQUANTIZED,
         "matrix": describe.MATRIX,
     }
 

@@ -17,6 +17,26 @@ from tests import ROOT
 DATA = ROOT / "tests/checkpoints/data"
 
 
+# What lies beside a tiny model of a family
+CONFIGS = {
+    "configured": (
+        "qwen3",
+        {
+            "model_type": "qwen3",
+            "num_attention_heads": 4,
+            "num_hidden_layers": 99,
+            "rms_norm_eps": 1e-6,
+            "rope_parameters": {"rope_theta": 1000000.0, "rope_type": "default"},
+            "tie_word_embeddings": True,
+            "hidden_size": 64,
+            "eos_token_id": [1, 2],
+        },
+    ),
+    "doubtful": ("qwen3", {"model_type": "other", "tie_word_embeddings": False, "n_layer": 1}),
+    "adapter": ("gpt2", {"r": 8, "lora_alpha": 16, "use_rslora": False, "bias": "none"}),
+}
+
+
 def sound(torch, folder):
     """Make the files that can be read and return {name: path}."""
     nn = torch.nn
@@ -148,6 +168,19 @@ def sound(torch, folder):
         pickle.dump({"fc.weight": np.ones((200, 30)), "fc.bias": np.ones(200), "n": 3}, file, 4)
     for name in "llama.gguf", "blocks.gguf", "w.pdparams", "arrays.joblib", "objects.joblib":
         shutil.copy(DATA / name, folder)
+    with np.load(DATA / "quantized.npz") as file:
+        layers = {k.replace(",", "").replace("/", "."): v for k, v in file.items() if k[-1] != "/"}
+    save_safetensors(folder / "quantized.safetensors", layers | adapted)
+    with warnings.catch_warnings(action="ignore"):
+        quantize = torch.ao.quantization.quantize_dynamic
+        dynamic = nn.Sequential(nn.Linear(5, 3), nn.Linear(3, 2, bias=False))
+        save("dynamic.pt", nn.DataParallel(quantize(dynamic, {nn.Linear})).state_dict())
+    for name, (family, config) in CONFIGS.items():
+        (folder / name).mkdir()
+        tiny = {k: np.ones(shape, "f4") for k, shape in families[family][1].items()}
+        save_safetensors(folder / name / "model.safetensors", tiny)
+        where = "adapter_config.json" if "r" in config else "config.json"
+        (folder / name / where).write_text(json.dumps(config))
     sharded = folder / "sharded"
     sharded.mkdir()
     shards = {"part-1.safetensors": ["0.weight", "0.bias"], "part-2.bin": ["1.weight", "1.bias"]}

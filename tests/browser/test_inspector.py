@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from docs.extensions.rules import of_files
 from docs.extensions.tables import ASSETS
 from snippets.checkpoints import load
-from snippets.describe import escaped, facts
+from snippets.describe import config_beside, escaped, facts
 from snippets.families import norm_of
 from tests import ROOT
 from tests.browser import until
@@ -64,27 +64,28 @@ def folder_in_firefox(page, path):
     return path.is_dir() and page.context.browser.browser_type.name == "firefox"
 
 
-# It reads neither the numbers nor config.json, and has not what all layers of a family store.
-LEFT_OUT = "equal", "missing", "settings"
+# It reads no numbers, and has not what all layers of a family store.
+LEFT_OUT = "equal", "missing"
 
 
 def told_by_python(path):
-    """Return what ``--json`` prints without a config.json, but what is LEFT_OUT."""
-    told = json.loads(json.dumps(facts(load(path), {})))
+    """Return what ``--json`` prints, but what is LEFT_OUT; a config.json lies in a folder alone."""
+    told = json.loads(json.dumps(facts(load(path), config_beside(path) if path.is_dir() else None)))
     for state in told["states"]:
         for key in LEFT_OUT:
-            state.pop(key, None)
+            del state[key]
     return told
 
 
 # ---- It says what describe says ----
 
 NAMES = [
-    "arrays.joblib", "arrays.pkl", "averaged.pt", "blocks.gguf", "chain.safetensors",
-    "compiled.pt", "dtypes.pt", "encoder.pt", "frozen.pt", "gpt.npz", "legacy.pth", "llama.gguf",
-    "lora.safetensors", "mixed.pt", "objects.joblib", "odd.npz", "packed.npz", "parts.pt",
-    "program.pt2", "protocol.pt", "qwen3.npz", "script.pt", "sharded", "tied.pth", "training.ckpt",
-    "transformer.pt", "w.pdparams", "whole.pth",
+    "adapter", "arrays.joblib", "arrays.pkl", "averaged.pt", "blocks.gguf", "chain.safetensors",
+    "compiled.pt", "configured", "doubtful", "dtypes.pt", "dynamic.pt", "encoder.pt", "frozen.pt",
+    "gpt.npz", "legacy.pth", "llama.gguf", "lora.safetensors", "mixed.pt", "objects.joblib",
+    "odd.npz", "packed.npz", "parts.pt", "program.pt2", "protocol.pt", "quantized.safetensors",
+    "qwen3.npz", "script.pt", "sharded", "tied.pth", "training.ckpt", "transformer.pt",
+    "w.pdparams", "whole.pth",
 ]  # fmt: skip
 
 

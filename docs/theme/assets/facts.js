@@ -94,6 +94,76 @@ const lora = (shapes) => {
   return [new Map(parts), whole.map((pair) => ({ name: weightOf(pair), kind: "LoRA", how: rules.merged }))];
 };
 
+// ---- Layers that a library quantised: quantised_layers() of snippets/quantized.py ----
+
+const areMatrices = (...values) => values.every(({ shape }) => shape.length === 2);
+// By the name of Kind.shape: the weight's shape, or null where the tensors are not of this kind.
+const WEIGHT_SHAPES = {
+  shape_of_gptq: ({ qweight, qzeros, scales }) => {
+    if (!areMatrices(qweight, qzeros, scales)) return null;
+    const [[rows, columns], [, packed], [, out]] = [qweight.shape, qzeros.shape, scales.shape];
+    return columns === out && packed ? [out, quotient(rows * out, packed)] : null;
+  },
+  shape_of_awq: ({ qweight, qzeros, scales }) => {
+    if (!areMatrices(qweight, qzeros, scales)) return null;
+    const [[rows, columns], [, packed], [, out]] = [qweight.shape, qzeros.shape, scales.shape];
+    return columns === packed && 8 * columns === out ? [out, rows] : null;
+  },
+  shape_of_compressed: ({ weight_shape: said }) => (said.dtype.startsWith("int") && sameSizes(said.shape, [2]) ? (said.numbers ?? null) : null),
+  shape_of_int8: ({ weight }) => (areMatrices(weight) ? weight.shape : null),
+  shape_of_4bit: (own) => Object.values(own).find(({ told }) => told)?.told.shape ?? null,
+  shape_of_fp8: ({ weight, weight_scale_inv: scales }) => (areMatrices(weight) && scales.shape.length < 3 ? weight.shape : null),
+  shape_of_mxfp4: ({ _blocks: { shape: blocks }, _scales: { shape: scales } }) => {
+    const [rows, groups] = [blocks.slice(0, -2), blocks.at(-2)];
+    return rows.length && blocks.at(-1) === 16 && sameSizes(scales, [...rows, groups]) ? [...rows, 32 * groups] : null;
+  },
+  shape_of_packed: (own) => Object.values(own).find(({ bias }) => bias !== undefined)?.shape ?? null,
+  shape_of_qtensor: ({ weight: { of, bias, shape } }) => (of && bias === undefined ? shape : null),
+};
+// {start of the names: [the kind of a layer, {own name: tensor}]}.
+const quantisedLayers = (state) => {
+  const [known, blocks] = rules.quantized_names.map((pattern) => new RegExp(`^(?:${pattern})$`));
+  const found = new Map();
+  const kindOf = (prefix) => {
+    for (const kind of rules.quantized) {
+      const own = Object.fromEntries(Object.keys(kind.parts).flatMap((name) => (state.has(prefix + name) ? [[name, state.get(prefix + name)]] : [])));
+      if (!kind.needed.every((name) => own[name] instanceof Stored)) continue;
+      const shape = WEIGHT_SHAPES[kind.shape]?.(own);
+      if (shape) return [kind, own, shape];
+    }
+    return null;
+  };
+  for (const [name, value] of state) {
+    const prefix = (name.match(known) ?? name.match(blocks))?.[1] ?? (value?.of ? name.replace(/weight$/, "") : undefined);
+    const layer = prefix === undefined || found.has(prefix) ? null : kindOf(prefix);
+    if (layer) found.set(prefix, layer);
+  }
+  return found;
+};
+// quantised(): their parts as withoutParts() has them, the shapes of weights and biases, what to compute.
+const quantised = (layers, clean) => {
+  const [parts, shapes, how] = [new Map(), new Map(), []];
+  for (const [prefix, [{ library, parts: said }, own, shape]] of layers) {
+    const names = Object.keys(own);
+    const stored = names.map((name) => clean.get(prefix + name) ?? prefix + name);
+    const start = stored[0].slice(0, stored[0].length - names[0].length);
+    const [weight, [maker]] = [`${start}weight`, library.split(" ")];
+    const whose = `${maker}'${maker.endsWith("s") ? "" : "s"}`;
+    shapes.set(weight, shape);
+    names.forEach((name, i) => parts.set(stored[i], [weight, (say) => say("{whose} {part} for", { whose, part: say(said[name]) }), ""]));
+    parts.set(stored[0], [weight, (say) => say("{library} of {shape}, {part}", { library, shape: `(${shape.join(", ")})`, part: say(said[names[0]]) }), null]);
+    for (const { bias } of Object.values(own)) if (bias) shapes.set(`${start}bias`, bias);
+    how.push({ name: weight, kind: library, how: rules.dequantized });
+  }
+  return [parts, shapes, how];
+};
+const integers = (name, shapes) => {
+  const module = name.slice(0, name.lastIndexOf(".") + 1);
+  const isBeside = (other) => other.startsWith(module) && !other.slice(module.length).includes(".");
+  const scales = [...shapes.keys()].filter((other) => isBeside(other) && new RegExp(rules.scale_names, "i").test(other.slice(module.length)));
+  return (say) => say(rules.integers) + (scales.length ? say("; its scale may be {scales}", { scales: firsts(scales, say) }) : "");
+};
+
 // ---- The whole model ----
 
 // Where an average of the weights is kept beside them.
@@ -110,16 +180,33 @@ const copies = (names) =>
     return like === undefined ? [] : [{ start, like }];
   });
 
-// Which published architecture it is, as family_of() of snippets/families.py says without a config.json.
-const familyOf = (names) => {
-  const found = familyIn(names);
-  if (!found) return null;
-  const { name, page, rows, tied: [head, other] } = found;
-  const place = head && !names.some((one) => one.endsWith(head)) && names.find((one) => one.endsWith(other));
-  const absent = (say) => (place ? [say("{head} is not stored: {place} takes its place", { head, place })] : []);
-  const told = { name, page, rows, absent: absent(plainly), doubt: "" };
+// Which published architecture it is: family_of() of snippets/families.py, on what config.json has.
+const familyOf = (names, config) => {
+  const found = familiesIn(names);
+  if (!found.length) return null;
+  const [{ name, page, rows, tied: [head, other] }] = found;
+  const { model_type: kind, num_hidden_layers, n_layer } = config;
+  const known = found.find(({ types }) => own(types, kind))?.types[kind];
+  const place = names.find((one) => other && one.endsWith(other));
+  const isAway = head && !names.some((one) => one.endsWith(head));
+  const layers = new Set(names.flatMap((one) => one.match(/(?:^|\.)(?:layers?|h|block)\.(\d+)\./)?.[1] ?? []));
+  const count = num_hidden_layers || n_layer;
+  const absent = (say) => {
+    const lines = [];
+    if (isAway && config.tie_word_embeddings === false) lines.push(say("{head} is missing, and config.json does not tie it", { head }));
+    else if (isAway && place) lines.push(say("{head} is not stored: {place} takes its place", { head, place }));
+    if (Number.isInteger(count) && layers.size && layers.size < count) lines.push(say("config.json has {count} layers, this file {layers}: a shard?", { count, layers: layers.size }));
+    return lines;
+  };
+  const told = { name: known ?? name, page, rows, absent: absent(plainly), doubt: typeof kind === "string" && !known ? `config.json says ${kind}` : "" };
   telling.set(told, absent);
   return told;
+};
+const settingsOf = (config) => {
+  const inner = config.rope_parameters;
+  const told = { ...config, ...(inner && typeof inner === "object" ? inner : {}) };
+  const isSetting = ([name, value]) => new RegExp(`^(?:${rules.settings})$`).test(name) && ["number", "string", "boolean"].includes(typeof value);
+  return Object.fromEntries(Object.entries(told).filter(isSetting));
 };
 
 const chains = (found) => {
@@ -195,30 +282,33 @@ const moduleFacts = ([prefix, own, fits]) => {
 
 // The facts of one state_dict; summary says what is in it that is no tensor. For the page, telling has
 // the words of a tensor, and each module as modulesOf() has it, with all tensors.
-const described = (state, summary) => {
+const described = (state, summary, config = {}) => {
   const arrays = [...state].filter(([, value]) => value instanceof Stored);
   const clean = unwrapped(arrays.map(([name]) => name));
-  const whole = new Set(arrays.filter(([, value]) => isWhole(value)).map(([name]) => clean.get(name)));
-  const shapes = new Map(arrays.map(([name, { shape }]) => [clean.get(name), shape]).filter(([name]) => !whole.has(name)));
+  const [packed, inside, unpacked] = quantised(quantisedLayers(state), clean);
+  const whole = new Set(arrays.filter(([name, value]) => isWhole(value) && !packed.has(clean.get(name))).map(([name]) => clean.get(name)));
+  const shapes = new Map(arrays.map(([name, { shape }]) => [clean.get(name), shape]).filter(([name]) => !whole.has(name) && !packed.has(name)));
   const counts = shapes.get(rules.count)?.length === 0 && shapes.delete(rules.count);
   const [pairs, adapted] = lora(shapes);
-  const [kept, others] = withoutParts(new Map([...shapes].filter(([name]) => !pairs.has(name))));
-  const parts = new Map([...others, ...pairs]);
+  const [kept, others] = withoutParts(new Map([...[...shapes].filter(([name]) => !pairs.has(name)), ...inside]));
+  const parts = new Map([...others, ...packed, ...pairs]);
   const [weights, short] = plainNames(kept);
   const found = weights.size ? modulesOf(weights) : [];
   const owner = new Map(found.flatMap((module) => [...module[1].keys()].map((name) => [module[0] + name, [module, name]])));
   const chained = new Set(chains(found));
   const places = new Map();
   const tensors = [...state].map(([name, value]) => {
-    if (!(value instanceof Stored)) return { name, what: summary(value) };
+    const [weight, part, kind] = parts.get(clean.get(name) ?? name) ?? [clean.get(name), "", null];
+    const partIn = (say) => (typeof part === "function" ? part(say) : say(part));
+    if (!(value instanceof Stored)) return { name, what: part ? `${partIn(plainly)} ${escaped(weight)}` : summary(value) };
     const { shape, dtype, bytes, place } = value;
     const row = { name, shape, dtype, bytes };
-    if (place && count(shape) > 1) places.set(place, [...(places.get(place) ?? []), name]);
-    const [weight, part, kind] = parts.get(clean.get(name)) ?? [clean.get(name), "", null];
-    if (part) Object.assign(row, { part, of: weight });
-    let tell = (say) => say(rules.integers);
+    const isSetting = packed.get(clean.get(name))?.[2] === "";
+    if (place && count(shape) > 1 && !isSetting) places.set(place, [...(places.get(place) ?? []), name]);
+    if (part) Object.assign(row, { part: partIn(plainly), of: weight });
+    let tell = integers(clean.get(name), shapes);
     if (counts && clean.get(name) === rules.count) tell = (say) => say(rules.averaged);
-    else if (kind === "") tell = (say) => `${say(part)} ${escaped(weight)}`;
+    else if (kind === "") tell = (say) => `${partIn(say)} ${escaped(weight)}`;
     else if (!whole.has(clean.get(name))) {
       const [[prefix, , fits], own] = owner.get(short.get(weight));
       const some = likely(fits);
@@ -226,7 +316,7 @@ const described = (state, summary) => {
       const layers = some.map((fit) => ({ layer: label(fit), axes: written(fit.tensors.get(own).axes) }));
       Object.assign(row, { module: prefix.slice(0, -1), layers, by: fits[0]?.clue ?? "", row: first?.row ?? "", blocks: first?.stacked ?? [] });
       const layer = chained.has(prefix) ? (say) => say(rules.matrix) : tellLayers(row, own);
-      tell = (say) => (part ? `${say(part)}: ` : "") + layer(say);
+      tell = (say) => (part ? `${partIn(say)}: ` : "") + layer(say);
       telling.set(row, { axes: first, trees: some.map((fit) => fit.tensors.get(own).axes) });
     }
     row.what = tell(plainly);
@@ -237,7 +327,7 @@ const described = (state, summary) => {
   const again = new Set(tied.flatMap((names) => names.slice(1)));
   const once = tensors.filter(({ name, shape }) => shape && !again.has(name));
   const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
-  const computed = [...[...parts.values()].filter(([, , kind]) => kind).map(([name, , kind]) => ({ name, kind, how: rules.how[kind] })), ...adapted];
+  const computed = [...[...others.values()].filter(([, , kind]) => kind).map(([name, , kind]) => ({ name, kind, how: rules.how[kind] })), ...unpacked, ...adapted];
   const modules = found.map(moduleFacts);
   found.forEach((module, i) => telling.set(modules[i], [module, tensors]));
   return {
@@ -249,7 +339,8 @@ const described = (state, summary) => {
     computed,
     tied,
     copies: copies([...weights.keys()]),
-    family: familyOf([...weights.keys()]),
+    family: familyOf([...weights.keys()], config),
+    settings: settingsOf(config),
   };
 };
 
@@ -259,12 +350,13 @@ const byName = (modules) => new Map(modules.toReversed().map((module) => [module
 // ---- In words ----
 
 const CURES = { "": "{names} begins with {hold}: {cure} takes it off", of: "{names} hold {hold}, of {of}: {cure} takes it out" };
-const notesOf = ({ family, prefixes: found, computed, tied, copies: averages }) => [
-  ...(family ? [say("{name}, by its names: {rows}", { name: family.name, rows: family.rows.split("; ").map((part) => say(part)).join("; ") }), ...telling.get(family)(say)] : []),
+const notesOf = ({ family, settings, prefixes: found, computed, tied, copies: averages }) => [
+  ...(family ? [say(family.doubt ? "{name}, by its names, though config.json says another: {rows}" : "{name}, by its names: {rows}", { name: family.name, rows: family.rows.split("; ").map((part) => say(part)).join("; ") }), ...telling.get(family)(say)] : []),
+  ...(Object.keys(settings).length ? [say("what no tensor tells: {settings}", { settings: escaped(Object.entries(settings).map((pair) => pair.join(" ")).join(", ")) })] : []),
   ...found.map((one) => say(CURES[one.of && "of"], { ...one, names: say(one.names), hold: JSON.stringify(one.hold) })),
   ...[...new Set(computed.map(({ kind }) => kind))].map((kind) => say("{names}: {kind}, the weight is {how}", { kind, how: say(computed.find((one) => one.kind === kind).how), names: firsts(computed.filter((one) => one.kind === kind).map(({ name }) => name)) })),
   ...averages.map(({ start }) => say("below {start} are the names of the model again, an average over the training: {cure} has it alone", { start: JSON.stringify(start), cure: `under(state, "${start.slice(0, -1)}")` })),
   ...tied.slice(0, 9).map((names) => say("{names} are one array: tied", { names: firsts(names) })),
   ...(tied.length > 9 ? [say("and {more} more", { more: tied.length - 9 })] : []),
 ];
-const firsts = (names) => names.slice(0, 3).map(escaped).join(", ") + (names.length > 3 ? ` ${say("and {more} more", { more: names.length - 3 })}` : "");
+const firsts = (names, to = say) => names.slice(0, 3).map(escaped).join(", ") + (names.length > 3 ? ` ${to("and {more} more", { more: names.length - 3 })}` : "");

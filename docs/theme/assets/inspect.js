@@ -22,9 +22,28 @@ const summary = (value) => {
   return kind === "bool" || kind === "float" || (kind === "int" && value < 1e18 && value > -1e18) ? `${kind} ${repr(value)}` : kind;
 };
 
+// A quantised tensor of PyTorch, also where its bias is beside, as a tensor; any other value as it is.
+const seen = (value) => {
+  const [tensor, bias] = value instanceof Tuple && value.length === 2 ? value : [value];
+  const [storage, offset, shape, stride, quantizer] = (tensor?.name === "torch._utils._rebuild_qtensor" && tensor.args) || [];
+  if (!(storage instanceof Storage && shape instanceof Tuple && quantizer instanceof Tuple)) return value;
+  const { dtype, numbers } = storage;
+  return Object.assign(new Stored(shape, `q${dtype.name}`, numbers * dtype.size), { of: dtype.name, bias: value === tensor ? undefined : (bias?.shape ?? null) });
+};
+// What a small tensor says of others: the shape of a weight.
+const withNumbers = async (state) => {
+  for (const [name, value] of state) {
+    if (!value?.blob || value.bytes > 4096 || !/(^|\.)weight(_shape|\.quant_state\.\w+)$/.test(name)) continue;
+    const bytes = await bytesOf(value.blob, value.at, value.at + value.bytes);
+    if (name.endsWith("_shape")) value.numbers = value.shape[0] === 2 ? [0, 1].map((i) => Number(numberAt(viewOf(bytes.subarray((i * bytes.length) / 2)), `i${bytes.length / 2}`))) : null;
+    else value.told = JSON.parse(utf8(bytes));
+  }
+  return new Map([...state].map(([name, value]) => [name, seen(value)]));
+};
+
 const isStateDict = (mapping) => {
   const values = [...mapping.values()];
-  const names = [...mapping].filter(([, value]) => value instanceof Stored).map(([name]) => name);
+  const names = [...mapping].filter(([, value]) => seen(value) instanceof Stored).map(([name]) => name);
   const beside = values.some((value) => value instanceof Map && [...value.values()].some((inner) => inner instanceof Stored));
   return names.length > 0 && [...mapping.keys()].every((key) => typeof key === "string") && (!beside || names.some((name) => name.includes(".")));
 };
@@ -48,9 +67,26 @@ const stateDicts = (state) => {
   return [found, others];
 };
 
-const facts = (state) => {
+const facts = async (state, config = plain(state instanceof Map ? state.get("hyper_parameters") : undefined)) => {
   const [found, others] = stateDicts(state);
-  return { states: found.map(([path, inner]) => ({ path, ...described(inner, summary) })), besides: others.map(([path, value]) => ({ path, what: summary(value) })) };
+  const states = [];
+  for (const [path, inner] of found) states.push({ path, ...described(await withNumbers(inner), summary, config) });
+  return { states, besides: others.map(([path, value]) => ({ path, what: summary(value) })) };
+};
+// The entries of a mapping as JSON has them.
+const plain = (mapping) => {
+  const entries = mapping instanceof Map ? [...mapping].filter(([key]) => typeof key === "string") : [];
+  return Object.fromEntries(entries.map(([key, value]) => [key, value instanceof Map ? plain(value) : typeName(value) === "float" ? Number(value.text) : value]));
+};
+// What config.json beside a file holds: config_beside().
+const CONFIGS = ["config.json", "adapter_config.json"];
+const configIn = async (folder) => {
+  for (const name of CONFIGS) {
+    const file = folder.get(name);
+    const text = file?.size < 2 ** 22 ? await textOf(file) : "";
+    if (isJson(text)) return plain(parseJson(text));
+  }
+  return undefined;
 };
 
 // ---- The table ----
@@ -138,14 +174,16 @@ let latest = 0;
 const inspect = async (files, isFolder) => {
   const mine = ++latest;
   const folder = new Map(files.map((file) => [file.name, file]));
-  const several = isFolder || files.length > 1;
-  const name = several ? say("{files} files", { files: grouped(files.length) }) : files[0].name;
+  const weights = files.filter(({ name }) => !CONFIGS.includes(name));
+  const [file] = weights.length ? weights : files;
+  const several = isFolder || weights.length > 1;
+  const name = several ? say("{files} files", { files: grouped(files.length) }) : file.name;
   output.textContent = say("Reading the header of {name} ...", { name });
   result.hidden = false;
   let found;
   try {
     if (several && !isFolder && ![...folder.keys()].some((one) => one.endsWith(".index.json"))) throw new Fault(say("several files, and none is an .index.json: choose one file, or the index, too"));
-    found = facts(await (several ? readAny(folder) : read(files[0], folder)));
+    found = await facts(await (several ? readAny(folder) : read(file, folder)), await configIn(folder));
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     if (mine !== latest) return;

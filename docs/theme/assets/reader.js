@@ -667,12 +667,12 @@ const readSafetensors = async (blob) => {
     header.delete("__metadata__");
     for (const entry of [metadata, ...header.values()]) if (!(entry instanceof Map)) throw fault("{!r} is no JSON", entry);
     if ([...metadata.values()].some((value) => typeof value !== "string")) throw fault("something else than strings");
-    return laidOut(header, blob.size - 8 - length);
+    return laidOut(header, blob, blob.size - 8 - length);
   } catch (error) {
     throw fault("damaged header", (error instanceof Fault ? error : fault("it is no JSON")).message);
   }
 };
-const laidOut = (header, size) => {
+const laidOut = (header, blob, size) => {
   const areNumbers = (list) => Array.isArray(list) && list.every((n) => typeName(n) === "int");
   const entries = [...header].map(([name, entry]) => {
     const [dtype, shape, offsets] = ["dtype", "shape", "data_offsets"].map((key) => entry.get(key));
@@ -688,7 +688,7 @@ const laidOut = (header, size) => {
     const bytes = stop - begin;
     const wanted = plain && shape.reduce((product, n) => product * BigInt(n), BigInt(sizeOf(plain)));
     if (plain && BigInt(bytes) !== wanted) throw fault("of shape {}, needs", name, dtype, shape, wanted, bytes);
-    found.set(name, new Stored(shape, plain ?? dtype, bytes));
+    found.set(name, Object.assign(new Stored(shape, plain ?? dtype, bytes), { blob, at: blob.size - size + begin }));
     end = stop;
   }
   if (end !== size) throw fault("bytes of data", end, size);

@@ -192,12 +192,12 @@ const knownOfModule = (own, beside, i) => {
   };
 };
 
-// The published architecture that the names tell: the first of which all marks are found.
-const familyIn = (names) => {
+// The published architectures of which the names have all marks: the first is the one.
+const familiesIn = (names) => {
   const lines = [...names].join("\n");
-  return rules.families.find(({ marks }) => marks.every((mark) => new RegExp(mark, "m").test(lines)));
+  return rules.families.filter(({ marks }) => marks.every((mark) => new RegExp(mark, "m").test(lines)));
 };
-const normOf = (names) => familyIn(names)?.norm ?? "";
+const normOf = (names) => familiesIn(names)[0]?.norm ?? "";
 
 const putFirst = (fits, layers, clue) => {
   const isOne = ({ layer }) => layers.includes(layer) || layers.includes(unnumbered(layer));
