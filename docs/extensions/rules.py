@@ -79,11 +79,13 @@ def of_names():
                 "parts": kind.parts | kind.others,
                 "needed": list(kind.parts),
                 "shape": kind.shape.__name__,
+                "weight": kind.weight,
             }
             for kind in quantized.KINDS
         ],
-        "quantized_names": [quantized.KNOWN_BY.pattern, quantized.KNOWN_BLOCKS.pattern],
+        "quantized_names": [quantized.KNOWN_BY.pattern, quantized.KNOWN_EXPERTS.pattern],
         "dequantized": describe.DEQUANTIZED,
+        "experts": describe.EXPERTS,
         "matrix": describe.MATRIX,
     }
 

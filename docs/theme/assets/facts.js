@@ -112,8 +112,10 @@ const WEIGHT_SHAPES = {
   shape_of_compressed: ({ weight_shape: said }) => (said.dtype.startsWith("int") && sameSizes(said.shape, [2]) ? (said.numbers ?? null) : null),
   shape_of_int8: ({ weight }) => (areMatrices(weight) ? weight.shape : null),
   shape_of_4bit: (own) => Object.values(own).find(({ told }) => told)?.told.shape ?? null,
-  shape_of_fp8: ({ weight, weight_scale_inv: scales }) => (areMatrices(weight) && scales.shape.length < 3 ? weight.shape : null),
-  shape_of_mxfp4: ({ _blocks: { shape: blocks }, _scales: { shape: scales } }) => {
+  shape_of_fp8: ({ weight: { shape }, weight_scale_inv: scales }) => ([2, 3].includes(shape.length) && [0, 1, shape.length].includes(scales.shape.length) ? shape : null),
+  shape_of_fp8_experts: ({ "": weight, _scale_inv: scales }) => (weight.shape.length === 3 ? WEIGHT_SHAPES.shape_of_fp8({ weight, weight_scale_inv: scales }) : null),
+  shape_of_mxfp4: (own) => {
+    const [blocks, scales] = Object.values(own).map(({ shape }) => shape);
     const [rows, groups] = [blocks.slice(0, -2), blocks.at(-2)];
     return rows.length && blocks.at(-1) === 16 && sameSizes(scales, [...rows, groups]) ? [...rows, 32 * groups] : null;
   },
@@ -122,7 +124,7 @@ const WEIGHT_SHAPES = {
 };
 // {start of the names: [the kind of a layer, {own name: tensor}]}.
 const quantisedLayers = (state) => {
-  const [known, blocks] = rules.quantized_names.map((pattern) => new RegExp(`^(?:${pattern})$`));
+  const [known, experts] = rules.quantized_names.map((pattern) => new RegExp(`^(?:${pattern})$`));
   const found = new Map();
   const kindOf = (prefix) => {
     for (const kind of rules.quantized) {
@@ -134,7 +136,7 @@ const quantisedLayers = (state) => {
     return null;
   };
   for (const [name, value] of state) {
-    const prefix = (name.match(known) ?? name.match(blocks))?.[1] ?? (value?.of ? name.replace(/weight$/, "") : undefined);
+    const prefix = (name.match(known) ?? name.match(experts))?.[1] ?? (value?.of ? name.replace(/weight$/, "") : undefined);
     const layer = prefix === undefined || found.has(prefix) ? null : kindOf(prefix);
     if (layer) found.set(prefix, layer);
   }
@@ -143,15 +145,15 @@ const quantisedLayers = (state) => {
 // quantised(): their parts as withoutParts() has them, the shapes of weights and biases, what to compute.
 const quantised = (layers, clean) => {
   const [parts, shapes, how] = [new Map(), new Map(), []];
-  for (const [prefix, [{ library, parts: said }, own, shape]] of layers) {
+  for (const [prefix, [{ library, parts: said, weight: end }, own, shape]] of layers) {
     const names = Object.keys(own);
     const stored = names.map((name) => clean.get(prefix + name) ?? prefix + name);
     const start = stored[0].slice(0, stored[0].length - names[0].length);
-    const [weight, [maker]] = [`${start}weight`, library.split(" ")];
+    const [weight, [maker]] = [start + end, library.split(" ")];
     const whose = `${maker}'${maker.endsWith("s") ? "" : "s"}`;
-    shapes.set(weight, shape);
-    names.forEach((name, i) => parts.set(stored[i], [weight, (say) => say("{whose} {part} for", { whose, part: say(said[name]) }), ""]));
-    parts.set(stored[0], [weight, (say) => say("{library} of {shape}, {part}", { library, shape: `(${shape.join(", ")})`, part: say(said[names[0]]) }), null]);
+    if (end) shapes.set(weight, shape);
+    names.forEach((name, i) => parts.set(stored[i], [weight, (say) => say("{whose} {part} for", { whose, maker, part: say(said[name]) }), ""]));
+    parts.set(stored[0], [weight, (say) => say("{library} of {shape}, {part}", { library, shape: `(${shape.join(", ")})${end ? "" : ` ${rules.experts}`}`, part: say(said[names[0]]) }), end ? null : "experts"]);
     for (const { bias } of Object.values(own)) if (bias) shapes.set(`${start}bias`, bias);
     how.push({ name: weight, kind: library, how: rules.dequantized });
   }
@@ -309,6 +311,7 @@ const described = (state, summary, config = {}) => {
     let tell = integers(clean.get(name), shapes);
     if (counts && clean.get(name) === rules.count) tell = (say) => say(rules.averaged);
     else if (kind === "") tell = (say) => `${partIn(say)} ${escaped(weight)}`;
+    else if (kind === "experts") tell = partIn;
     else if (!whole.has(clean.get(name))) {
       const [[prefix, , fits], own] = owner.get(short.get(weight));
       const some = likely(fits);

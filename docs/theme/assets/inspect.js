@@ -67,26 +67,24 @@ const stateDicts = (state) => {
   return [found, others];
 };
 
-const facts = async (state, config = plain(state instanceof Map ? state.get("hyper_parameters") : undefined)) => {
+const facts = async (state, told) => {
   const [found, others] = stateDicts(state);
+  const lightning = state instanceof Map ? state.get("hyper_parameters") : null;
+  const config = told ?? Object.fromEntries([...(lightning instanceof Map ? lightning : [])].map(([key, value]) => [key, typeName(value) === "float" ? Number(value.text) : value]));
   const states = [];
   for (const [path, inner] of found) states.push({ path, ...described(await withNumbers(inner), summary, config) });
   return { states, besides: others.map(([path, value]) => ({ path, what: summary(value) })) };
-};
-// The entries of a mapping as JSON has them.
-const plain = (mapping) => {
-  const entries = mapping instanceof Map ? [...mapping].filter(([key]) => typeof key === "string") : [];
-  return Object.fromEntries(entries.map(([key, value]) => [key, value instanceof Map ? plain(value) : typeName(value) === "float" ? Number(value.text) : value]));
 };
 // What config.json beside a file holds: config_beside().
 const CONFIGS = ["config.json", "adapter_config.json"];
 const configIn = async (folder) => {
   for (const name of CONFIGS) {
     const file = folder.get(name);
-    const text = file?.size < 2 ** 22 ? await textOf(file) : "";
-    if (isJson(text)) return plain(parseJson(text));
+    try {
+      const found = file?.size < 2 ** 22 && JSON.parse(await textOf(file));
+      if (found && !Array.isArray(found)) return found;
+    } catch {} // it is no JSON
   }
-  return undefined;
 };
 
 // ---- The table ----

@@ -156,7 +156,7 @@ const tensorAt = ({ key, dtype: of, numbers }, offset, shape, stride, marks = []
 const arrayOf = (raw, dtype, shape) => {
   if (!["bytes", "bytearray", "str"].includes(typeName(raw)) || !(dtype instanceof Dtype)) return undefined;
   const size = raw.length ?? raw.size;
-  if (!(shape instanceof Tuple) || count(shape) * dtype.size !== size || !dtype.size) throw fault("an array of", dtype.name, size);
+  if (!(shape instanceof Tuple) || count(shape) * dtype.size !== size || !dtype.size) throw fault("an array of {} does", dtype.name, size);
   return new Stored(shape, dtype.name, size);
 };
 
