@@ -34,10 +34,7 @@ def of_layers():
     holds = which_layer.CONV1D_HOLDS.values()
     return {
         "clues": [[*clue, parsed(when)] for *clue, when in which_layer.CLUES],
-        "families": [
-            {key: value for key, value in family._asdict().items() if key != "layers"}
-            for family in families.FAMILIES
-        ],
+        "families": [family._asdict() for family in families.FAMILIES],
         "rare": sorted(which_layer.RARE),
         "seldom": sorted(which_layer.SELDOM),
         "switches": sorted(which_layer.SWITCHES),

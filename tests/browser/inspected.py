@@ -32,6 +32,7 @@ CONFIGS = {
             "eos_token_id": [1, 2],
         },
     ),
+    "holed": ("qwen3", {"model_type": "qwen3"}),
     "doubtful": ("qwen3", {"model_type": "other", "tie_word_embeddings": False, "n_layer": 1}),
     "adapter": ("gpt2", {"r": 8, "lora_alpha": 16, "use_rslora": False, "bias": "none"}),
 }
@@ -178,6 +179,8 @@ def sound(torch, folder):
     for name, (family, config) in CONFIGS.items():
         (folder / name).mkdir()
         tiny = {k: np.ones(shape, "f4") for k, shape in families[family][1].items()}
+        if name == "holed":
+            del tiny["model.layers.1.mlp.up_proj.weight"]
         save_safetensors(folder / name / "model.safetensors", tiny)
         where = "adapter_config.json" if "r" in config else "config.json"
         (folder / name / where).write_text(json.dumps(config))

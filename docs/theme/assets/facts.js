@@ -204,6 +204,29 @@ const familyOf = (names, config) => {
   telling.set(told, absent);
   return told;
 };
+// The texts that a pattern stands for: of "{a,b}.c", "a.c" and "b.c".
+const expanded = (pattern) => product(pattern.replace(/\?$/, "").split(/[{}]/).map((part, i) => (i % 2 ? part.split(",") : [part]))).map((parts) => parts.join(""));
+// What the layers of a family have and a file has not: missing_of() of snippets/families.py.
+const missingOf = (names, { model_type: kind }) => {
+  const [family] = familiesIn(names);
+  if (!family || (kind && !own(family.types, kind))) return [];
+  const needed = family.layers.filter((pattern) => !pattern.endsWith("?")).flatMap(expanded);
+  const allowed = new Set(family.layers.flatMap(expanded));
+  const [missing, starts] = [[], new Set()];
+  for (const stack of new Set(needed.filter((one) => one.includes(".#.")).map((one) => one.split(".#.")[0]))) {
+    const inside = new RegExp(`^(|.*\\.)${stack.replaceAll(".", "\\.")}\\.(\\d{1,6})\\.(.*)$`);
+    const found = names.flatMap((name) => (inside.test(name) ? [name.match(inside).slice(1)] : []));
+    for (const [start] of found) starts.add(start);
+    const last = found.reduce((most, [, number]) => Math.max(most, number), -1);
+    const isWhole = found.every(([, , rest]) => allowed.has(`${stack}.#.${rest}`)) && found.some(([, number]) => Number(number) === 0);
+    if (found.length && (!isWhole || starts.size > 1 || last > found.length)) return [];
+    const layer = needed.filter((one) => one.startsWith(`${stack}.#.`));
+    for (let number = 0; number <= last; number++) missing.push(...layer.map((one) => [...starts][0] + one.replace("#", number)));
+  }
+  for (const start of starts) missing.push(...needed.filter((one) => !one.includes("#")).map((one) => start + one));
+  const here = new Set(names);
+  return missing.filter((name) => !here.has(name));
+};
 const settingsOf = (config) => {
   const inner = config.rope_parameters;
   const told = { ...config, ...(inner && typeof inner === "object" ? inner : {}) };
@@ -343,6 +366,7 @@ const described = (state, summary, config = {}) => {
     tied,
     copies: copies([...weights.keys()]),
     family: familyOf([...weights.keys()], config),
+    missing: missingOf([...weights.keys()], config),
     settings: settingsOf(config),
   };
 };
@@ -353,8 +377,9 @@ const byName = (modules) => new Map(modules.toReversed().map((module) => [module
 // ---- In words ----
 
 const CURES = { "": "{names} begins with {hold}: {cure} takes it off", of: "{names} hold {hold}, of {of}: {cure} takes it out" };
-const notesOf = ({ family, settings, prefixes: found, computed, tied, copies: averages }) => [
+const notesOf = ({ family, missing, settings, prefixes: found, computed, tied, copies: averages }) => [
   ...(family ? [say(family.doubt ? "{name}, by its names, though config.json says another: {rows}" : "{name}, by its names: {rows}", { name: family.name, rows: family.rows.split("; ").map((part) => say(part)).join("; ") }), ...telling.get(family)(say)] : []),
+  ...(missing.length ? [say("missing from this file: {names}", { names: firsts(missing) })] : []),
   ...(Object.keys(settings).length ? [say("what no tensor tells: {settings}", { settings: escaped(Object.entries(settings).map((pair) => pair.join(" ")).join(", ")) })] : []),
   ...found.map((one) => say(CURES[one.of && "of"], { ...one, names: say(one.names), hold: JSON.stringify(one.hold) })),
   ...[...new Set(computed.map(({ kind }) => kind))].map((kind) => say("{names}: {kind}, the weight is {how}", { kind, how: say(computed.find((one) => one.kind === kind).how), names: firsts(computed.filter((one) => one.kind === kind).map(({ name }) => name)) })),
