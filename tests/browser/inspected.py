@@ -157,7 +157,9 @@ def sound(torch, folder):
     fc = nn.Linear(3, 4).state_dict()
     averaged = fc | {f"ema.{name}": values for name, values in fc.items()}
     save("averaged.pt", averaged | {"ema.decay": torch.ones(()), "n_averaged": torch.tensor(3)})
-    two = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).eval()
+    own = nn.Tanh()
+    own.table = torch.ones(4)  # neither a parameter nor a buffer: the class has none
+    two = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), own).eval()
     with warnings.catch_warnings(action="ignore"):
         traced = torch.jit.trace(two, torch.ones(1, 3), check_trace=False)
         torch.jit.save(traced, folder / "script.pt")

@@ -530,7 +530,7 @@ const readScript = async (blob, zip) => {
     const path = `code/${name.split(".").slice(0, -1).join("/")}.py`;
     if (!files.has(path)) {
       const told = (await textOf(await content(path))).matchAll(new RegExp(rules.script_class, "gm"));
-      files.set(path, new Map([...told].map(([, of, parameters, buffers]) => [of, buffers ? (parameters + buffers).match(/(?<=")[^"]*(?=")/g) : null])));
+      files.set(path, new Map([...told].map(([, of, parameters, buffers]) => [of, buffers ? [...(parameters + buffers).matchAll(/"([^"]*)"/g)].map(([, one]) => one) : null])));
     }
     return files.get(path).get(name.split(".").at(-1));
   };
