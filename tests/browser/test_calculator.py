@@ -415,6 +415,15 @@ SIZES = [
     "a = 3, 4; 5 if isinstance(a, tuple) else 6",
     "n = 1; while n < 9: n *= 2; n",
     "n = 1; for i in range(2, 5): n *= i; n",
+    "n = 1; for i in 2, 3: n *= i; n",
+    "(a, b), c = (2, 3), 4; a * 100 + b * 10 + c",
+    "[a, b] = 2, 3; a * 10 + b",
+    "a = b = 3; a + b",
+    "a = *range(2), 7; len(a) * 10 + a[2]",
+    "a = [3, 4, 5]; a[0:2] = [7]; a[0] * 10 + len(a)",
+    "def pair(): return 2, 3; a, b = pair(); a * 10 + b",
+    "x = 'a' 'bc'; len(x)",
+    "int(float(3) * 2)",
     "range(9, 2, -3)[1]",
     "len(list(range(3))) + len(tuple([1]))",
     "len(set([3, 3, 4]))",
@@ -486,6 +495,8 @@ TENSORS = [
     "torch.full((3, 4), 2.0)",
     "torch.tensor([[1.0, 2, 3], [4, 5, 6]])",
     "torch.tensor([])",
+    "torch.tensor([[1.0, 2]])",
+    "torch.zeros(2, 3).unsqueeze(-2)",
     "torch.tensor(3.0)",
     "torch.eye(3)",
     "torch.eye(3, 4)",
@@ -684,10 +695,12 @@ def test_whole_models_are_read_as_they_print_themselves(torch, calculator):
 
 
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor")
-def test_names_with_shapes_are_told_as_describe_tells_them(torch, calculator):
+def test_names_with_shapes_are_told_as_describe_tells_them(torch, calculator, built):
+    # Every class with each of its variants, in models of 40 layers
+    models = [torch.nn.Sequential(*built[i : i + 40]) for i in range(0, len(built), 40)]
     states = [
         {name: values for name, values in model.state_dict().items() if " " not in name}
-        for model in whole_models(torch)
+        for model in [*whole_models(torch), *models]
     ]
     texts = [
         "\n".join(f"{name} {values.dtype} {tuple(values.shape)}" for name, values in state.items())

@@ -96,7 +96,7 @@ const readCode = (source, slips) => {
     Boolean: (node) => node.text === "True",
     None: () => null,
     String: (node) => stringOf(node.text),
-    ContinuousString: (node, env, kids) => {
+    ContinuedString: (node, env, kids) => {
       const parts = kids.map((kid) => evaluateNode(kid, env));
       return unknownIn(parts) ?? parts.join("");
     },
@@ -255,17 +255,17 @@ const readCode = (source, slips) => {
       const value = () => evaluateNode(part.at(-1), env);
       if (part[0].kind === "*") {
         const all = itemsOf(value(), part[1]);
-        if (all instanceof Unknown) open ??= all;
-        else {
-          given.push(...all.items);
-          open ??= all.open;
-        }
+        if (!open && all.items) given.push(...all.items);
+        open ??= all instanceof Unknown ? all : all.open;
       } else if (part[0].kind === "**") {
         const all = value();
         if (all instanceof Dict) for (const [key, one] of all.map) named.set(key, one);
         if (!(all instanceof Dict) || all.open) open ??= all instanceof Unknown ? all : (all.open ?? unknown(part[1]));
       } else if (part[1]?.kind === "AssignOp") named.set(part[0].text, value());
-      else given.push(value());
+      else {
+        const one = value();
+        if (!open) given.push(one);
+      }
     }
     return [given, named, open];
   };
@@ -538,7 +538,7 @@ const readCode = (source, slips) => {
 
   const making = []; // the classes that are being made, the outermost first
   const construct = (kind, given, named, open, node) => {
-    kind.used = true;
+    for (const one of lineage(kind)) one.used = true; // a base class of it is not made alone, too
     if (making.filter((one) => one === kind).length > (journal ? 0 : 6)) return unknown(node, { said: "how often {name} is made in itself is not known here", made: true });
     making.push(kind);
     try {

@@ -3,7 +3,7 @@ const KEY = String.raw`(?:\d+\.)*[A-Za-z_][\w.-]*`;
 const TOLD = String.raw`(?:torch\.)?(?:b?float|u?int|bool|complex|Half|Float|[BFIU]\d|F\d_E|Q\d)\w*|[Tt]ensor|has|(?:shape|size)[:=]?|torch\.Size`;
 const SIZES = String.raw`\(\s*\[[\d,\s]*\]\s*\)|[([][\d,\s]*[)\]]|\b\d+(?:\s*[x×]\s*\d+)+\b`;
 // A name opens the line or an item of a list, and has its shape or its type behind it.
-const LISTED = new RegExp(String.raw`(?:^|[[({,|])[ \t\d:#*│|-]*(?:(?:name|[Pp]aram\w*|tensor|key)[\s:=]+)?['"]?(${KEY})['"]?(?=[\s:,|'"│])(?:[\s:,|'"│(]|\b(?:${TOLD})(?![\w.]))*?(${SIZES})`, "gm");
+const LISTED = new RegExp(String.raw`(?:^|[[({,|])[ \t\d:#*│|-]*(?:(?:name|[Pp]aram\w*|tensor|key)[\s:=]+)?['"]?(?<!\d)(${KEY})['"]?(?=[\s:,|'"│])(?:[\s:,|'"│(]|\b(?:${TOLD})(?![\w.]))*?(${SIZES})`, "gm");
 const PYTHON = /^\s*(?:class|def|import|from|return|for|if|with|@)\b|^\s*[\w.]+\s*=[^=]/m;
 
 const sizesOf = (text) => (text.match(/\d+/g) ?? []).map(Number);
