@@ -94,6 +94,8 @@ def test_the_drawer_opens_and_closes_by_key(page, base_url, address):
     links = page.locator(".md-sidebar--primary a:visible")
     expect(opener).to_have_attribute("aria-expanded", "false")
     expect(links).to_have_count(0)
+    is_laid_out = "document.querySelector('.md-sidebar--primary li').checkVisibility()"
+    assert not page.evaluate(is_laid_out)
     for _ in range(30):
         page.keyboard.press("Tab")
         assert not focused_in_the_drawer(page)
@@ -102,6 +104,7 @@ def test_the_drawer_opens_and_closes_by_key(page, base_url, address):
         opener.press(key)
         expect(opener).to_have_attribute("aria-expanded", "true")
         assert focused_in_the_drawer(page)
+        assert page.evaluate(is_laid_out)
         for _ in range(4):
             page.keyboard.press("Tab")
             assert focused_in_the_drawer(page)
