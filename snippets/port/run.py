@@ -177,6 +177,8 @@ def check(node, made, known):
 # The arguments of operations that say how many entries they make, beside the shape of the result.
 COUNTS = {"size", "output_size", "repeats", "dims", "s", "last_dim_size", "steps", "scale_factors"}
 COUNTS |= {"n", "m", "row", "col", "num_classes", "minlength", "bins"}
+PAIRED = {"kron", "outer", "ger", "meshgrid", "cartesian_prod", "cdist", "_cdist_forward"}
+PRODUCTS = {"mm", "bmm", "matmul", "addmm", "baddbmm", "addbmm"}
 TERMS = 9999  # of one expression: sizes that are computed of sizes, each twice, grow without end
 
 
@@ -207,9 +209,35 @@ def check_size(node, tree, alias, env, limit):
             given.get(k, [n]) for k, n in (("start", 0), ("end", 0), ("step", 1))
         )
         asked.append((f"{start} to {end}", [(start + end) / (step or 1)]))
+    trees = {name: alias.get(f"%{name}", ast.Name(f"%{name}")) for name in refs(node.args)}
+    places = {name: getattr(tree, "id", "") for name, tree in trees.items()}
+    shapes = {name: np.shape(env[place]) for name, place in places.items() if place in env}
+    asked.append((f"a result of arrays of {[*shapes.values()]}", sizes_made(node, shapes)))
     for what, numbers in asked:
         if math.prod(max(1, n) for n in numbers) > limit:
             raise PortError(f"{node.where()}: {what}, too large to run")
+
+
+def sizes_made(node, shapes):
+    """Return the sizes of what an operation makes of arrays, whose shapes it has by their names."""
+    name, each = node.target.split(".")[1], list(shapes.values())
+    if name in PAIRED:
+        return [n for shape in each for n in shape]
+    if name == "einsum" and "." not in node.args["equation"]:
+        terms, _, made = node.args["equation"].replace(" ", "").partition("->")
+        read = [shapes[ref.name] for ref in node.args["tensors"]]
+        pairs = (zip(*both, strict=False) for both in zip(terms.split(","), read, strict=False))
+        sizes = dict(pair for term in pairs for pair in term)
+        return [n for letter, n in sizes.items() if letter in (made or terms)]
+    if name in PRODUCTS:
+        sides = ("mat1", "batch1", "self"), ("mat2", "batch2", "other")
+        names = (next(node.args[w].name for w in words if w in node.args) for words in sides)
+        left, right = (shapes[name] for name in names)
+        return [*left[:-1], *right[-1:]]
+    try:
+        return list(np.broadcast_shapes(*each))
+    except ValueError:
+        return []
 
 
 def seen(array):

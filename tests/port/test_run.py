@@ -1,12 +1,14 @@
 """A graph is run in NumPy: a result that differs from PyTorch's in shape or dtype is refused."""
 
+import ast
+
 import numpy as np
 import pytest
 
 from snippets.port import operations
 from snippets.port.graph import Array, Graph, Node, PortError, Ref
 from snippets.port.lines import text_of
-from snippets.port.run import run, size_tree
+from snippets.port.run import check_size, run, size_tree
 from snippets.port.write import write
 
 
@@ -84,3 +86,42 @@ def test_a_part_that_nothing_reads_is_not_checked():
     text, _ = write(graph, made)
     assert "x, _ = topk(x, 1, -1, True)" in text
     assert "-x" not in text  # what nothing reads is not in the program
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "shapes"),
+    [
+        ("add.Tensor", {"self": "a", "other": "b"}, [(100, 1), (1, 100)]),
+        ("where.self", {"condition": "a", "self": "b", "other": "b"}, [(100, 1), (100,)]),
+        ("kron.default", {"self": "a", "other": "b"}, [(100,), (100,)]),
+        ("meshgrid.default", {"tensors": ["a", "b"]}, [(100,), (100,)]),
+        ("mm.default", {"self": "a", "mat2": "b"}, [(100, 1), (1, 100)]),
+        ("addmm.default", {"self": "b", "mat1": "a", "mat2": "b"}, [(100, 1), (1, 100)]),
+        ("einsum.default", {"equation": "i, j -> ij", "tensors": ["a", "b"]}, [(100,), (100,)]),
+        ("einsum.default", {"equation": "ik,jk", "tensors": ["a", "b"]}, [(100, 1), (100, 1)]),
+    ],
+)
+def test_what_becomes_large_of_small_arrays_is_refused(target, given, shapes):
+    args = {
+        name: Ref(value) if len(value) == 1 else [Ref(part) for part in value]
+        for name, value in given.items()
+        if name != "equation"
+    } | {name: value for name, value in given.items() if name == "equation"}
+    env = {f"%{name}": np.ones(shape) for name, shape in zip("ab", shapes, strict=True)}
+    node = Node(f"aten.{target}", args, ("y",), (Array((4,), "float64"),))  # which is a lie
+    check_size(node, ast.Constant(1), {}, env, 10_000)
+    with pytest.raises(PortError, match=r"a result of arrays of .*, too large to run"):
+        check_size(node, ast.Constant(1), {}, env, 9_999)
+
+
+def test_a_product_of_large_arrays_may_be_small():
+    a, b = np.ones((1, 100)), np.ones((100, 1))
+    for target, more in (("mm", {}), ("einsum", {"equation": "ij,jk->ik"})):
+        args = {"tensors": [Ref("a"), Ref("b")], **more}
+        args = args if more else {"mat2": Ref("b"), "self": Ref("a")}
+        node = Node(f"aten.{target}.default", args, ("y",), (Array((1, 1), "float64"),))
+        check_size(node, ast.Constant(1), {}, {"%a": a, "%b": b}, 1)
+    node = Node(
+        "aten.cat.default", {"tensors": [Ref("a"), Ref("b")]}, ("y",), (Array((1, 1), "float64"),)
+    )
+    check_size(node, ast.Constant(1), {}, {"%a": np.ones(3), "%b": np.ones(4)}, 1)
