@@ -60,7 +60,7 @@ def choose(page, path):
 
 
 def folder_in_firefox(page, path):
-    """Return whether this is what Firefox, driven so, can't choose."""
+    """Return whether this is a folder in Firefox: it has folders, WebDriver BiDi files alone."""
     return path.is_dir() and page.context.browser.browser_type.name == "firefox"
 
 
@@ -94,7 +94,7 @@ def test_the_files_are_these(whole):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_has_the_facts_of_describe_cell_by_cell(inspector, whole, name):
     if folder_in_firefox(inspector, whole[name]):
-        pytest.skip("Firefox, driven so, chooses no folder")
+        pytest.skip("WebDriver BiDi, which drives Firefox, chooses no folder")
     choose(inspector, whole[name])
     told = told_by_python(whole[name])
     assert inspector.evaluate("shown") == told
@@ -371,6 +371,25 @@ def test_a_file_can_be_dropped(inspector):
     expect(inspector.locator(".inspected output")).to_contain_text(
         "dropped: 2 numbers in 1 tensor,"
     )
+
+
+@pytest.mark.only_browser("chromium")  # no driver drops files into Firefox
+def test_a_folder_can_be_dropped(inspector, whole):
+    inspector.evaluate("output.textContent = ''")
+    session = inspector.context.new_cdp_session(inspector)
+    files = [str(whole["configured"])]
+    for kind in "dragEnter", "dragOver", "drop":
+        data = {"items": [], "files": files, "dragOperationsMask": 1}
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
+    expect(inspector.locator(".inspected > ul")).to_contain_text("num_attention_heads 4")
+    assert inspector.evaluate("shown") == told_by_python(whole["configured"])
+
+
+def test_a_file_may_be_chosen_with_its_config(inspector, whole):
+    inspector.evaluate("output.textContent = ''")
+    inspector.set_input_files("#checkpoint", list(whole["configured"].iterdir()))
+    expect(inspector.locator(".inspected output")).to_contain_text("model.safetensors: ")
+    assert inspector.evaluate("shown") == told_by_python(whole["configured"])
 
 
 def test_the_chinese_page_says_it_in_chinese(page, base_url, whole):
