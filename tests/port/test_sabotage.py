@@ -39,6 +39,50 @@ class Steps(nn.Module):
         return y + z * z + y.tanh(), z * x[0].sum(), x[:, torch.tensor([2, 0, 1])]
 
 
+class Blocks(nn.Module):
+    """Blocks of one class with other strides and activations, and a list that grows."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4)
+        self.blocks = nn.ModuleList([Strided(2, 1, nn.ReLU()), Strided(1, 2, nn.Tanh())])
+        self.blocks.append(Strided(1, 0, nn.SiLU()))
+        self.layers = nn.ModuleList([Joined(4 + i) for i in range(4)])
+        self.weight, self.bias = nn.Parameter(torch.ones(4, 4)), nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        parts = [torch.addmm(self.bias, self.norm(x).reshape(-1, 4), self.weight).view(3, 4, 4)]
+        for block in self.blocks:
+            x = block(x)
+        for layer in self.layers:
+            parts.append(layer(parts))
+        total = torch.cat(parts, 1)
+        return x, total
+
+
+class Strided(nn.Module):
+    def __init__(self, stride, padding, activation):
+        super().__init__()
+        self.conv = nn.Conv1d(4, 4, 3, stride, padding, groups=4)
+        self.activation = activation
+
+    def forward(self, x):
+        y = self.activation(self.conv(x))
+        z = y.sin() * y
+        return z + y
+
+
+class Joined(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.conv = nn.Conv1d(n, 1, 1)
+
+    def forward(self, parts):
+        y = torch.cat(parts, 1)
+        z = self.conv(y).sin()
+        return z * z + z
+
+
 ANY = {"x": {0: "batch", 1: "time"}, "mask": {0: "batch", 1: "time"}}
 WHOLE = {
     "decoder": (*MODELS["decoder"], None),
@@ -49,6 +93,7 @@ WHOLE = {
     "both": (Both, (floats(4, 3),), {"x": {0: "batch"}}),
     "pair": (Pair, (floats(4, 3), floats(4, 3, seed=2)), None),
     "steps": (Steps, (floats(4, 3),), None),
+    "blocks": (Blocks, (floats(3, 4, 4),), None),
 }
 
 
@@ -126,6 +171,27 @@ SABOTAGES = {
     "no causal mask": (
         "ranges", "simplify", functions, 'made = call("np.tri", *args)',
         'made = call("np.ones", ast.Tuple(args))',
+    ),
+    "what another function is given": (
+        "shared", "shared", functions, "zip(group, values, strict=True)",
+        "zip(group, values[::-1], strict=True)",
+    ),
+    "a default that is left out": (
+        "shared", "shared", functions, "if value != default:", "if value != values[0]:",
+    ),
+    "an argument of another call": (
+        "shared", "shared", functions, "put(places[i][0], places[i][1]",
+        "put(places[-1 - i][0], places[i][1]",
+    ),
+    "a list that begins with another": (
+        "shared", "shared", functions, "ast.List([ast.Name(names[0])])", "ast.List([])",
+    ),
+    "a bias that is taken away": (
+        "rewritten", "products", functions, "line.tree, ast.Add(), bias",
+        "line.tree, ast.Sub(), bias",
+    ),
+    "a batch norm's arrays of another path": (
+        "rewritten", "norms", functions, "ast.Constant(path)", "ast.Constant(path[:-1])",
     ),
     "a constant that is no range": (
         "constants", "fold", functions, "(array.ravel() == np.arange(array.size)).all()",

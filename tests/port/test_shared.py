@@ -6,6 +6,7 @@ import pytest
 
 from snippets.port.functions import Function, anonymous
 from snippets.port.layout import function_lines
+from snippets.port.lines import text_of
 from snippets.port.shared import shared
 
 
@@ -156,3 +157,31 @@ def test_a_list_is_read_before_it_grows():
     early = DENSE.replace("x, first)\n    third", "x, first)\n    late = np.sum([x])\n    third")
     assert early != DENSE
     assert "parts.append(" not in text(early.replace("third], axis=1)", "third], axis=1) + late"))
+
+
+def test_three_are_a_list_and_keep_the_shapes_of_others():
+    found = functions(
+        """
+def forward(w, x):
+    first = layer(under(w, "0"), [x])
+    second = layer(under(w, "1"), [x, first])
+    y = np.tanh(x)
+    total = np.concatenate([x, first, second], axis=1)
+    return total * y
+"""
+    )
+    found[0].shapes = [[(1,)], [(2,)], [(3,)], [(4,)], []]
+    (function,) = shared(found, anonymous)
+    assert [text_of(s).split("(")[0] for s in function.body][:3] == [
+        "parts = [x]",
+        "parts.append",
+        "parts.append",
+    ]
+    assert function.shapes == [[], [], [], [(3,)], [(4,)], []]
+
+
+def test_an_argument_that_is_given_by_place_stays_there():
+    source = STRIDES.replace('w["weight"], stride=2, groups', 'w["weight"], None, 2, groups')
+    source = source.replace('w["weight"], groups', 'w["weight"], None, 1, groups')
+    said = text(source.replace("gelu", "silu"))
+    assert 'conv2d(x, w["weight"], None, stride, groups=len(w["weight"]))' in said
