@@ -444,6 +444,7 @@ def test_describe_tells_the_bytes_that_are_stored():
         {"weight": np.ones(3), "weight_scale_inv": np.ones(3)},
         {"weight": np.ones((3, 2)), "weight_scale_inv": "text"},
         {"down": np.ones((3, 2)), "down_scale_inv": np.ones((1, 1, 1))},
+        {"down": np.ones((3, 2)), "down_scale_inv": np.ones((1, 1))},
         {"down": np.ones((3, 2, 4)), "down_scale_inv": np.ones((1, 1))},
         {"down.blocks": np.ones((3, 1, 16)), "down.scales": np.ones((3, 2))},
         {"down_blocks": np.ones((3, 1, 16)), "down_scales": np.ones((3, 2))},
