@@ -74,6 +74,9 @@ def sound(torch, folder):
             "hyper_parameters": {"lr": 1e-5, "heads": 2, "name": "it's", "big": 10**20},
             "args": argparse.Namespace(a=1),
             "loss": 0.25,
+            "floats": {str(i): x for i, x in enumerate([-0.0, 1e-7, 1e22, 1e15, -np.inf, np.nan])},
+            "counts": {"steps": -70_000, "seed": -(10**30)},
+            "long": b"x" * 5000,
             "done": True,
             "none": None,
             "score": np.float64(3.0),
@@ -143,6 +146,7 @@ def sound(torch, folder):
     save_npz(folder / "qwen3.npz", qwen3)
     odd = {"a\x1b[2J\n.weight": np.ones((3, 5)), "é.weight": np.ones((5, 3), ">f8")}
     odd |= {"layers.0": np.ones((3, 4)), "layers.1": np.ones((4, 2)), "b": np.ones(4, "S5")}
+    odd |= {"c": np.ones(3, ">i2")}
     save_npz(folder / "odd.npz", odd)
     np.savez_compressed(folder / "packed.npz", **gpt)
     adapted = {
@@ -169,6 +173,7 @@ def sound(torch, folder):
     save_safetensors(folder / "chain.safetensors", chain, bfloat16=["layers.1.weight"])
     with open(folder / "arrays.pkl", "wb") as file:
         pickle.dump({"fc.weight": np.ones((200, 30)), "fc.bias": np.ones(200), "n": 3}, file, 4)
+    (folder / "python-2.pkl").write_bytes(b"\x80\2}(U\1a" + NUMBER + b"\xc3\xa9tRU\1bU\2\xc3\xa9u.")
     for name in "llama.gguf", "blocks.gguf", "w.pdparams", "arrays.joblib", "objects.joblib":
         shutil.copy(DATA / name, folder)
     with np.load(DATA / "quantized.npz") as file:
@@ -214,6 +219,11 @@ def zipped(**members):
     return found.getvalue()
 
 
+# As Python 2 pickles an int16, up to its bytes, which may be text by chance
+NUMBER = (
+    b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(U\2i2K\0K\1tR(K\3U\1<NNN"
+    b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tbU\2"
+)
 # What a .pt2 tells of a tensor, with a dtype that is none
 ODD = {
     "path_name": "weight_0",
@@ -260,7 +270,7 @@ def hostile(folder, whole):
         "called.pt": torch_zip(b"\x80\2K\1)R."),
         "item.pt": torch_zip(b"\x80\2K\1K\1K\1s."),
         "stack.pt": torch_zip(b"\x80\2."),
-        "name.pt": torch_zip(b"\x80\2c" + b"a" * 600 + b"\nb\n."),
+        "name.pt": torch_zip(b"\x80\2c" + b"a" * 499 + b"\nb\n."),
         "array.pkl": b"\x80\4\x95\0\0\0\0\0\0\0\0}." + bytes(4),
         "inner.pt": zipped(a__b__c=b"1"),
         "script.pt": torch_zip(b"\x80\2}.", **{"a/constants.pkl": b"\x80\2)."}),
@@ -309,6 +319,8 @@ def hostile(folder, whole):
             (inner / shard).write_bytes(safetensors('{"a":ONE}'))
         (inner / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
     (folder / "nothing").mkdir()
+    (folder / "unknown").mkdir()
+    (folder / "unknown/notes.txt").touch()
     (folder / "saved").mkdir()
     (folder / "saved/saved_model.pb").write_bytes(b"\x08\x01")
     return {path.name: path for path in sorted(folder.iterdir())}

@@ -153,9 +153,10 @@ const tensorAt = ({ key, dtype: of, numbers }, offset, shape, stride, marks = []
   if (!shape.includes(0) && last >= count) throw fault("a tensor reads number", last, count);
   return new Stored(shape, dtype.name, undefined, shape.includes(0) ? "" : [key, offset, shape, stride, dtype.name, marks].join());
 };
+const encoded = (raw) => (typeof raw === "string" ? new TextEncoder().encode(raw) : raw);
 const arrayOf = (raw, dtype, shape) => {
   if (!["bytes", "bytearray", "str"].includes(typeName(raw)) || !(dtype instanceof Dtype)) return undefined;
-  const size = raw.length ?? raw.size;
+  const { length, size = length } = encoded(raw);
   if (!(shape instanceof Tuple) || count(shape) * dtype.size !== size || !dtype.size) throw fault("an array of {} does", dtype.name, size);
   return new Stored(shape, dtype.name, size);
 };
@@ -207,8 +208,7 @@ const MADE = {
   numpy_buffer: (raw, dtype, shape) => arrayOf(raw, dtype, shape) ?? new StandIn("numpy.ndarray", []),
   numpy_scalar: (dtype, raw) => {
     if (!arrayOf(raw, dtype, new Tuple())) return new StandIn("numpy.generic", []);
-    const bytes = typeof raw === "string" ? Uint8Array.from(raw, (c) => c.charCodeAt(0)) : raw;
-    return numberAt(viewOf(bytes), dtype.code.slice(1), dtype.code[0] !== ">");
+    return numberAt(viewOf(encoded(raw)), dtype.code.slice(1), dtype.code[0] !== ">");
   },
 };
 const BUILDERS = new Map(Object.entries(rules.builders).map(([name, made]) => [name, MADE[made] ?? new Dtype(made)]));
@@ -870,5 +870,5 @@ const readAny = async (folder) => {
   if (names.includes("saved_model.pb")) throw fault("this is {}: {}", said("a SavedModel"), rules.tensorflow.replace("it", "variables/variables in it"));
   const found = [...rules.files, ...names.filter((name) => name.endsWith(".index.json"))].find((name) => names.includes(name));
   if (found) return read(folder.get(found), folder);
-  throw fault("a folder{}", said(": load one of the files", names.slice(0, 5)));
+  throw fault("a folder: load one", names.slice(0, 5));
 };
