@@ -65,6 +65,8 @@ def sound(torch, folder):
     save("protocol.pt", state, pickle_protocol=5)
     save("legacy.pth", state, _use_new_zipfile_serialization=False)
     save("whole.pth", mixed)
+    save("whole-legacy.pth", nn.Linear(3, 4), _use_new_zipfile_serialization=False)
+    np.savez(folder / "none.npz")
     save(
         "training.ckpt",
         {
@@ -78,6 +80,7 @@ def sound(torch, folder):
             "counts": {"steps": -70_000, "seed": -(10**30)},
             "long": b"x" * 5000,
             "done": True,
+            "stopped": False,
             "none": None,
             "score": np.float64(3.0),
             "path": ("a", 1),
@@ -241,6 +244,10 @@ TENSOR = (
 )
 
 
+# The head of an entry of a zip's directory, and that of an encrypted one
+LOCKED = b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1"
+
+
 def torch_zip(pickled, data=bytes(8), **more):
     """Return a zip as of torch.save."""
     return zipped(**{"a/data.pkl": pickled, "a/data/0": data} | more)
@@ -263,6 +270,10 @@ def hostile(folder, whole):
         "other.zip": zipped(a=b"1", b=b"2"),
         "none.pt": torch_zip(b"\x80\2Pq\n."),
         "lost.pt": torch_zip(TENSOR % (b"7", b"\2", b"\0", b"\2", b"\1")),
+        "id.pt": torch_zip(
+            TENSOR.replace(b"storage", b"st0rage") % (b"0", b"\2", b"\0", b"\2", b"\1")
+        ),
+        "locked.pt": torch_zip(b"\x80\2}.").replace(LOCKED[0], LOCKED[1]),
         "count.pt": torch_zip(TENSOR % (b"0", b"\3", b"\0", b"\2", b"\1")),
         "beyond.pt": torch_zip(TENSOR % (b"0", b"\2", b"\1", b"\2", b"\1")),
         "odd.pt": torch_zip(TENSOR % (b"0", b"\2", b"\0", b"\2", b"\1"), bytes(7)),

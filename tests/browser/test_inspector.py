@@ -80,10 +80,10 @@ def told_by_python(path):
 NAMES = [
     "adapter", "arrays.joblib", "arrays.pkl", "averaged.pt", "blocks.gguf", "chain.safetensors",
     "compiled.pt", "configured", "doubtful", "dtypes.pt", "dynamic.pt", "encoder.pt", "frozen.pt",
-    "gpt.npz", "holed", "legacy.pth", "llama.gguf", "lora.safetensors", "mixed.pt",
+    "gpt.npz", "holed", "legacy.pth", "llama.gguf", "lora.safetensors", "mixed.pt", "none.npz",
     "objects.joblib", "odd.npz", "packed.npz", "parts.pt", "program.pt2", "protocol.pt",
     "python-2.pkl", "quantized.safetensors", "qwen3.npz", "script.pt", "sharded", "tied.pth",
-    "training.ckpt", "transformer.pt", "w.pdparams", "whole.pth",
+    "training.ckpt", "transformer.pt", "w.pdparams", "whole-legacy.pth", "whole.pth",
 ]  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def test_what_concerns_several_tensors_is_said(inspector, whole, name):
 @pytest.mark.thorough
 def test_a_file_that_is_refused_gets_the_sentence_of_load(inspector, whole, tmp_path):
     paths = hostile(tmp_path, whole)
-    assert len(paths) == 78
+    assert len(paths) == 80
     for name, path in paths.items():
         with pytest.raises(ValueError, match=r".") as refused:
             load(path)
