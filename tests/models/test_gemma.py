@@ -196,6 +196,13 @@ def refused(message, **changed):
     assert str(info.value) == message
 
 
+def test_a_tensor_too_many_is_refused():
+    config, weights, arrays = GOLDEN["spread"]
+    more = weights | {"model.layers.0.mlp.gate_proj.bias": np.zeros(9)}
+    with pytest.raises(ValueError, match="does not speak of"):
+        gemma.forward(arrays["ids"], more, config)
+
+
 def test_what_is_not_done_here_is_refused():
     refused(
         "model_type is 'gemma2', expected gemma3_text: is config.json another model's?",
