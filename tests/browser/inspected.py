@@ -161,6 +161,9 @@ def sound(torch, folder):
         "v.lora_up.weight": np.ones((5, 3), "f4"),
     }
     save_safetensors(folder / "lora.safetensors", adapted)
+    behind = '{"b":{"dtype":"F32","shape":[2],"data_offsets":[8,16]},'
+    behind += '"e":{"dtype":"F32","shape":[0],"data_offsets":[8,8]},"a":ONE}'
+    (folder / "unordered.safetensors").write_bytes(safetensors(behind, 16))
     fc = nn.Linear(3, 4).state_dict()
     averaged = fc | {f"ema.{name}": values for name, values in fc.items()}
     save("averaged.pt", averaged | {"ema.decay": torch.ones(()), "n_averaged": torch.tensor(3)})

@@ -83,7 +83,8 @@ NAMES = [
     "gpt.npz", "holed", "legacy.pth", "llama.gguf", "lora.safetensors", "mixed.pt", "none.npz",
     "objects.joblib", "odd.npz", "packed.npz", "parts.pt", "program.pt2", "protocol.pt",
     "python-2.pkl", "quantized.safetensors", "qwen3.npz", "script.pt", "sharded", "tied.pth",
-    "training.ckpt", "transformer.pt", "w.pdparams", "whole-legacy.pth", "whole.pth",
+    "training.ckpt", "transformer.pt", "unordered.safetensors", "w.pdparams", "whole-legacy.pth",
+    "whole.pth",
 ]  # fmt: skip
 
 
