@@ -320,6 +320,19 @@ def test_the_search_field_says_what_it_takes(page, base_url, address):
     assert field.evaluate("f => f.scrollWidth <= f.clientWidth")  # to its end
 
 
+@pytest.mark.firefox
+def test_a_link_opens_what_it_leads_to(page, base_url):
+    page.goto(f"{base_url}layers/pooling/")
+    place = page.locator("article details [id]").first
+    page.goto(f"{base_url}layers/pooling/#{place.get_attribute('id')}")
+    # New browsers open it themselves. Others only tell that the address is another.
+    page.evaluate("""() => {
+      document.querySelector("details:has(:target)").open = false;
+      dispatchEvent(new HashChangeEvent("hashchange"));
+    }""")
+    expect(place).to_be_in_viewport()
+
+
 def test_on_paper_nothing_is_folded_cut_off_or_there_to_be_clicked(page, base_url):
     page.set_viewport_size({"width": 680, "height": 960})  # A4 between its margins
     page.goto(f"{base_url}port/errors/")

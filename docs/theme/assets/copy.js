@@ -33,6 +33,17 @@ const wide = new ResizeObserver((boxes) => boxes.forEach(reach));
 for (const box of document.querySelectorAll(".md-typeset__scrollwrap, .formula, pre > code")) wide.observe(box);
 document.addEventListener("contentvisibilityautostatechange", reach, true);
 
+// What a link leads to may stand in a folded part, which older browsers leave shut.
+const unfold = () => {
+  const target = document.querySelector(":target");
+  const fold = target?.closest("details:not([open])");
+  if (!fold) return;
+  fold.open = true;
+  target.scrollIntoView();
+};
+unfold();
+addEventListener("hashchange", unfold);
+
 // On a narrow window the pages are in a drawer, and what opens it is a label, which no key reaches.
 {
   const drawer = document.querySelector("#__drawer");
