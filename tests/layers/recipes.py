@@ -99,11 +99,24 @@ def elementwise(name, **options):
     return Row(getattr(activation, name), {"x": 2 * normal(size=(3, 4))}, getattr(F, name), options)
 
 
+def one_by_one(function):
+    """Return a function of tensors that gives it one number at a time.
+
+    Where a processor has AVX-512, torch 2.13's gelu of several float32 at once makes NaN of an
+    infinity; of one number it does not, nor do other processors.
+    """
+
+    def of_each(x):
+        found = [function(number) for number in x.flatten()]
+        return torch.stack(found).reshape(x.shape) if found else function(x)
+
+    return of_each
+
+
 TABLE |= {
     f"activation.{name}": elementwise(name)
     for name in [
         "elu",
-        "gelu",
         "hardshrink",
         "hardsigmoid",
         "hardswish",
@@ -127,6 +140,7 @@ TABLE |= {
     "activation.hardtanh": replace(elementwise("hardtanh", min_val=0.5, max_val=2.5), keeps="iu"),
     "activation.threshold": replace(elementwise("threshold", threshold=0.5, value=2.0), keeps="iu"),
     "activation.celu": elementwise("celu", alpha=0.5),
+    "activation.gelu": replace(elementwise("gelu"), torchs=one_by_one(F.gelu)),
     "activation.gelu tanh": elementwise("gelu", approximate="tanh"),
     "activation.leaky_relu by 3": elementwise("leaky_relu", negative_slope=3.0),
     "activation.softplus twice": elementwise("softplus", beta=2, threshold=3.0),
