@@ -205,8 +205,9 @@ def ranges_of(program):
     """Return {"s77": (4, None)}, the sizes that an axis may have."""
     found = {}
     for name, range_ in program.range_constraints.items():
-        most = str(range_.upper)
-        found[str(name)] = int(range_.lower), int(most) if most.isdecimal() else None
+        least, most = str(range_.lower), str(range_.upper)
+        if least.isdecimal():  # a number out of a tensor has no bounds, and is refused later on
+            found[str(name)] = int(least), int(most) if most.isdecimal() else None
     return found
 
 
