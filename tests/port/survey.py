@@ -260,7 +260,7 @@ def summary(models):
 def refusals(models):
     """Return the rows of the table of what is refused: the library, the model, the operation."""
     return [
-        [library, name, found["refused"].split()[0].rstrip(":")]
+        [library, name, found["refused"].split()[0].rstrip(":,")]
         for library, each in models.items()
         for name, found in sorted(each.items())
         if "refused" in found

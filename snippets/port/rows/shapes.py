@@ -215,6 +215,7 @@ SHAPES = {
     "aten.slice_scatter.default": ("x.slice_scatter(y[:, :2], 1, 1, 3)", slice_scattered),
     "aten.index_put.default": ("x.index_put((i % 2, i), u)", put_at),
     "aten.fill.Scalar": ("torch.fill(x, 2)", "self, value: np.full(self.shape, value)"),
+    "aten.zero.default": ("torch.ops.aten.zero(x)", "self: np.zeros(self.shape)"),
     "aten.fill.Tensor": ("torch.fill(x, u[0])", "self, value: np.full(self.shape, value)"),
     "aten.copy.default": (
         "torch.ops.aten.copy(x, y)",
